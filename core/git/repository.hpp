@@ -1,0 +1,69 @@
+#pragma once
+// Reading Git: files of one commit, straight from blobs and never through a checkout. Everything comes
+// from libgit2; errors are `git.*` Diagnostics.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/stack.hpp"
+
+namespace holdfast {
+
+struct TreeFile {
+    enum class Type : std::uint8_t { file, symlink, submodule };
+    std::string path;   // from the repository's root
+    std::string blob;   // object id in hex; empty in a working tree
+    Type type = Type::file;
+};
+
+// The files of one commit, or of the working tree. One thread at a time.
+class Tree {
+public:
+    virtual ~Tree() = default;
+    // Of the working tree: HEAD's, with an empty id.
+    virtual const CommitInfo& commit() const = 0;
+    // All files below `path` ("" for everything), sorted by path. Error: `git.no-path`, with the nearest
+    // existing folder as a hint.
+    virtual Result<std::vector<TreeFile>> list(std::string_view path) const = 0;
+    // The bytes of a file that `list` named. Errors: `git.too-large`, `git.unreadable`.
+    virtual Result<std::string> read(const TreeFile& file, std::size_t max_bytes) const = 0;
+    // The file at exactly this path, not following symlinks.
+    virtual std::optional<TreeFile> find(std::string_view path) const = 0;
+    // Id of the tree object at `path`, in hex: equal ids mean equal content. Empty for a working tree.
+    virtual std::string id_of(std::string_view path) const = 0;
+};
+
+class Repository {
+public:
+    // Finds the repository that holds `path`, upwards. Errors: `git.not-a-repository`, `git.unsafe-owner`.
+    static Result<std::unique_ptr<Repository>> open(const std::string& path);
+    ~Repository();
+    Repository(const Repository&) = delete;
+    Repository& operator=(const Repository&) = delete;
+
+    const std::string& work_directory() const;  // absolute; empty for a bare repository
+    const std::string& git_directory() const;
+
+    // A branch, tag, full or short id, or "HEAD". Errors: `git.no-commit` (empty repository, unknown revision).
+    Result<std::unique_ptr<Tree>> at(const std::string& revision) const;
+    // Files as they lie on disk, less what .gitignore names.
+    Result<std::unique_ptr<Tree>> working_tree() const;
+
+    // The newest commit, from `commit` backwards, that changed `path`; for `why`. With `line`, the commit
+    // that last touched that line (blame).
+    Result<CommitInfo> last_change(const std::string& commit, const std::string& path,
+                                   std::optional<std::uint32_t> line = {}) const;
+    Result<CommitInfo> commit_info(const std::string& revision) const;
+
+private:
+    struct State;
+    explicit Repository(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,31 @@
+#pragma once
+// Knows the secrets of this process and takes them out of everything that leaves it.
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/locked.hpp"
+
+namespace holdfast {
+
+// Thread-safe. Secrets shorter than 4 bytes are not searched for: they would blank out ordinary text; they
+// are still masked by their pointer.
+class Masker {
+public:
+    // Also registers the forms in which a secret commonly appears: base64, JSON- and URL-escaped, and
+    // each line of a multi-line one.
+    void add(std::string_view secret);
+    std::string mask(std::string_view text) const;
+    Diagnostic mask(Diagnostic diagnostic) const;
+    bool holds_secret(std::string_view text) const;
+
+private:
+    Locked<std::vector<std::string>> secrets_;  // longest first, so that no tail of one is left standing
+};
+
+constexpr std::string_view mask_text = "••••••";
+
+}  // namespace holdfast

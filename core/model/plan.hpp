@@ -1,0 +1,91 @@
+#pragma once
+// A plan: the ordered changes that would make observed agree with declared. Plain data, so that it can
+// be shown, saved, hashed, approved and executed.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/ids.hpp"
+#include "base/value.hpp"
+#include "model/leaf.hpp"
+
+namespace holdfast {
+
+enum class Action {
+    none,      // nothing to do; kept only where there is something to say (drift that is not corrected)
+    create,
+    update,
+    replace,   // executed as two journalled steps
+    remove,
+    refresh,   // act on changed leaves named by refresh-on
+    adopt,     // an existing object is written into the ledger; the target is not touched
+    move,      // the ledger entry gets another address; the target is not touched
+    forget,    // the entry goes, the object stays (orphan) or is gone already
+    wait,      // not planned yet: a reference is not known
+};
+
+enum class Readiness {
+    ready,
+    parked,   // law 2, or protect: waits for an approval of the plan's hash
+    blocked,  // something that it depends on failed; `diagnostics` say what
+};
+
+struct FieldChange {
+    std::string pointer;           // "/spec/mode"
+    std::optional<Value> before;   // observed; nothing: not there
+    std::optional<Value> after;    // declared; nothing: to be unset
+    bool sensitive = false;        // never show the values
+    bool forces_replace = false;
+    bool by_drift = false;         // declared did not change, observed did
+
+    bool operator==(const FieldChange&) const = default;
+};
+
+struct Change {
+    Action action = Action::none;
+    Readiness readiness = Readiness::ready;
+    Address address;
+    ResourceId parent;             // the document it belongs to
+    std::string provider;
+    std::string api_version;
+    TargetObject object;
+    std::optional<std::size_t> leaf;      // index into the input's leaves
+    std::optional<std::size_t> recorded;  // index into the input's ledger entries
+    Address moved_from;                   // action move (also together with an update): the old address
+    std::vector<FieldChange> fields;      // ordered by pointer
+    bool is_drift = false;                // declared and recorded agree, observed differs
+    bool create_first = false;            // replace
+    ReplaceOrder order = ReplaceOrder::by_kind;
+    std::vector<std::string> reasons;     // short sentences for people: why replace, why parked, why delete
+    std::vector<Wait> waits;
+    Origin origin;                        // of a delete: where it was declared last
+    std::vector<std::size_t> after;       // indices of changes that must be done and healthy before
+    Hash hash;                            // covers what law 4 says
+    Diagnostics diagnostics;
+};
+
+struct PlanCounts {
+    std::size_t create = 0, update = 0, replace = 0, remove = 0, refresh = 0, adopt = 0, move = 0, forget = 0,
+                wait = 0, parked = 0, blocked = 0, drifted = 0, unchanged = 0;
+};
+
+struct Plan {
+    std::string stack;
+    std::vector<Change> changes;  // in an order that respects `after`
+    PlanCounts counts;
+    Hash hash;                    // of all changes, in a canonical order
+    Diagnostics diagnostics;
+
+    bool is_empty() const;        // nothing to execute and nothing waits
+    bool is_parked() const { return counts.parked > 0; }
+};
+
+// "create", "update", ..., the word used in plans, JSON and the journal ("delete" for remove).
+std::string_view to_string(Action action);
+std::string_view to_string(Readiness readiness);
+std::optional<Action> action_from(std::string_view word);
+
+}  // namespace holdfast

@@ -1,0 +1,35 @@
+#pragma once
+// Secret references -> values, from the sources of the operator's configuration, each read once a pass.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/value.hpp"
+#include "log/masker.hpp"
+#include "manifest/operator_config.hpp"
+
+namespace holdfast {
+
+// One pass's view of the secrets. Every value that it hands out is registered with the masker first.
+// One thread at a time.
+class Secrets {
+public:
+    Secrets(const OperatorConfig& config, Masker& masker);
+
+    // `user` is "stack:NAME" or "provider:NAME": who asks. Errors: `secret.unknown` (with a suggestion),
+    // `secret.no-key`, `secret.not-allowed`, `secret.unsafe-file` (readable by group or world, or owned by
+    // somebody else), `secret.unreadable`, `secret.no-variable`.
+    Result<Value> value(const std::string& name, const std::vector<std::string>& path, std::string_view user);
+
+private:
+    Result<Value> load(const SecretSource& source);
+
+    const OperatorConfig& config_;
+    Masker& masker_;
+    std::map<std::string, Value> loaded_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,156 @@
+#pragma once
+// What Holdfast remembers: ledger, journal, pass history, audit and the document cache. An interface;
+// `open_store` gives the embedded SQLite form. Throws `Error` (`store.*`) where the operation cannot go
+// on (disk full, corrupt file). One thread at a time; several processes may have the same store open.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/plan.hpp"
+#include "model/recorded.hpp"
+
+namespace holdfast {
+
+enum class PassState { running, done, failed, parked, interrupted };
+
+struct PassRecord {
+    std::string id;        // sortable: time in ms and random bits, base 32
+    std::string stack;
+    std::string command;   // "apply", "destroy", "import"
+    std::string actor;     // who ran it: user@host
+    std::string commit, commit_subject, commit_author;
+    std::string plan_hash;
+    PassState state = PassState::running;
+    std::int64_t started_ms = 0, ended_ms = 0;
+    std::string summary;   // JSON: counts by action and outcome
+};
+
+// One line of the journal: a step of a change that was intended or has ended.
+enum class StepState { intended, done, unchanged, failed, partial, unknown, skipped };
+struct JournalStep {
+    std::int64_t sequence = 0;  // given by the store
+    std::string pass;
+    Address address;
+    Action action = Action::none;
+    StepState state = StepState::intended;
+    std::string commit;
+    std::string changes;        // JSON: the recordable field changes; for `history` and `why`
+    std::string message;        // diagnostic text of a step that did not succeed
+    std::int64_t at_ms = 0;
+};
+
+// What one durable transaction of the executor writes, in this order.
+struct StoreBatch {
+    std::vector<JournalStep> steps;
+    std::vector<LedgerEntry> upserts;       // by address
+    std::vector<Address> erased;
+    std::vector<std::pair<Address, Address>> moved;  // from, to
+    bool empty() const { return steps.empty() && upserts.empty() && erased.empty() && moved.empty(); }
+};
+
+struct AuditRecord {
+    std::int64_t sequence = 0;
+    std::int64_t at_ms = 0;
+    std::string actor, action, subject, detail;
+    std::string chain;  // hash over the record and the previous chain value: an edit shows
+};
+
+enum class Detail { brief, full };  // brief: without `declared` and `observed`
+
+// Held while it lives; released by its destructor and by the death of its process.
+class ScopeLock {
+public:
+    virtual ~ScopeLock() = default;
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    // ---- ledger ----
+    virtual std::vector<LedgerEntry> entries(std::string_view stack, Detail detail) = 0;
+    virtual std::vector<LedgerEntry> all_entries(Detail detail) = 0;
+    virtual std::optional<LedgerEntry> entry(const Address& address) = 0;
+    // Everything that a stack other than `stack` has recorded for one of these objects.
+    virtual std::vector<LedgerEntry> owners_elsewhere(std::string_view stack, std::span<const Hash> object_keys) = 0;
+
+    // ---- one durable transaction: returns once it is on disk ----
+    virtual void commit(const StoreBatch& batch) = 0;
+    // Only `settled` hashes, `version` and the like of entries that did not change; need not be durable.
+    struct Settled { Address address; Hash settled; std::string version; };
+    virtual void remember_settled(std::span<const Settled> entries) = 0;
+
+    // ---- passes and journal ----
+    virtual void begin_pass(const PassRecord& pass) = 0;
+    virtual void end_pass(const PassRecord& pass) = 0;
+    // Newest first; an empty stack means all.
+    virtual std::vector<PassRecord> passes(std::string_view stack, std::size_t limit) = 0;
+    virtual std::vector<JournalStep> steps_of_pass(std::string_view pass) = 0;
+    virtual std::vector<JournalStep> steps_of(const Address& address, std::size_t limit) = 0;
+    // Steps that were intended by a pass that never ended: what the next pass has to find out.
+    virtual std::vector<JournalStep> open_steps(std::string_view stack) = 0;
+
+    // ---- approvals of parked plans (law 2) ----
+    virtual void approve(std::string_view stack, const Hash& plan, std::string_view actor, std::int64_t at_ms) = 0;
+    virtual bool is_approved(std::string_view stack, const Hash& plan) = 0;
+    virtual void drop_approvals(std::string_view stack) = 0;
+
+    // ---- stacks and providers seen before (law 16) ----
+    struct StackMemory {
+        std::string name;
+        Deletion deletion = Deletion::orphan;
+        std::string last_commit;         // applied in full
+        std::string providers;           // JSON: name -> target id
+        std::int64_t applied_at_ms = 0;
+    };
+    virtual std::vector<StackMemory> stacks() = 0;
+    virtual void remember_stack(const StackMemory& stack) = 0;
+    virtual void forget_stack(std::string_view name) = 0;
+
+    // ---- audit, append-only ----
+    virtual void audit(std::int64_t at_ms, std::string_view actor, std::string_view action,
+                       std::string_view subject, std::string_view detail) = 0;
+    virtual std::vector<AuditRecord> audit_log(std::size_t limit) = 0;
+
+    // ---- document cache: parsed documents by blob id and parser version ----
+    // Calls `found(index, bytes)` for each key that is there; the bytes are borrowed.
+    virtual void cached(std::span<const std::string> keys,
+                        const std::function<void(std::size_t index, std::string_view bytes)>& found) = 0;
+    virtual void cache(std::span<const std::pair<std::string, std::string>> entries) = 0;
+    // Drops what no pass has used for `keep_ms`.
+    virtual void trim_cache(std::int64_t now_ms, std::int64_t keep_ms) = 0;
+
+    // ---- locks: one writer a scope, on every process that shares the store (law 15) ----
+    // The lock, or `store.locked` naming the process that holds it. A dead owner's lock is taken over.
+    virtual Result<std::unique_ptr<ScopeLock>> lock(std::string_view name, std::string_view actor) = 0;
+
+    // Random bytes made with the store: the key of all hashes of secrets in it.
+    virtual const std::string& masking_key() = 0;
+
+    // ---- care ----
+    // Problems found: SQLite's own check, foreign keys, the audit chain, open steps.
+    virtual Diagnostics check() = 0;
+    // All of it but the cache, as JSON lines; `restore_from` takes them into an empty store.
+    virtual void export_to(const std::function<void(std::string_view line)>& write) = 0;
+    virtual Status import_from(const std::function<bool(std::string& line)>& read) = 0;
+};
+
+struct StoreOptions {
+    std::string path;           // of the database file; its folder is made with mode 0700
+    bool read_only = false;     // for `plan` and `status` where the file may not be written
+};
+
+// Errors: `store.open`, `store.newer` (written by a newer Holdfast), `store.corrupt`.
+Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
+
+std::string new_pass_id(std::int64_t now_ms);
+std::string_view to_string(PassState state);
+std::string_view to_string(StepState state);
+
+}  // namespace holdfast

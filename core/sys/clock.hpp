@@ -1,0 +1,29 @@
+#pragma once
+// Time, injected: tests own a clock that they move by hand, so a scenario runs a week in a millisecond.
+
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+
+namespace holdfast {
+
+class Clock {
+public:
+    virtual ~Clock() = default;
+    virtual std::int64_t now_ms() = 0;  // Unix time
+    virtual std::chrono::steady_clock::time_point steady() = 0;
+    // Returns early, and false, once `stop` is requested.
+    virtual bool sleep_for(std::chrono::milliseconds duration, std::stop_token stop) = 0;
+};
+
+class SystemClock final : public Clock {
+public:
+    std::int64_t now_ms() override;
+    std::chrono::steady_clock::time_point steady() override;
+    bool sleep_for(std::chrono::milliseconds duration, std::stop_token stop) override;
+};
+
+// "2026-11-22T19:50:56Z"
+std::string utc_time(std::int64_t unix_ms);
+
+}  // namespace holdfast

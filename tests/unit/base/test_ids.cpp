@@ -1,0 +1,36 @@
+#include "base/ids.hpp"
+#include "support/catch.hpp"
+
+using namespace holdfast;
+
+TEST_CASE("ids and addresses read and print") {
+    auto text = GENERATE(as<std::string>{}, "host.holdfast.dev/File/motd", "Namespace/shop", "apps/Deployment/shop/web",
+                         "dns.holdfast.dev/Zone/example-org#www/A", "rbac.authorization.k8s.io/ClusterRole/system:node");
+    Result<ResourceId> id = parse_id(text);
+    REQUIRE(id.ok());
+    CHECK(to_string(*id) == text);
+    Result<Address> address = parse_address("web:" + text);
+    REQUIRE(address.ok());
+    CHECK(address->stack == "web");
+    CHECK(address->id == *id);
+    CHECK(to_string(*address) == "web:" + text);
+    CHECK(parse_address(text)->stack.empty());
+}
+
+TEST_CASE("what is no id is refused with the form of one") {
+    auto text = GENERATE(as<std::string>{}, "", "motd", "File", "file/motd", "a/b/File/motd", "File/a/b/c", "File//x");
+    CAPTURE(text);
+    Result<ResourceId> id = parse_id(text);
+    REQUIRE_FALSE(id.ok());
+    CHECK(id.error().code == "id.invalid");
+    CHECK_THAT(id.error().hint, ContainsSubstring("Kind/"));
+}
+
+TEST_CASE("names are what DNS labels allow") {
+    CHECK(is_name("web-1.example"));
+    CHECK_FALSE(is_name(""));
+    CHECK_FALSE(is_name("-a"));
+    CHECK_FALSE(is_name("a-"));
+    CHECK_FALSE(is_name("A"));
+    CHECK_FALSE(is_name(std::string(254, 'a')));
+}
