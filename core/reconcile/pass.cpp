@@ -10,7 +10,7 @@
 namespace holdfast {
 
 Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed)
-    : session_(session), options_(options), declaration_(session, stack) {
+    : session_(session), stack_(stack), options_(options), declaration_(std::in_place, session, stack) {
     outcome_.stack = stack.name;
     outcome_.is_removed = is_removed;
 }
@@ -19,20 +19,44 @@ Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& optio
 
 void Pass::declare() {
     if (!outcome_.is_removed && options_.mode != Mode::destroy) {
-        declaration_.load();
-        if (!declaration_.loaded().prunes_blocked.empty() || !is_broken()) declaration_.declare();
+        declaration_->load();
+        if (!declaration_->loaded().prunes_blocked.empty() || !is_broken()) declaration_->declare();
     }
-    outcome_.files = declaration_.loaded().files;
-    outcome_.documents = declaration_.loaded().documents;
+    outcome_.files = declaration_->loaded().files;
+    outcome_.documents = declaration_->loaded().documents;
 }
 
 void Pass::tell(Neighbours& neighbours) {
     if (is_broken()) neighbours.broken.push_back(stack().name);
-    for (const Leaf& leaf : declaration_.leaves()) {
+    for (const Leaf& leaf : declaration_->leaves()) {
         if (leaf.identity.empty()) continue;
         if (Result<Provider*> provider = session_.provider(leaf.provider))
             neighbours.declared.emplace(target_object(leaf, (*provider)->target()).key(), leaf.address);
     }
+}
+
+void Pass::validate(std::stop_token stop) {
+    outcome_.problems = session_.problems();
+    const std::vector<Leaf>& leaves = declaration_->leaves();
+    std::vector<Diagnostics> invalid(leaves.size());
+    std::vector<CanonicalProbe> probes;
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+        if (leaves[i].waits.empty()) probes.push_back({.leaf = &leaves[i], .invalid = &invalid[i]});
+    for (const std::string& name : declaration_->providers())
+        if (Result<Provider*> provider = session_.provider(name); !provider)
+            declaration_->problems().add(provider.error());
+    canonicalize(session_, probes, stop);
+    outcome_.problems.append(declaration_->problems());
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+        for (Diagnostic problem : invalid[i]) {
+            problem.subject = to_string(leaves[i].address);
+            if (problem.span.file.empty())
+                problem.span = locate(session_.tree(), leaves[i].origin, problem.pointer, &problem.excerpt);
+            outcome_.problems.add(session_.masker().mask(std::move(problem)));
+        }
+    outcome_.leaves = leaves.size();
+    outcome_.problems.sort_by_place();
+    outcome_.result = outcome_.problems.has_errors() ? StackResult::invalid : StackResult::unchanged;
 }
 
 // ---- observed ----
@@ -40,7 +64,7 @@ void Pass::tell(Neighbours& neighbours) {
 // Opens the providers of everything declared and recorded. False where one that is needed is gone.
 bool Pass::open_providers() {
     std::set<std::string> names;
-    for (const std::string& name : declaration_.providers()) names.insert(name);
+    for (const std::string& name : declaration_->providers()) names.insert(name);
     for (const LedgerEntry& entry : input_.recorded) names.insert(entry.provider);
     for (const std::string& name : names) {
         if (!session_.project().provider(name)) {
@@ -92,7 +116,7 @@ std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) const {
 }
 
 void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop) {
-    std::vector<Leaf>& all = declaration_.leaves();
+    std::vector<Leaf>& all = declaration_->leaves();
     input_.observed_leaves.resize(all.size());
     std::vector<Probe> probes;
     probes.reserve(leaves.size());
@@ -101,14 +125,14 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
         input_.observed_leaves[i] = {};
         probes.push_back({.leaf = &all[i], .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &input_.observed_leaves[i],
-                          .keep_document = declaration_.consumers_of(all[i].address) != nullptr});
+                          .keep_document = declaration_->consumers_of(all[i].address) != nullptr});
     }
     observe(session_, probes, events.progress, stop);
 }
 
 // Leaves without references first, then, level by level, those whose producers have been observed.
 void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
-    std::vector<Leaf>& leaves = declaration_.leaves();
+    std::vector<Leaf>& leaves = declaration_->leaves();
     std::vector<std::size_t> level;
     for (std::size_t i = 0; i < leaves.size(); ++i) {
         leaf_by_address_.emplace(leaves[i].address, i);
@@ -123,14 +147,14 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
                          [&](const Address& p) { return p.stack == stack().name && leaf_by_address_.contains(p); }))
             first_tries.push_back(i);
     for (std::size_t i : first_tries)
-        if (declaration_.redeclare(i, outputs)) level.push_back(i);
+        if (declaration_->redeclare(i, outputs)) level.push_back(i);
 
     while (!level.empty()) {
         observe_leaves(level, events, stop);
         std::vector<std::size_t> next;
         for (std::size_t i : consumers(level)) {
             const std::size_t before = leaves.size();
-            if (leaves[i].waits.empty() || !declaration_.redeclare(i, outputs)) continue;
+            if (leaves[i].waits.empty() || !declaration_->redeclare(i, outputs)) continue;
             next.push_back(i);
             for (std::size_t appended = before; appended < leaves.size(); ++appended) {
                 leaf_by_address_.emplace(leaves[appended].address, appended);
@@ -145,7 +169,7 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
 std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& producers) const {
     std::set<std::size_t> found;
     for (std::size_t producer : producers)
-        if (const auto* list = declaration_.consumers_of(declaration_.leaves()[producer].address))
+        if (const auto* list = declaration_->consumers_of(declaration_->leaves()[producer].address))
             found.insert(list->begin(), list->end());
     return {found.begin(), found.end()};
 }
@@ -162,10 +186,10 @@ Resolution Pass::output(const Reference& reference) {
     };
     auto leaf = leaf_by_address_.find(reference.producer);
     if (leaf != leaf_by_address_.end()) {
-        const Leaf& producer = declaration_.leaves()[leaf->second];
+        const Leaf& producer = declaration_->leaves()[leaf->second];
         if (leaf->second >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
         const Observed& observed = input_.observed_leaves[leaf->second];
-        const Description* description = declaration_.description(producer.provider);
+        const Description* description = declaration_->description(producer.provider);
         const KindInfo* kind = description ? description->find(producer.api_version, producer.address.id.kind) : nullptr;
         if (observed.presence == Presence::present) return from_document(observed.document, kind);
         if (observed.presence != Presence::failed) return {.state = Resolution::State::not_yet};
@@ -177,7 +201,7 @@ Resolution Pass::output(const Reference& reference) {
                                            session_.project().stack(reference.producer.stack)))
         return {.state = Resolution::State::not_yet};
     std::vector<std::string> candidates;
-    for (const Leaf& other : declaration_.leaves()) candidates.push_back(to_string(other.address.id));
+    for (const Leaf& other : declaration_->leaves()) candidates.push_back(to_string(other.address.id));
     const auto meant = closest(to_string(reference.producer.id), candidates);
     return {.state = Resolution::State::error,
             .problem = failure("reference.unknown-producer", fmt::format("{} names {}, which nobody declares",
@@ -188,7 +212,7 @@ Resolution Pass::output(const Reference& reference) {
 // Entries whose leaf is gone: they are pruned only if they are still there.
 void Pass::observe_orphans(const RunEvents& events, std::stop_token stop) {
     std::vector<bool> has_leaf(input_.recorded.size());
-    for (const Leaf& leaf : declaration_.leaves())
+    for (const Leaf& leaf : declaration_->leaves())
         if (const auto entry = leaf.identity.empty() ? std::nullopt : entry_of(leaf)) has_leaf[*entry] = true;
     input_.observed_recorded.resize(input_.recorded.size());
     std::vector<Probe> probes;
@@ -204,7 +228,7 @@ void Pass::observe_orphans(const RunEvents& events, std::stop_token stop) {
 void Pass::list_exclusive_scopes(std::stop_token stop) {
     std::set<std::pair<std::string, std::string>> scopes;
     std::set<Hash> known;
-    for (const Leaf& leaf : declaration_.leaves()) {
+    for (const Leaf& leaf : declaration_->leaves()) {
         const auto facts = input_.providers.find(leaf.provider);
         if (facts == input_.providers.end() || facts->second.ownership != Ownership::exclusive) continue;
         scopes.emplace(leaf.provider, leaf.scope);
@@ -227,7 +251,7 @@ void Pass::list_exclusive_scopes(std::stop_token stop) {
 // Only what the memo did not settle needs to be looked at closely: its entry is read in full, the plugin
 // checks it and says what the target would store.
 void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, std::stop_token stop) {
-    const std::vector<Leaf>& leaves = declaration_.leaves();
+    const std::vector<Leaf>& leaves = declaration_->leaves();
     input_.canonical.resize(leaves.size());
     std::vector<CanonicalProbe> probes;
     std::vector<Diagnostics> invalid(candidates.size());
@@ -254,7 +278,7 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
 void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {
     outcome_.rounds.clear();
     outcome_.problems = session_.problems();
-    outcome_.problems.append(declaration_.problems());
+    outcome_.problems.append(declaration_->problems());
     input_.stack = &stack();
     input_.destroy = options_.mode == Mode::destroy || outcome_.is_removed;
 
@@ -263,8 +287,8 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     if (can_go_on) check_targets();
     if (!can_go_on || outcome_.problems.has_errors()) {
         // One bad document stops only what depends on it; without providers or ledger nothing can be planned.
-        const bool only_documents = can_go_on && !declaration_.leaves().empty();
-        if (!only_documents || outcome_.problems.size() != session_.problems().size() + declaration_.problems().size()) {
+        const bool only_documents = can_go_on && !declaration_->leaves().empty();
+        if (!only_documents || outcome_.problems.size() != session_.problems().size() + declaration_->problems().size()) {
             outcome_.result = StackResult::invalid;
             outcome_.problems.sort_by_place();
             return;
@@ -272,30 +296,39 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     }
 
     resolve_and_observe(events, stop);
-    declaration_.link();
+    declaration_->link();
     observe_orphans(events, stop);
     list_exclusive_scopes(stop);
-    std::vector<std::size_t> all(declaration_.leaves().size());
+    std::vector<std::size_t> all(declaration_->leaves().size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     canonicalize_unsettled(all, stop);
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);
     remember_settled(input_, plan);
-    outcome_.leaves = declaration_.leaves().size();
+    outcome_.leaves = declaration_->leaves().size();
     outcome_.problems = session_.problems();
-    outcome_.problems.append(declaration_.problems());
+    outcome_.problems.append(declaration_->problems());
     outcome_.problems.append(plan.diagnostics);
     outcome_.problems.sort_by_place();
     outcome_.rounds.push_back({.plan = std::move(plan)});
     give_result();
 }
 
+void Pass::plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {
+    declaration_.emplace(session_, stack_);
+    input_ = {};
+    entry_by_object_.clear();
+    leaf_by_address_.clear();
+    declare();
+    plan(neighbours, events, stop);
+}
+
 void Pass::finish_input(const Neighbours& neighbours) {
-    input_.leaves = std::move(declaration_.leaves());
-    input_.unloaded = declaration_.unloaded();
-    input_.all_prunes_blocked = declaration_.loaded().prunes_blocked;
-    input_.tree_is_empty = declaration_.loaded().tree_is_empty;
+    input_.leaves = std::move(declaration_->leaves());
+    input_.unloaded = declaration_->unloaded();
+    input_.all_prunes_blocked = declaration_->loaded().prunes_blocked;
+    input_.tree_is_empty = declaration_->loaded().tree_is_empty;
     if (!neighbours.broken.empty() && input_.all_prunes_blocked.empty() && !input_.destroy)
         for (const std::string& broken : neighbours.broken)
             if (broken != stack().name)
@@ -305,7 +338,7 @@ void Pass::finish_input(const Neighbours& neighbours) {
     input_.only = options_.only;
     input_.exclude = options_.exclude;
     input_.masking_key = session_.store().masking_key();
-    input_.inputs = declaration_.loaded().inputs;
+    input_.inputs = declaration_->loaded().inputs;
     for (const std::string& text : options_.replace)
         if (Result<Address> address = parse_address(text)) {
             if (address->stack.empty()) address->stack = stack().name;
@@ -336,22 +369,12 @@ Plan Pass::make_plan_with_approval(PlanInput& input) {
 
 // What came out equal is not compared again until one of the two sides changes.
 void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
-    std::vector<bool> has_change(input.leaves.size());
-    for (const Change& change : plan.changes)
-        if (change.leaf) has_change[*change.leaf] = true;
+    if (session_.options().read_only) return;
     std::vector<Store::Settled> settled;
-    for (std::size_t i = 0; i < input.leaves.size(); ++i) {
-        const Leaf& leaf = input.leaves[i];
-        const Observed& observed = input.observed_leaves[i];
-        const auto facts = input.providers.find(leaf.provider);
-        if (has_change[i] || observed.is_settled || observed.presence != Presence::present || input.invalid.contains(i) ||
-            facts == input.providers.end())
-            continue;
-        if (!entry_by_object_.contains(target_object(leaf, facts->second.target).key())) continue;
-        settled.push_back({leaf.address, settle_hash(leaf, facts->second.plugin_hash, observed.raw_hash, input.masking_key),
-                           observed.version});
-    }
-    if (!settled.empty() && !session_.options().read_only) session_.store().remember_settled(settled);
+    for (const SettledLeaf& leaf : plan.settled)
+        if (!leaf.rewrite_entry)
+            settled.push_back({input.recorded[leaf.recorded].address, leaf.hash, input.observed_leaves[leaf.leaf].version});
+    if (!settled.empty()) session_.store().remember_settled(settled);
 }
 
 void Pass::give_result() {

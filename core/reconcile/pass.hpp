@@ -3,6 +3,7 @@
 // command; the daemon will drive them one by one.
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -28,17 +29,21 @@ public:
 
     // Reads, checks and compiles the documents.
     void declare();
-    bool is_broken() const { return declaration_.problems().has_errors(); }
+    bool is_broken() const { return declaration_->problems().has_errors(); }
     // The objects of the leaves that are known by now.
     void tell(Neighbours& neighbours);
 
     // Resolves references and observes, by turns, until nothing more can be known; then plans.
     void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
+    // From the start, because a stack that this one depends on has just changed.
+    void plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
+    // Asks the plugins about every document; nothing is observed.
+    void validate(std::stop_token stop);
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
 
     StackOutcome& outcome() { return outcome_; }
-    const StackDocument& stack() const { return declaration_.stack(); }
+    const StackDocument& stack() const { return stack_; }
 
 private:
     bool open_providers();
@@ -53,8 +58,10 @@ private:
     std::optional<std::size_t> entry_of(const Leaf& leaf) const;
     std::vector<std::size_t> consumers(const std::vector<std::size_t>& producers) const;
     void finish_input(const Neighbours& neighbours);
+    void give_result();
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
+    void rewrite_entries(const Plan& plan);
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
@@ -71,8 +78,9 @@ private:
     void run_held_removals(const RunEvents& events, std::stop_token stop);
 
     Session& session_;
+    const StackDocument& stack_;
     const RunOptions& options_;
-    Declaration declaration_;
+    std::optional<Declaration> declaration_;
     StackOutcome outcome_;
     PlanInput input_;
     std::unordered_map<Hash, std::size_t> entry_by_object_;

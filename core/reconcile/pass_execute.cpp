@@ -30,12 +30,13 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
         original.push_back(i);
         kept.changes.push_back(plan.changes[i]);
     }
-    for (Change& change : kept.changes) {
-        std::vector<std::size_t> after;
-        for (std::size_t before : change.after)
-            if (renumbered[before] != gone) after.push_back(renumbered[before]);
-        change.after = std::move(after);
-    }
+    auto renumber = [&](std::vector<std::size_t>& after) {
+        std::erase_if(after, [&](std::size_t before) { return renumbered[before] == gone; });
+        for (std::size_t& before : after) before = renumbered[before];
+    };
+    for (Change& change : kept.changes) renumber(change.after);
+    kept.gates = plan.gates;
+    for (Gate& gate : kept.gates) renumber(gate.after);
     return kept;
 }
 
@@ -47,6 +48,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
         return change.readiness == Readiness::ready && change.action != Action::none && change.action != Action::wait;
     });
+    rewrite_entries(plan);
     if (!has_work) {
         if (outcome_.result == StackResult::unchanged) remember_stack();
         return;
@@ -60,7 +62,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     held_changes_ = hold_back(plan, input_);
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
-    declaration_.leaves() = std::move(input_.leaves);
+    declaration_->leaves() = std::move(input_.leaves);
     take_in(first);
     PlanInput input;
     while (!outcome_.rounds.back().report->interrupted) {
@@ -73,6 +75,31 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     run_held_removals(events, stop);
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
+}
+
+// The declared document changed in a way that no target can see (a comment field, another provider name):
+// the ledger follows, so that `why` and the next comparison speak of what is declared now.
+void Pass::rewrite_entries(const Plan& plan) {
+    StoreBatch batch;
+    for (const SettledLeaf& settled : plan.settled) {
+        if (!settled.rewrite_entry) continue;
+        const Leaf& leaf = input_.leaves[settled.leaf];
+        std::optional<LedgerEntry> entry = session_.store().entry(input_.recorded[settled.recorded].address);
+        if (!entry) continue;
+        entry->provider = leaf.provider;
+        entry->api_version = leaf.api_version;
+        entry->declared = leaf.recordable().json;
+        entry->declared_hash = leaf.recordable().hash;
+        entry->settled = settled.hash;
+        entry->protect = leaf.policy.protect;
+        entry->deletion = leaf.policy.deletion;
+        entry->commit = session_.commit().id;
+        entry->author = session_.commit().author;
+        entry->file = leaf.origin.file;
+        entry->line = leaf.origin.line;
+        batch.upserts.push_back(*std::move(entry));
+    }
+    if (!batch.empty()) session_.store().commit(batch);
 }
 
 Status Pass::lock_scopes(const Plan& plan) {
@@ -105,19 +132,29 @@ void Pass::begin_record(const Plan& plan) {
                            fmt::format("pass {} plan {} commit {}", pass.id, short_hex(plan.hash), pass.commit));
 }
 
-// What takes outputs of a leaf that is about to change is not run with the old ones.
+// What takes outputs of a leaf that is about to change is not run with the old ones, and neither is anything
+// behind it. The changes respect their edges and gates, so one walk over them is enough.
 std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
     std::set<Address> pending;
     for (const Change& change : plan.changes)
         if (reaches_the_target(change.action) || change.action == Action::wait) pending.insert(change.address);
     std::vector<bool> held(plan.changes.size());
+    std::vector<std::optional<bool>> gate_is_held(plan.gates.size());
+    std::function<bool(std::size_t)> is_held_by_gate = [&](std::size_t g) {
+        if (gate_is_held[g]) return *gate_is_held[g];
+        const Gate& gate = plan.gates[g];
+        const bool answer = std::any_of(gate.after.begin(), gate.after.end(), [&](std::size_t i) { return held[i]; }) ||
+                            std::any_of(gate.after_gates.begin(), gate.after_gates.end(), is_held_by_gate);
+        gate_is_held[g] = answer;
+        return answer;
+    };
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
         const Change& change = plan.changes[i];
         bool waits = change.action == Action::wait;
         if (change.leaf)
             for (const Address& producer : input.leaves[*change.leaf].producers) waits |= pending.contains(producer);
-        // The changes respect `after`, so one walk also holds back everything behind.
-        for (std::size_t before : change.after) waits |= held[before];
+        waits = waits || std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
+                std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
         if (auto leaf = leaf_by_address_.find(change.address); leaf != leaf_by_address_.end()) held_.insert(leaf->second);
@@ -171,7 +208,7 @@ void Pass::take_in(const Round& round) {
 std::vector<std::size_t> Pass::ready_leaves() {
     std::vector<std::size_t> ready;
     for (std::size_t i : held_) {
-        const Leaf& leaf = declaration_.leaves()[i];
+        const Leaf& leaf = declaration_->leaves()[i];
         const bool is_free = std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
             auto other = leaf_by_address_.find(before);
             return unfinished_.contains(before) || (other != leaf_by_address_.end() && held_.contains(other->second));
@@ -185,7 +222,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     const OutputResolver outputs = [this](const Reference& reference) { return output(reference); };
     std::vector<std::size_t> leaves;
     for (std::size_t i : ready_leaves()) {
-        if (!declaration_.leaves()[i].producers.empty() && !declaration_.redeclare(i, outputs)) continue;
+        if (!declaration_->leaves()[i].producers.empty() && !declaration_->redeclare(i, outputs)) continue;
         leaves.push_back(i);
     }
     for (std::size_t i : leaves) held_.erase(i);
@@ -206,9 +243,9 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     input.inputs = input_.inputs;
     input.masking_key = input_.masking_key;
     std::set<Address> addresses;
-    for (std::size_t i : leaves) addresses.insert(declaration_.leaves()[i].address);
+    for (std::size_t i : leaves) addresses.insert(declaration_->leaves()[i].address);
     for (std::size_t i : leaves) {
-        Leaf leaf = declaration_.leaves()[i];
+        Leaf leaf = declaration_->leaves()[i];
         std::erase_if(leaf.depends_on, [&](const Address& before) { return !addresses.contains(before); });
         if (const std::optional<std::size_t> entry = entry_of(leaf)) {
             input.recorded.push_back(input_.recorded[*entry]);
