@@ -1,0 +1,189 @@
+#include "store/ledger.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+namespace holdfast {
+
+namespace {
+
+// What `read_entry` expects, in its order.
+#define HOLDFAST_BRIEF_COLUMNS                                                                               \
+    "stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, object_kind, "   \
+    "identity, state, declared_hash, settled, version, private_data, refreshed, protect, deletion, "         \
+    "plugin_version, commit_id, author, file, line, pass, applied_at_ms"
+#define HOLDFAST_ORDER " ORDER BY stack, group_name, kind, name_space, name, part"
+#define HOLDFAST_THIS_ADDRESS                                                                                \
+    " WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND name_space = ?4 AND name = ?5 AND part = ?6"
+
+constexpr int document_column = 27;
+
+void read_entry(Query& row, LedgerEntry& e, Detail detail) {
+    std::string_view state, deletion;
+    ResourceId& id = e.address.id;
+    row.read(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
+             e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
+             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version,
+             e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms);
+    e.state = entry_state_from(state).value_or(EntryState::applied); // the table's CHECK allows no other
+    e.deletion = deletion_from(deletion).value_or(Deletion::remove);
+    if (detail == Detail::full) row.read_from(document_column, e.declared, e.observed);
+}
+
+std::vector<LedgerEntry> read_all(Query& rows, Detail detail, std::size_t expected) {
+    std::vector<LedgerEntry> entries;
+    entries.reserve(expected);
+    while (rows.next()) read_entry(rows, entries.emplace_back(), detail);
+    return entries;
+}
+
+} // namespace
+
+std::optional<EntryState> entry_state_from(std::string_view word) {
+    for (const EntryState state :
+         {EntryState::applied, EntryState::creating, EntryState::deleting, EntryState::deposed})
+        if (word == to_string(state)) return state;
+    return std::nullopt;
+}
+
+std::optional<Deletion> deletion_from(std::string_view word) {
+    for (const Deletion deletion : {Deletion::remove, Deletion::orphan})
+        if (word == to_string(deletion)) return deletion;
+    return std::nullopt;
+}
+
+std::vector<LedgerEntry> Ledger::entries(std::string_view stack, Detail detail) {
+    const ReadTransaction one_state(database_);
+    const std::string name(stack);
+    Query counting = database_.query("SELECT count(*) FROM ledger WHERE stack = ?1");
+    std::int64_t count = 0;
+    if (counting.find(name)) counting.read(count);
+    Query rows =
+        detail == Detail::brief
+            ? database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS " FROM ledger WHERE stack = ?1" HOLDFAST_ORDER)
+            : database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS ", declared, observed FROM ledger "
+                              "JOIN document USING (entry) WHERE stack = ?1" HOLDFAST_ORDER);
+    return read_all(rows.start(name), detail, static_cast<std::size_t>(count));
+}
+
+std::vector<LedgerEntry> Ledger::all_entries(Detail detail) {
+    Query rows =
+        detail == Detail::brief
+            ? database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS " FROM ledger" HOLDFAST_ORDER)
+            : database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS
+                              ", declared, observed FROM ledger JOIN document USING (entry)" HOLDFAST_ORDER);
+    return read_all(rows, detail, 0);
+}
+
+void Ledger::for_each(const std::function<void(const LedgerEntry&)>& visit) {
+    Query rows =
+        database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS
+                        ", declared, observed FROM ledger JOIN document USING (entry)" HOLDFAST_ORDER);
+    LedgerEntry entry;
+    while (rows.next()) {
+        read_entry(rows, entry, Detail::full);
+        visit(entry);
+    }
+}
+
+std::optional<LedgerEntry> Ledger::entry(const Address& address) {
+    const ResourceId& id = address.id;
+    Query row =
+        database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS
+                        ", declared, observed FROM ledger JOIN document USING (entry)" HOLDFAST_THIS_ADDRESS);
+    if (!row.find(address.stack, id.group, id.kind, id.name_space, id.name, id.part)) return std::nullopt;
+    LedgerEntry entry;
+    read_entry(row, entry, Detail::full);
+    return entry;
+}
+
+std::vector<LedgerEntry> Ledger::owners_elsewhere(std::string_view stack, std::span<const Hash> object_keys) {
+    const ReadTransaction one_state(database_);
+    const std::string name(stack);
+    // Most installations that call this for every leaf of a pass have a single stack.
+    if (!database_.query("SELECT 1 FROM ledger WHERE stack < ?1 OR stack > ?1 LIMIT 1").find(name)) return {};
+    std::vector<Hash> keys(object_keys.begin(), object_keys.end());
+    std::sort(keys.begin(), keys.end()); // neighbours in the index are read one after the other
+    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    Query rows = database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS
+                                 ", declared, observed FROM ledger JOIN document USING (entry) "
+                                 "WHERE object_key = ?1 AND stack <> ?2");
+    std::vector<LedgerEntry> owners;
+    for (const Hash& key : keys) {
+        rows.start(key, name);
+        while (rows.next()) read_entry(rows, owners.emplace_back(), Detail::full);
+    }
+    return owners;
+}
+
+void Ledger::upsert(const LedgerEntry& e) {
+    const ResourceId& id = e.address.id;
+    const Hash key = e.object.key();
+    const std::string state(to_string(e.state)), deletion(to_string(e.deletion));
+    Query row = database_.query(
+        "INSERT INTO ledger (" HOLDFAST_BRIEF_COLUMNS
+        ", object_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) "
+        "ON CONFLICT (stack, group_name, kind, name_space, name, part) DO UPDATE SET provider = ?7, "
+        "api_version = ?8, target = ?9, scope = ?10, object_kind = ?11, identity = ?12, state = ?13, "
+        "declared_hash = ?14, settled = ?15, version = ?16, private_data = ?17, refreshed = ?18, protect = "
+        "?19, "
+        "deletion = ?20, plugin_version = ?21, commit_id = ?22, author = ?23, file = ?24, line = ?25, "
+        "pass = ?26, applied_at_ms = ?27, object_key = ?28 RETURNING entry");
+    const bool is_written = row.find(
+        e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
+        e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash, e.settled,
+        ConstBlob{e.version}, ConstBlob{e.private_data}, ConstBlob{e.refreshed}, e.protect, deletion,
+        e.plugin_version, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms, key);
+    assert(is_written);
+    std::int64_t entry = 0;
+    if (is_written) row.read(entry);
+    // An entry that was read in the brief form and is written back keeps its documents.
+    database_
+        .query("INSERT INTO document (entry, declared, observed) VALUES (?1, ?2, ?3) "
+               "ON CONFLICT (entry) DO UPDATE SET declared = iif(?2 = '', declared, ?2), "
+               "observed = iif(?3 = '', observed, ?3)")
+        .run(entry, e.declared, e.observed);
+}
+
+void Ledger::erase(const Address& address) {
+    const ResourceId& id = address.id;
+    database_.query("DELETE FROM ledger" HOLDFAST_THIS_ADDRESS)
+        .run(address.stack, id.group, id.kind, id.name_space, id.name, id.part);
+}
+
+// In two phases, so that a batch may swap two addresses or shift a whole row of them: first every entry
+// leaves its old address for one that no document can have, then each takes its new one.
+void Ledger::move(std::span<const std::pair<Address, Address>> moves) {
+    std::vector<std::pair<std::int64_t, const Address*>> leaving;
+    for (const auto& [from, to] : moves) {
+        const ResourceId& id = from.id;
+        Query row = database_.query("SELECT entry FROM ledger" HOLDFAST_THIS_ADDRESS);
+        if (!row.find(from.stack, id.group, id.kind, id.name_space, id.name, id.part)) continue;
+        row.read(leaving.emplace_back(0, &to).first);
+    }
+    for (const auto& [entry, to] : leaving)
+        database_.query("UPDATE ledger SET stack = char(1), kind = entry WHERE entry = ?1").run(entry);
+    for (const auto& [entry, to] : leaving) {
+        if (this->entry(*to))
+            throw Error("store.occupied",
+                        fmt::format("{}: cannot move a ledger entry to {}: it has one already",
+                                    database_.path(), to_string(*to)),
+                        "forget one of the two entries (`holdfast forget`), then run the command again");
+        const ResourceId& id = to->id;
+        database_
+            .query("UPDATE ledger SET stack = ?1, group_name = ?2, kind = ?3, name_space = ?4, name = ?5, "
+                   "part = ?6 WHERE entry = ?7")
+            .run(to->stack, id.group, id.kind, id.name_space, id.name, id.part, entry);
+    }
+}
+
+void Ledger::remember_settled(const Store::Settled& settled) {
+    const ResourceId& id = settled.address.id;
+    database_.query("UPDATE ledger SET settled = ?7, version = ?8" HOLDFAST_THIS_ADDRESS)
+        .run(settled.address.stack, id.group, id.kind, id.name_space, id.name, id.part, settled.settled,
+             ConstBlob{settled.version});
+}
+
+} // namespace holdfast
