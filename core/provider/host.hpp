@@ -11,6 +11,8 @@
 
 #include "provider/provider.hpp"
 
+struct holdfast_http;
+
 namespace holdfast {
 
 enum class Isolation { worker, in_process };
@@ -24,7 +26,10 @@ struct HostOptions {
     std::size_t max_document_bytes = 8U << 20;
     std::chrono::milliseconds call_timeout{120'000};   // where a call has no deadline of its own
     std::chrono::milliseconds cancel_grace{2'000};     // from cancel or deadline to killing the worker
-    std::function<void(std::string_view provider, int level, std::string_view message)> log;
+    std::function<void(std::string_view provider, int level, std::string_view message)> log;  // from any thread
+    // holdfast.http/1 for plugins in this process: http_extension() of provider/services.hpp, or none. The
+    // worker brings its own, so that a program which uses workers only does not link libcurl.
+    const holdfast_http* http = nullptr;
 };
 
 struct OpenRequest {
