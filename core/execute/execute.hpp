@@ -23,23 +23,28 @@ struct ExecuteOptions {
     int attempts = 5;                                  // per item, for retry class `after` and `conflict`
     std::chrono::milliseconds first_backoff{200};      // doubles, with jitter, up to max_backoff
     std::chrono::milliseconds max_backoff{30'000};
-    std::uint64_t random_seed = 0;                     // of the jitter
+    std::uint64_t random_seed = 0; // of the jitter
+    // (provider, scope) -> version that `observe` returned for the scope as a whole; may lack any.
+    std::map<std::pair<std::string, std::string>, std::string> scope_versions;
+    // Masks known secrets in the texts of plugins before they are journalled or reported; may be empty.
+    std::function<std::string(std::string_view text)> mask;
 };
 
 struct StepResult {
     Action action = Action::none;
     StepState state = StepState::intended;
     Diagnostics diagnostics;
-    std::string observed;      // document after the step, as the plugin sent it
-    bool output_changed = false;  // the observed-only fields differ from what was recorded
+    std::string observed;        // document after the step, as the plugin sent it
+    bool output_changed = false; // the observed-only fields differ from what was recorded
 };
 
 struct ExecutionReport {
-    std::vector<StepResult> results;  // by index of Plan::changes; `intended` means never tried
+    std::vector<StepResult> results; // by index of Plan::changes; `intended` means never tried
     Diagnostics diagnostics;
-    bool interrupted = false;         // stopped or superseded
+    bool interrupted = false; // stopped or superseded
 
-    bool ok() const;                  // every ready change is done or unchanged
+    // Whatever was begun is done or unchanged, nothing was skipped because of a failure, nobody stopped it.
+    bool ok() const;
 };
 
 // Told as it happens, on the calling thread.
@@ -50,9 +55,11 @@ struct ExecutionEvents {
 
 // `plan` must have been made from `input`; `pass` has begun in `store`. Calls different providers at the
 // same time, one thread each; the store is used from the calling thread only. Throws `Error` only where
-// the store fails: what was sent by then is in the journal.
-ExecutionReport execute(const Plan& plan, const PlanInput& input, const PassRecord& pass, const CommitInfo& commit,
-                        const std::map<std::string, Provider*>& providers, Store& store, Clock& clock,
-                        const ExecuteOptions& options, std::stop_token stop, const ExecutionEvents& events = {});
+// the store fails: what was sent by then is in the journal. The caller holds the locks of the plan's
+// scopes since it observed them (law 15). `clock` is used from all threads.
+ExecutionReport execute(const Plan& plan, const PlanInput& input, const PassRecord& pass,
+                        const CommitInfo& commit, const std::map<std::string, Provider*>& providers,
+                        Store& store, Clock& clock, const ExecuteOptions& options, std::stop_token stop,
+                        const ExecutionEvents& events = {});
 
-}  // namespace holdfast
+} // namespace holdfast
