@@ -25,8 +25,10 @@ bool parse_index(std::string_view token, std::size_t& index) {
 
 Map Map::from_unsorted(std::vector<MapEntry> entries) {
     Map map;
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const MapEntry& a, const MapEntry& b) { return a.key < b.key; });
+    const auto by_key = [](const MapEntry& a, const MapEntry& b) { return a.key < b.key; };
+    // Canonical text comes sorted already, and a stable sort asks for a buffer each time.
+    if (!std::is_sorted(entries.begin(), entries.end(), by_key))
+        std::stable_sort(entries.begin(), entries.end(), by_key);
     // Of a run of equal keys only the last stays.
     auto out = entries.begin();
     for (auto it = entries.begin(); it != entries.end(); ++it) {

@@ -1,0 +1,70 @@
+// Which commit made a file what it is: the questions behind `holdfast why`.
+
+#include <fmt/core.h>
+
+#include "git/libgit2.hpp"
+#include "git/state.hpp"
+
+namespace holdfast {
+
+using namespace git;
+
+namespace {
+
+// Id of what stands at `path` in a commit; nothing where it does not exist there.
+std::optional<git_oid> entry_id(const git_commit& commit, const std::string& path) {
+    git_tree* found = nullptr;
+    if (git_commit_tree(&found, &commit)) return std::nullopt;
+    OwnedTree tree(found);
+    git_tree_entry* entry = nullptr;
+    if (git_tree_entry_bypath(&entry, tree.get(), path.c_str())) return std::nullopt;
+    OwnedEntry owned(entry);
+    return *git_tree_entry_id(entry);
+}
+
+// The first parent in which the path is the same, if there is one. Preferring the first keeps to the
+// branch that was merged into, and following any equal one finds the side branch a change came from.
+OwnedCommit parent_with(const git_commit& commit, const std::string& path, const git_oid& id) {
+    const unsigned parents = git_commit_parentcount(&commit);
+    for (unsigned i = 0; i < parents; ++i) {
+        git_commit* found = nullptr;
+        if (git_commit_parent(&found, &commit, i)) continue;  // behind the end of a shallow clone
+        OwnedCommit parent(found);
+        const std::optional<git_oid> there = entry_id(*parent, path);
+        if (there && git_oid_equal(&*there, &id)) return parent;
+    }
+    return {};
+}
+
+std::optional<CommitInfo> blame(git_repository& repository, const git_commit& newest, const std::string& path,
+                                std::uint32_t line) {
+    git_blame_options options = GIT_BLAME_OPTIONS_INIT;
+    options.newest_commit = *git_commit_id(&newest);
+    options.min_line = options.max_line = line;
+    git_blame* found = nullptr;
+    if (git_blame_file(&found, &repository, path.c_str(), &options)) return std::nullopt;
+    OwnedBlame owned(found);
+    const git_blame_hunk* hunk = git_blame_get_hunk_byline(found, line);
+    git_commit* commit = nullptr;
+    if (!hunk || git_commit_lookup(&commit, &repository, &hunk->final_commit_id)) return std::nullopt;
+    OwnedCommit owned_commit(commit);
+    return describe_commit(*commit);
+}
+
+}  // namespace
+
+Result<CommitInfo> Repository::last_change(const std::string& commit, const std::string& path,
+                                           std::optional<std::uint32_t> line) const {
+    Result<OwnedCommit> start = find_commit(*state_->repository, commit);
+    if (!start) return start.error();
+    const std::string clean = clean_path(path);
+    const std::optional<git_oid> id = entry_id(**start, clean);
+    if (!id) return failure("git.no-path", fmt::format("there is no \"{}\" in commit {}", clean, commit));
+    OwnedCommit newest = *std::move(start);
+    while (OwnedCommit parent = parent_with(*newest, clean, *id)) newest = std::move(parent);
+    if (line && *line > 0)
+        if (std::optional<CommitInfo> info = blame(*state_->repository, *newest, clean, *line)) return *std::move(info);
+    return describe_commit(*newest);
+}
+
+}  // namespace holdfast
