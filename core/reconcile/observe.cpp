@@ -8,19 +8,13 @@
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "base/locked.hpp"
 
 namespace holdfast {
 
 namespace {
 
-// A run of questions that go to one scope of one provider.
-template <typename Question>
-struct ScopeRun {
-    Provider* provider = nullptr;
-    std::string scope;
-    std::vector<Question*> questions;
-};
-
+// The questions in runs that go to one scope of one provider.
 template <typename Question, typename ProviderOf, typename ScopeOf>
 std::vector<std::vector<Question*>> by_scope(std::span<Question> questions, ProviderOf provider_of, ScopeOf scope_of) {
     std::vector<Question*> order;
@@ -84,7 +78,9 @@ public:
         }
         const Call call{.method = Method::observe, .scope = probes.front()->scope(), .items = items, .stop = stop_};
         const CallEnd end = provider_.call(call, [&](const ItemResult& result) {
-            if (result.item >= probes.size()) return;  // about the call or the scope
+            if (result.item == scope_item && !result.version.empty())
+                versions[{provider_.name(), probes.front()->scope()}] = result.version;
+            if (result.item >= probes.size()) return;
             take(*probes[result.item], result, provider_.plugin_hash(), masking_key_);
             ++done_;
         });
@@ -93,6 +89,8 @@ public:
                 fail(*probe->observed, end.why.empty() ? failure("provider.no-answer", "the plugin did not answer")
                                                        : end.why.list().front());
     }
+
+    ScopeVersions versions;
 
 private:
     Provider& provider_;
@@ -103,7 +101,7 @@ private:
 
 }  // namespace
 
-void observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop) {
+ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop) {
     auto runs = by_scope(probes, [](const Probe& p) -> const std::string& { return p.provider(); },
                          [](const Probe& p) -> const std::string& { return p.scope(); });
     const std::string masking_key = session.store().masking_key();
@@ -120,18 +118,21 @@ void observe(Session& session, std::span<Probe> probes, const Progress& progress
             for (auto* scope : scopes)
                 for (Probe* probe : *scope) fail(*probe->observed, provider.error());
     }
+    Locked<ScopeVersions> versions;
     auto run_one = [&](Provider& provider, const std::vector<std::vector<Probe*>*>& scopes) {
         Observer observer(provider, masking_key, done, stop);
         for (auto* scope : scopes) observer.observe(*scope);
+        versions.with([&](ScopeVersions& all) { all.merge(observer.versions); });
     };
     if (progress) progress("observing", 0, probes.size());
     if (work.size() == 1) run_one(*work.front().first, work.front().second);
-    else {
+    else {  // the threads are joined at the end of this block
         std::vector<std::jthread> threads;
         for (auto& [provider, scopes] : work)
             threads.emplace_back([&run_one, provider = provider, scopes = &scopes] { run_one(*provider, *scopes); });
     }
     if (progress) progress("observing", done, probes.size());
+    return versions.with([](ScopeVersions& all) { return std::move(all); });
 }
 
 namespace {

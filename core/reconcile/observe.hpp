@@ -2,6 +2,7 @@
 // Asks the providers what their targets hold, and what they would store for a declared document.
 
 #include <functional>
+#include <map>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -25,11 +26,12 @@ struct Probe {
     std::string kind_id() const { return leaf ? leaf->kind_id() : entry->api_version + "/" + entry->address.id.kind; }
 };
 
+using ScopeVersions = std::map<std::pair<std::string, std::string>, std::string>;  // by provider and scope
 using Progress = std::function<void(std::string_view doing, std::size_t done, std::size_t of)>;
 
 // Different providers at the same time, one thread each. What could not be read, also because its provider
-// could not be opened, is Presence::failed with the reason.
-void observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop);
+// could not be opened, is Presence::failed with the reason. Gives the versions of the scopes that have one.
+ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop);
 
 // For each leaf: the canonical form and, in `invalid`, what the plugin's `validate` says against it.
 struct CanonicalProbe {

@@ -127,7 +127,7 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
                           .observed = &input_.observed_leaves[i],
                           .keep_document = declaration_->consumers_of(all[i].address) != nullptr});
     }
-    observe(session_, probes, events.progress, stop);
+    for (auto& [scope, version] : observe(session_, probes, events.progress, stop)) scope_versions_[scope] = version;
 }
 
 // Leaves without references first, then, level by level, those whose producers have been observed.

@@ -61,7 +61,6 @@ private:
     void give_result();
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
-    void rewrite_entries(const Plan& plan);
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
@@ -85,6 +84,7 @@ private:
     PlanInput input_;
     std::unordered_map<Hash, std::size_t> entry_by_object_;
     std::unordered_map<Address, std::size_t> leaf_by_address_;
+    ScopeVersions scope_versions_;
     std::vector<std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
     std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does

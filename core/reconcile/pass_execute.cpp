@@ -24,6 +24,7 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
     Plan kept;
     kept.stack = plan.stack;
     kept.hash = plan.hash;
+    kept.settled = plan.settled;
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
         if (held[i]) continue;
         renumbered[i] = kept.changes.size();
@@ -48,8 +49,9 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
         return change.readiness == Readiness::ready && change.action != Action::none && change.action != Action::wait;
     });
-    rewrite_entries(plan);
-    if (!has_work) {
+    const bool has_news = std::any_of(plan.settled.begin(), plan.settled.end(),
+                                      [](const SettledLeaf& leaf) { return leaf.rewrite_entry; });
+    if (!has_work && !has_news) {
         if (outcome_.result == StackResult::unchanged) remember_stack();
         return;
     }
@@ -75,31 +77,6 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     run_held_removals(events, stop);
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
-}
-
-// The declared document changed in a way that no target can see (a comment field, another provider name):
-// the ledger follows, so that `why` and the next comparison speak of what is declared now.
-void Pass::rewrite_entries(const Plan& plan) {
-    StoreBatch batch;
-    for (const SettledLeaf& settled : plan.settled) {
-        if (!settled.rewrite_entry) continue;
-        const Leaf& leaf = input_.leaves[settled.leaf];
-        std::optional<LedgerEntry> entry = session_.store().entry(input_.recorded[settled.recorded].address);
-        if (!entry) continue;
-        entry->provider = leaf.provider;
-        entry->api_version = leaf.api_version;
-        entry->declared = leaf.recordable().json;
-        entry->declared_hash = leaf.recordable().hash;
-        entry->settled = settled.hash;
-        entry->protect = leaf.policy.protect;
-        entry->deletion = leaf.policy.deletion;
-        entry->commit = session_.commit().id;
-        entry->author = session_.commit().author;
-        entry->file = leaf.origin.file;
-        entry->line = leaf.origin.line;
-        batch.upserts.push_back(*std::move(entry));
-    }
-    if (!batch.empty()) session_.store().commit(batch);
 }
 
 Status Pass::lock_scopes(const Plan& plan) {
@@ -174,8 +151,11 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     if (events.ended)
         told.ended = [&](std::size_t i, const StepResult& result) { events.ended(outcome_, kept.changes[i], result); };
 
+    ExecuteOptions options = options_.execute;
+    options.scope_versions = scope_versions_;
+    options.mask = [this](std::string_view text) { return session_.masker().mask(text); };
     ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers, session_.store(),
-                                               session_.clock(), options_.execute, stop, told);
+                                               session_.clock(), options, stop, told);
     std::vector<StepResult> results(plan.changes.size());
     for (std::size_t i = 0; i < original.size(); ++i) {
         for (const Diagnostic& problem : report.results[i].diagnostics)
