@@ -33,7 +33,7 @@ struct RawResult {
     std::string_view document, version, private_data, refreshed, diagnostics, detail;
     std::string_view kind, identity, scope, part, pointer;
 };
-constexpr std::array raw_result_texts{
+inline constexpr std::array raw_result_texts{
     &RawResult::document, &RawResult::version, &RawResult::private_data, &RawResult::refreshed,
     &RawResult::diagnostics, &RawResult::detail, &RawResult::kind, &RawResult::identity,
     &RawResult::scope, &RawResult::part, &RawResult::pointer};

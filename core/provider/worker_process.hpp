@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "base/locked.hpp"
 #include "provider/frame.hpp"
 #include "provider/host.hpp"
 #include "sys/file.hpp"

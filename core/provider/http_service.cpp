@@ -1,0 +1,88 @@
+#include "base/json.hpp"
+#include "provider/services.hpp"
+#include "sys/http/http.hpp"
+
+#include <algorithm>
+
+namespace holdfast {
+
+namespace {
+
+std::string text_of(const holdfast_bytes& bytes) { return bytes.data ? std::string(bytes.data, bytes.size) : std::string(); }
+holdfast_bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
+
+std::int64_t number_at(const Value& options, std::string_view key, std::int64_t otherwise) {
+    const Value* value = options.find(key);
+    return value && value->is_integer() && *value->if_integer() >= 0 ? *value->if_integer() : otherwise;
+}
+
+void read_options(const Value& options, HttpRequest& request) {
+    request.ca_file = options.text_at("caFile");
+    request.client_certificate = options.text_at("clientCert");
+    request.client_key = options.text_at("clientKey");
+    request.server_name = options.text_at("serverName");
+    request.proxy = options.text_at("proxy");
+    if (const Value* value = options.find("insecure"); value && value->if_bool())
+        request.accept_any_certificate = *value->if_bool();
+    request.timeout = std::chrono::milliseconds(number_at(options, "timeoutMs", request.timeout.count()));
+    request.max_response_bytes = static_cast<std::size_t>(
+        number_at(options, "maxResponseBytes", static_cast<std::int64_t>(request.max_response_bytes)));
+    request.retries = static_cast<unsigned>(std::min<std::int64_t>(number_at(options, "retries", request.retries), 10));
+}
+
+HttpRequest from_abi(const holdfast_call* call, const holdfast_http_request& given) {
+    HttpRequest request;
+    request.method = text_of(given.method);
+    if (request.method.empty()) request.method = "GET";
+    request.url = text_of(given.url);
+    for (std::uint32_t i = 0; i < given.header_count; ++i) request.headers.push_back(text_of(given.headers[i]));
+    request.body = text_of(given.body);
+    if (call && call->deadline_ns != 0)
+        request.deadline = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(call->deadline_ns));
+    if (call) request.is_cancelled = [call] { return call->cancelled(call) != 0; };
+    if (given.on_body)
+        request.on_body = [&given](std::string_view chunk) { return given.on_body(given.context, bytes_of(chunk)) != 0; };
+    return request;
+}
+
+void respond(const holdfast_http_request& request, const HttpResponse& response) {
+    if (!request.on_response) return;
+    holdfast_http_response out{};
+    out.size = sizeof out;
+    out.status = response.status;
+    out.headers = bytes_of(response.headers);
+    out.body = bytes_of(response.body);
+    out.error = bytes_of(response.error);
+    request.on_response(request.context, &out);
+}
+
+holdfast_status perform(const holdfast_call* call, const holdfast_http_request* given) {
+    // One client a process: what it keeps are connections, and those are worth sharing.
+    static HttpClient client;
+    if (!given || given->size < sizeof *given) return HOLDFAST_UNSUPPORTED;
+    try {
+        HttpRequest request = from_abi(call, *given);
+        const std::string options = text_of(given->options);
+        const auto tree = parse_json(options.empty() ? "{}" : options);
+        if (!tree) {
+            respond(*given, {.error = "the request's options are no JSON: " + tree.error().message});
+            return HOLDFAST_FAILED;
+        }
+        read_options(*tree, request);
+        const HttpResponse response = client.perform(request);
+        respond(*given, response);
+        const bool stopped = response.end == HttpEnd::cancelled || response.end == HttpEnd::past_deadline;
+        return response.end == HttpEnd::answered ? HOLDFAST_OK : stopped ? HOLDFAST_CANCELLED : HOLDFAST_FAILED;
+    } catch (const std::exception& error) {
+        respond(*given, {.error = error.what()});
+        return HOLDFAST_FAILED;
+    }
+}
+
+const holdfast_http table{sizeof(holdfast_http), perform};
+
+}  // namespace
+
+const holdfast_http* http_extension() { return &table; }
+
+}  // namespace holdfast
