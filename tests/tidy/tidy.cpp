@@ -229,7 +229,7 @@ bool looks_like_code(std::string_view text) {
 // The string literals of a line, without escapes; comments are left out.
 std::vector<std::string> literals(const std::string& line) {
     std::vector<std::string> found;
-    if (line.starts_with(" *")) return found;
+    if (line.starts_with(" *") || line.starts_with("/*")) return found;
     for (std::size_t i = 0; i < line.size(); ++i) {
         if (line.compare(i, 2, "//") == 0) break;
         if (line[i] == '\'') { // a character, perhaps a quote
