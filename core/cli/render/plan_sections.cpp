@@ -242,10 +242,9 @@ std::string nothing_text(const PlanCounts& counts) {
     return fmt::format("Nothing to do: {} as Git declares.", all);
 }
 
-std::string apply_command(const Plan& plan, const PlanView& view) {
+std::string apply_command(const PlanView& view) {
     if (!view.saved_as.empty()) return fmt::format("holdfast apply --plan {}", printable(view.saved_as));
-    const std::string options = view.selection.empty() ? " -s " + plan.stack : view.selection;
-    return (view.purpose == Purpose::destroy ? "holdfast destroy" : "holdfast apply") + options;
+    return (view.purpose == Purpose::destroy ? "holdfast destroy" : "holdfast apply") + view.selection;
 }
 
 void add_approval_advice(Page& page, const Plan& plan) {
@@ -267,7 +266,7 @@ void add_advice(Page& page, const Plan& plan, const PlanView& view) {
     else if (counts.blocked > 0)
         lead = can_apply_some ? "What is blocked stays as it is; apply the rest with: " : "";
     if (lead.empty()) return page.paragraph(0, "Everything is blocked: nothing can be applied yet.");
-    const std::string command = apply_command(plan, view);
+    const std::string command = apply_command(view);
     if (display_width(lead) + display_width(command) <= page.width()) return page.line(0, lead + command);
     page.paragraph(0, trim(lead));
     page.line(2, command);

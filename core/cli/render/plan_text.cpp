@@ -221,7 +221,9 @@ std::string render_plan_summary(const Plan& plan, const PlanView& view) {
     return std::move(page).take();
 }
 
-std::string render_plan(const Plan& plan, const PlanView& view) {
+namespace {
+
+Page page_with_changes(const Plan& plan, const PlanView& view) {
     const PlanGroups groups = group_changes(plan, view.all ? 0 : view.limit);
     Page page(view.width, view.colour, place_column(groups, view.width));
     add_heading(page, plan.stack, view);
@@ -229,6 +231,17 @@ std::string render_plan(const Plan& plan, const PlanView& view) {
     ChangesText(page, plan, view).add(groups);
     page.blank();
     add_drift(page, plan, view);
+    return page;
+}
+
+} // namespace
+
+std::string render_drift(const Plan& drift, const PlanView& view) {
+    return page_with_changes(drift, view).take();
+}
+
+std::string render_plan(const Plan& plan, const PlanView& view) {
+    Page page = page_with_changes(plan, view);
     add_shared_remarks(page, plan);
     add_plan_problems(page, plan, view);
     add_summary(page, plan, view);

@@ -23,13 +23,16 @@ struct PlanView {
     bool all = false;        // nothing is left out or shortened
     std::size_t limit = 200; // leaves shown per document, and plain documents per kind
     std::string saved_as;    // file that `plan --out` wrote
-    std::string selection;   // options to repeat in the advice: " -s web --only File/motd"
+    std::string selection;   // options to repeat in the advice, " -s web --only File/motd"
 };
 
 // Narrower terminals have places only on the lines of documents.
 constexpr std::size_t wide_terminal = 100;
 
 std::string render_plan(const Plan& plan, const PlanView& view);
+
+// A plan that holds only drift: the changes and what happened, without counts and advice.
+std::string render_drift(const Plan& drift, const PlanView& view);
 
 // The parts of it, for callers that show only some.
 std::string render_plan_heading(const Plan& plan, const PlanView& view);

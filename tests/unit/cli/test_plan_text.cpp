@@ -23,7 +23,8 @@ PlanView view_of(std::size_t width, bool colour) {
                        .time_s = 1000},
             .width = width,
             .colour = colour,
-            .now_s = 1000 + 7200};
+            .now_s = 1000 + 7200,
+            .selection = " -s edge"};
 }
 
 std::string without_colour(std::string text) {
