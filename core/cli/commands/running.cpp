@@ -1,0 +1,242 @@
+#include "cli/commands/running.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "cli/render/diagnostics_text.hpp"
+
+namespace holdfast {
+
+SessionOptions session_options(const Selection& selection, StoreUse use) {
+    return {.revision = selection.revision,
+            .working_tree = selection.working_tree,
+            .read_only = use == StoreUse::read};
+}
+
+RunOptions run_options(const Selection& selection, Mode mode) {
+    return {.mode = mode,
+            .stacks = selection.stacks,
+            .only = selection.only,
+            .exclude = selection.exclude,
+            .replace = selection.replace};
+}
+
+namespace {
+
+// For a shell; most names need no quotes.
+std::string shell_word(const std::string& word) {
+    const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_./:@,+=#").find(c) != std::string_view::npos;
+    });
+    if (is_plain && word.front() != '#') return word;
+    std::string out = "'";
+    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+// The options that lead to the same plan again.
+std::string selection_text(const Selection& selection) {
+    std::string text;
+    const auto add = [&](std::string_view option, const std::vector<std::string>& values) {
+        for (const std::string& value : values) text += fmt::format(" {} {}", option, shell_word(value));
+    };
+    add("-s", selection.stacks);
+    add("--only", selection.only);
+    add("--exclude", selection.exclude);
+    add("--replace", selection.replace);
+    if (selection.revision != "HEAD") add("--revision", {selection.revision});
+    if (selection.working_tree) text += " --working-tree";
+    return text;
+}
+
+bool is_quiet(const StackOutcome& stack) {
+    const Plan* plan = stack.plan();
+    return plan && plan->is_empty() && plan->counts.drifted == 0 && plan->diagnostics.empty() &&
+           stack.problems.empty();
+}
+
+void print_quiet(Context& context, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    const std::string text =
+        fmt::format("Nothing to do in {}: {}.", count_of(names.size(), "stack"), join(names, ", "));
+    for (const std::string& line : wrap(text, context.terminal.width)) context.print(line + '\n');
+}
+
+} // namespace
+
+PlanView plan_view(Context& context, const Selection& selection, const PlanStyle& style) {
+    return {.purpose = style.purpose,
+            .revision = selection.working_tree ? "working tree" : selection.revision,
+            .commit = context.engine().commit(),
+            .width = context.terminal.width,
+            .colour = context.terminal.colour,
+            .now_s = context.now_s(),
+            .all = style.all,
+            .saved_as = style.saved_as,
+            .selection = selection_text(selection)};
+}
+
+void print_plans(Context& context, const RunOutcome& outcome, const Selection& selection,
+                 const PlanStyle& style) {
+    PlanView view = plan_view(context, selection, style);
+    // Of the working tree nobody is the author yet.
+    if (selection.working_tree) view.commit = {};
+    std::vector<std::string> quiet;
+    bool is_first = true;
+    for (const StackOutcome& stack : outcome.stacks) {
+        if (outcome.stacks.size() > 1 && is_quiet(stack)) {
+            quiet.push_back(printable(stack.stack));
+            continue;
+        }
+        if (!stack.plan()) continue;
+        if (!is_first) context.print("\n");
+        is_first = false;
+        PlanView own = view;
+        if (own.selection.empty() && outcome.stacks.size() > 1) own.selection = " -s " + stack.stack;
+        context.print(render_plan(*stack.plan(), own));
+    }
+    if (!quiet.empty() && !is_first) context.print("\n");
+    print_quiet(context, quiet);
+}
+
+void report_problems(Context& context, const RunOutcome& outcome) {
+    Diagnostics all = outcome.problems;
+    for (const StackOutcome& stack : outcome.stacks) all.append(stack.problems);
+    context.report(all);
+}
+
+bool has_work(const Plan& plan) {
+    return std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
+        return change.readiness == Readiness::ready && change.action != Action::none &&
+               change.action != Action::wait;
+    });
+}
+
+bool has_work(const RunOutcome& outcome) {
+    return std::any_of(outcome.stacks.begin(), outcome.stacks.end(),
+                       [](const StackOutcome& stack) { return stack.plan() && has_work(*stack.plan()); });
+}
+
+void ProgressLine::show(std::string_view doing, std::size_t done, std::size_t of, std::string_view what) {
+    if (!context_.error_terminal.is_tty || context_.json()) return;
+    const auto now = context_.clock().steady();
+    if (last_ && now - *last_ < std::chrono::milliseconds(100)) return;
+    last_ = now;
+    const std::string count =
+        of > 0 ? fmt::format("{} of {}", with_separators(done), with_separators(of)) : with_separators(done);
+    const std::string text = fmt::format("{} {}  {}", doing, count, printable(what));
+    context_.print_error("\r\x1b[K" + shorten(trim(text), context_.error_terminal.width - 1));
+    is_shown_ = true;
+}
+
+void ProgressLine::erase() {
+    if (is_shown_) context_.print_error("\r\x1b[K");
+    is_shown_ = false;
+}
+
+namespace {
+
+// One run of apply or destroy, as its events come in.
+class Carrier {
+public:
+    Carrier(const Carrying& carrying, Context& context)
+        : carrying_(carrying), context_(context), progress_(context) {}
+
+    int run() {
+        RunEvents events;
+        events.confirm = [this](const RunOutcome& planned) { return confirm(planned); };
+        events.started = [this](const StackOutcome&, const Change& change) { started(change); };
+        events.ended = [this](const StackOutcome& stack, const Change& change, const StepResult& result) {
+            ended(stack, change, result);
+        };
+        events.progress = [this](std::string_view doing, std::size_t done, std::size_t of) {
+            progress_.show(doing, done, of);
+        };
+        const RunOutcome outcome = context_.engine().run(carrying_.run, events, context_.stop);
+        progress_.erase();
+        return conclude(outcome);
+    }
+
+private:
+    bool confirm(const RunOutcome& planned) {
+        progress_.erase();
+        if (!context_.json()) {
+            print_plans(context_, planned, carrying_.selection, carrying_.style);
+            report_problems(context_, planned);
+            shown_ = problems_of(planned);
+        }
+        for (const StackOutcome& stack : planned.stacks)
+            if (stack.plan()) total_ += stack.plan()->changes.size();
+        if (!has_work(planned) || carrying_.is_confirmed) return true;
+        if (!context_.can_ask || context_.json()) {
+            context_.report(failure("cli.cannot-ask",
+                                    "there is no terminal to ask on, so nothing was changed",
+                                    "add --yes, or apply a saved plan with --plan FILE"));
+            refused_ = true;
+            return false;
+        }
+        refused_ = !context_.ask(carrying_.question);
+        if (refused_) context_.print("Nothing was changed.\n");
+        return !refused_;
+    }
+
+    void started(const Change& change) {
+        progress_.show(carrying_.command == "destroy" ? "destroying" : "applying", done_, total_,
+                       to_string(change.address));
+    }
+
+    void ended(const StackOutcome& stack, const Change& change, const StepResult& result) {
+        ++done_;
+        if (!context_.global.verbose) return;
+        progress_.erase();
+        const OutcomeView view{context_.error_terminal.width, context_.error_terminal.colour};
+        context_.print_error(render_step(stack, change, result, view) + '\n');
+    }
+
+    static std::vector<Diagnostic> problems_of(const RunOutcome& outcome) {
+        std::vector<Diagnostic> all = outcome.problems.list();
+        for (const StackOutcome& stack : outcome.stacks)
+            all.insert(all.end(), stack.problems.begin(), stack.problems.end());
+        return all;
+    }
+
+    void report_new_problems(const RunOutcome& outcome) {
+        Diagnostics fresh;
+        for (const Diagnostic& problem : problems_of(outcome))
+            if (std::find(shown_.begin(), shown_.end(), problem) == shown_.end()) fresh.add(problem);
+        context_.report(fresh);
+    }
+
+    int conclude(const RunOutcome& outcome) {
+        if (context_.json()) {
+            context_.print_json(outcome_to_json(carrying_.command, context_.engine().commit(), outcome));
+        } else {
+            bool is_first = true;
+            for (const StackOutcome& stack : outcome.stacks) {
+                const std::string text =
+                    render_outcome(stack, {context_.terminal.width, context_.terminal.colour});
+                if (text.empty()) continue;
+                context_.print((is_first ? "\n" : "") + text);
+                is_first = false;
+            }
+        }
+        report_new_problems(outcome);
+        return refused_ ? exit_error : outcome.exit_code(false);
+    }
+
+    const Carrying& carrying_;
+    Context& context_;
+    ProgressLine progress_;
+    std::vector<Diagnostic> shown_;
+    std::size_t done_ = 0, total_ = 0;
+    bool refused_ = false;
+};
+
+} // namespace
+
+int carry_out(const Carrying& carrying, Context& context) { return Carrier(carrying, context).run(); }
+
+} // namespace holdfast

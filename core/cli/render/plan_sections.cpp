@@ -1,0 +1,292 @@
+#include "cli/render/plan_sections.hpp"
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "cli/render/diagnostics_text.hpp"
+#include "cli/render/plan_groups.hpp"
+#include "cli/render/value_text.hpp"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t shared_from = 3; // changes with the same remark
+constexpr std::size_t drift_limit = 20;
+constexpr std::size_t hash_digits = 12;
+
+std::string commit_text(const PlanView& view) {
+    if (view.commit.id.empty()) return printable(view.revision);
+    return fmt::format("{} @ {}", printable(view.revision), view.commit.id.substr(0, 7));
+}
+
+std::string author_text(const PlanView& view) {
+    const CommitInfo& commit = view.commit;
+    if (commit.author.empty()) return {};
+    return fmt::format("{}, {}", printable(commit.author), relative_time(view.now_s - commit.time_s));
+}
+
+} // namespace
+
+// edge   main @ 3f2a91c  "Open 443 to the new balancer"   Ana Souza, 2 hours ago
+// What does not fit goes to a second line; only the subject is ever shortened.
+void add_heading(Page& page, const std::string& stack, const PlanView& view) {
+    const Palette& colours = page.colours();
+    const std::string name = printable(stack), commit = commit_text(view), author = author_text(view);
+    const std::string subject = view.commit.subject.empty() ? "" : '"' + printable(view.commit.subject) + '"';
+    const std::size_t head = display_width(name) + 3 + display_width(commit);
+    std::string line = paint(colours.strong, name) + "   " + commit;
+    const bool fits = head + 2 + display_width(subject) + 3 + display_width(author) <= page.width();
+    if (!subject.empty()) {
+        const std::size_t room = page.width() > head + 2 ? page.width() - head - 2 : 0;
+        if (fits || room >= 24) line += "  " + shorten(subject, room);
+    }
+    if (!author.empty() && fits) line += "   " + paint(colours.dim, author);
+    page.line(0, line);
+    if (author.empty() || fits) return;
+    const bool subject_is_out = page.width() < head + 26 && !subject.empty();
+    if (subject_is_out) page.paragraph(display_width(name) + 3, subject);
+    page.line(display_width(name) + 3, paint(colours.dim, author));
+}
+
+namespace {
+
+std::vector<const FieldChange*> drifted_fields(const Change& change) {
+    std::vector<const FieldChange*> fields;
+    for (const FieldChange& field : change.fields) {
+        if (field.by_drift || change.is_drift) fields.push_back(&field);
+    }
+    return fields;
+}
+
+std::string short_value(const std::optional<Value>& value, bool sensitive) {
+    if (!value) return "nothing";
+    if (sensitive) return std::string(sensitive_text);
+    return shorten(value_text(*value), 32);
+}
+
+std::string restores(const Change& change, const FieldChange& field) {
+    if (change.action == Action::none) return "it is only reported";
+    if (!field.after) return "applying removes it";
+    if (field.sensitive || is_text_block(*field.after)) return "applying restores what Git declares";
+    return fmt::format("applying restores {}", shorten(value_text(*field.after), 32));
+}
+
+std::string drift_sentence(const Change& change, const std::string& name) {
+    const auto fields = drifted_fields(change);
+    if (change.action == Action::create)
+        return fmt::format("{} is gone from its target although Git declares it; applying makes it again.",
+                           name);
+    if (change.action == Action::none && fields.empty())
+        return fmt::format("{} differs from what Git declares; it is only reported.", name);
+    if (fields.size() == 1) {
+        const FieldChange& field = *fields.front();
+        const std::string field_text = field_name(field.pointer);
+        const std::string what =
+            field.before && is_text_block(*field.before) ? fmt::format("{} was changed", field_text)
+            : field.before
+                ? fmt::format("{} was set to {}", field_text, short_value(field.before, field.sensitive))
+                : fmt::format("{} was removed", field_text);
+        return fmt::format("{}: {} outside Git; {}.", name, what, restores(change, field));
+    }
+    std::vector<std::string> fields_text;
+    for (const FieldChange* field : fields) fields_text.push_back(field_name(field->pointer));
+    if (fields_text.size() > 6) {
+        const std::string rest = count_of(fields_text.size() - 5, "more field");
+        fields_text.resize(5);
+        fields_text.push_back(rest);
+    }
+    const std::string_view outcome =
+        change.action == Action::none ? "they are only reported" : "applying restores what Git declares";
+    return fmt::format("{}: {} were changed outside Git; {}.", name, join(fields_text, ", "), outcome);
+}
+
+bool has_drifted(const Change& change) {
+    return change.is_drift || std::any_of(change.fields.begin(), change.fields.end(),
+                                          [](const FieldChange& f) { return f.by_drift; });
+}
+
+// "Label  text", the text wrapped behind the label.
+void add_labelled(Page& page, std::string_view label, std::string_view colour, const std::string& text) {
+    const std::size_t indent = display_width(label) + 2;
+    const std::vector<std::string> lines = wrap(text, page.room_after(indent));
+    for (const std::string& line : lines) {
+        const bool is_first = &line == &lines.front();
+        page.line(0, (is_first ? paint(colour, label) + "  " : std::string(indent, ' ')) + line);
+    }
+}
+
+} // namespace
+
+void add_drift(Page& page, const Plan& plan, const PlanView& view) {
+    const Names names(plan);
+    std::size_t drifted = 0;
+    const std::size_t limit = view.all ? plan.changes.size() : drift_limit;
+    for (const Change& change : plan.changes) {
+        if (!has_drifted(change) || drifted++ >= limit) continue;
+        const std::string_view label = drifted == 1 ? "Drift" : "     ";
+        std::string text = drift_sentence(change, names.of(change.address));
+        if (change.action == Action::none) {
+            for (const std::string& reason : change.reasons) text += fmt::format(" ({})", printable(reason));
+        }
+        add_labelled(page, label, page.colours().drift, text);
+    }
+    if (drifted > limit) {
+        const std::string rest =
+            fmt::format("… and {} more (--all shows them)", with_separators(drifted - limit));
+        add_labelled(page, "     ", {}, rest);
+    }
+    if (drifted > 0) page.blank();
+}
+
+std::string reasons_text(const Change& change) { return join(change.reasons, "; "); }
+
+std::string remark_text(const Diagnostic& problem) {
+    return problem.code.empty() ? problem.message : fmt::format("{} [{}]", problem.message, problem.code);
+}
+
+namespace {
+
+struct SharedRemark {
+    std::size_t parked = 0, blocked = 0;
+    std::string hint;
+};
+
+std::map<std::string, SharedRemark> count_remarks(const Plan& plan) {
+    std::map<std::string, SharedRemark> counts;
+    for (const Change& change : plan.changes) {
+        if (change.readiness == Readiness::parked && !change.reasons.empty())
+            ++counts[reasons_text(change)].parked;
+        for (const Diagnostic& problem : change.diagnostics) {
+            SharedRemark& remark = counts[remark_text(problem)];
+            ++remark.blocked;
+            remark.hint = problem.hint;
+        }
+    }
+    std::erase_if(counts,
+                  [](const auto& entry) { return entry.second.parked + entry.second.blocked < shared_from; });
+    return counts;
+}
+
+} // namespace
+
+std::set<std::string> shared_remarks(const Plan& plan) {
+    std::set<std::string> remarks;
+    for (const auto& [text, count] : count_remarks(plan)) remarks.insert(text);
+    return remarks;
+}
+
+void add_shared_remarks(Page& page, const Plan& plan) {
+    const auto counts = count_remarks(plan);
+    for (const auto& [text, count] : counts) {
+        if (count.parked > 0) {
+            add_labelled(page, "Parked", page.colours().parked,
+                         fmt::format("{}: {}", count_of(count.parked, "change"), printable(text)));
+        }
+        if (count.blocked > 0) {
+            const std::string hint = count.hint.empty() ? "" : "; " + printable(count.hint);
+            add_labelled(page, "Blocked", page.colours().error,
+                         fmt::format("{}: {}{}", count_of(count.blocked, "change"), printable(text), hint));
+        }
+    }
+    if (!counts.empty()) page.blank();
+}
+
+void add_plan_problems(Page& page, const Plan& plan, const PlanView& view) {
+    if (plan.diagnostics.empty()) return;
+    page.raw(diagnostics_text(plan.diagnostics, view.colour));
+    page.blank();
+}
+
+namespace {
+
+std::string counts_text(const PlanCounts& counts) {
+    std::vector<std::string> parts;
+    const auto add = [&](std::size_t count, std::string_view one, std::string_view many) {
+        if (count > 0) parts.push_back(fmt::format("{} {}", with_separators(count), count == 1 ? one : many));
+    };
+    const auto add_to = [&](std::size_t count, std::string_view verb) {
+        const std::string words = fmt::format("to {}", verb);
+        add(count, words, words);
+    };
+    add_to(counts.create, "create");
+    add_to(counts.update, "update");
+    add_to(counts.replace, "replace");
+    add_to(counts.remove, "delete");
+    add_to(counts.refresh, "refresh");
+    add_to(counts.adopt, "adopt");
+    add_to(counts.move, "move");
+    add_to(counts.forget, "forget");
+    add(counts.wait, "waits", "wait");
+    if (parts.empty()) return {};
+    std::string text = join(parts, ", ");
+    parts.clear();
+    add(counts.parked, "is parked", "are parked");
+    add(counts.blocked, "is blocked", "are blocked");
+    if (!parts.empty()) text += "; of these " + join(parts, ", ");
+    return text + ".";
+}
+
+std::string nothing_text(const PlanCounts& counts) {
+    if (counts.drifted > 0)
+        return fmt::format("Nothing to do: drift of {} is only reported.",
+                           count_of(counts.drifted, "leaf", "leaves"));
+    if (counts.unchanged == 0) return "Nothing to do: nothing is declared and nothing is recorded.";
+    const std::string all = counts.unchanged == 1
+                                ? "the only leaf is"
+                                : fmt::format("all {} leaves are", with_separators(counts.unchanged));
+    return fmt::format("Nothing to do: {} as Git declares.", all);
+}
+
+std::string apply_command(const PlanView& view) {
+    if (!view.saved_as.empty()) return fmt::format("holdfast apply --plan {}", printable(view.saved_as));
+    return (view.purpose == Purpose::destroy ? "holdfast destroy" : "holdfast apply") + view.selection;
+}
+
+void add_approval_advice(Page& page, const Plan& plan) {
+    const std::size_t parked = plan.counts.parked;
+    const std::string waits = parked == 1 ? "1 change waits" : with_separators(parked) + " changes wait";
+    page.paragraph(0, waits + " until somebody approves this plan:");
+    const std::string hash = short_hex(plan.hash, hash_digits);
+    page.line(2, paint(page.colours().strong, fmt::format("holdfast approve -s {} {}", plan.stack, hash)));
+}
+
+void add_advice(Page& page, const Plan& plan, const PlanView& view) {
+    const PlanCounts& counts = plan.counts;
+    if (counts.parked > 0) add_approval_advice(page, plan);
+    if (view.purpose != Purpose::plan) return;
+    const bool can_apply_some = counts.parked + counts.blocked + counts.wait < plan.changes.size();
+    std::string lead = "Nothing needs approval. Apply with: ";
+    if (counts.parked > 0)
+        lead = can_apply_some ? "The rest applies without it: " : "Then apply with: ";
+    else if (counts.blocked > 0)
+        lead = can_apply_some ? "What is blocked stays as it is; apply the rest with: " : "";
+    if (lead.empty()) return page.paragraph(0, "Everything is blocked: nothing can be applied yet.");
+    const std::string command = apply_command(view);
+    if (display_width(lead) + display_width(command) <= page.width()) return page.line(0, lead + command);
+    page.paragraph(0, trim(lead));
+    page.line(2, command);
+}
+
+} // namespace
+
+void add_summary(Page& page, const Plan& plan, const PlanView& view) {
+    if (plan.is_empty()) return page.paragraph(0, nothing_text(plan.counts));
+    const std::string hash = "plan " + short_hex(plan.hash, hash_digits);
+    const std::string counts = counts_text(plan.counts);
+    const bool fits = display_width(counts) + 2 + display_width(hash) <= page.width();
+    if (fits) {
+        page.line_with_right(paint(page.colours().strong, counts), paint(page.colours().dim, hash));
+    } else {
+        for (const std::string& line : wrap(counts, page.width()))
+            page.line(0, paint(page.colours().strong, line));
+        page.line(0, paint(page.colours().dim, hash));
+    }
+    add_advice(page, plan, view);
+}
+
+} // namespace holdfast

@@ -1,0 +1,384 @@
+#include "cli/render/query_text.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "cli/render/outcome_text.hpp"
+#include "cli/render/page.hpp"
+#include "cli/render/plan_json.hpp"
+#include "cli/render/table.hpp"
+#include "cli/render/value_text.hpp"
+#include "sys/clock.hpp"
+
+namespace holdfast {
+
+namespace {
+
+std::string ago(std::int64_t at_ms, const TextView& view) {
+    return at_ms == 0 ? "never" : relative_time(view.now_s - at_ms / 1000);
+}
+
+std::string short_commit(const std::string& id) { return id.empty() ? "-" : printable(id.substr(0, 7)); }
+
+std::string state_text(PassState state, const Palette& colours) {
+    std::string_view colour;
+    switch (state) {
+        case PassState::done: colour = colours.create; break;
+        case PassState::failed: colour = colours.error; break;
+        case PassState::parked:
+        case PassState::interrupted: colour = colours.parked; break;
+        case PassState::running: colour = colours.wait; break;
+    }
+    return paint(colour, to_string(state));
+}
+
+std::string leaves_text(const StackStatus& stack) {
+    std::string text = count_of(stack.leaves, "leaf", "leaves");
+    const auto add = [&](std::size_t count, std::string_view word) {
+        if (count > 0) text += fmt::format(", {} {}", count, word);
+    };
+    add(stack.creating, "creating");
+    add(stack.deleting, "deleting");
+    add(stack.deposed, "deposed");
+    add(stack.protected_leaves, "protected");
+    return text;
+}
+
+} // namespace
+
+std::string render_status(const std::vector<StackStatus>& stacks, const TextView& view) {
+    if (stacks.empty()) return "No stacks: holdfast.yaml declares none and nothing is recorded.\n";
+    const Palette& colours = palette(view.colour);
+    Table table;
+    for (const StackStatus& stack : stacks) {
+        const bool has_pass = !stack.last.id.empty();
+        const std::string state =
+            has_pass ? state_text(stack.last.state, colours) : paint(colours.dim, "never applied");
+        const std::string when =
+            has_pass ? ago(std::max(stack.last.ended_ms, stack.last.started_ms), view) : "";
+        std::string last = leaves_text(stack);
+        if (!stack.is_declared) last += "; " + paint(colours.warning, "no longer declared");
+        table.add({paint(colours.strong, printable(stack.name)), state,
+                   has_pass ? short_commit(stack.last.commit) : "", when, last});
+    }
+    return table.render(view.width);
+}
+
+std::string render_history(const std::vector<PassRecord>& passes, const TextView& view) {
+    if (passes.empty()) return "Nothing was applied yet.\n";
+    const Palette& colours = palette(view.colour);
+    Table table;
+    for (const PassRecord& pass : passes) {
+        table.add({utc_time(pass.started_ms), paint(colours.strong, printable(pass.stack)),
+                   printable(pass.command), state_text(pass.state, colours), short_commit(pass.commit),
+                   printable(pass.actor), printable(pass.commit_subject)});
+    }
+    return table.render(view.width);
+}
+
+namespace {
+
+// {"pointer", "before", "after"} of the journal's recordable changes, in one line.
+std::string changes_text(const std::string& json) {
+    if (json.empty()) return {};
+    const Result<Value> changes = parse_json(json);
+    const List* list = changes ? changes->if_list() : nullptr;
+    if (!list) return {};
+    std::vector<std::string> parts;
+    for (const Value& change : *list) {
+        const std::string name = field_name(change.text_at("pointer"));
+        const Value* sensitive = change.find("sensitive");
+        const bool is_secret = sensitive && sensitive->if_bool() && *sensitive->if_bool();
+        const Value* before = change.find("before");
+        const Value* after = change.find("after");
+        const auto side = [&](const Value* value) {
+            return value ? shorten(value_text(*value), 40) : std::string(absent_text);
+        };
+        if (is_secret)
+            parts.push_back(name + " " + std::string(sensitive_text));
+        else if (before)
+            parts.push_back(fmt::format("{} {} -> {}", name, side(before), side(after)));
+        else
+            parts.push_back(fmt::format("{} {}", name, side(after)));
+    }
+    return join(parts, ", ");
+}
+
+std::string step_text(const JournalStep& step) {
+    const std::string changes = changes_text(step.changes);
+    if (step.message.empty()) return changes;
+    return printable(step.message) + (changes.empty() ? "" : " (" + changes + ")");
+}
+
+std::string step_state(const JournalStep& step, const Palette& colours) {
+    const bool is_good = step.state == StepState::done || step.state == StepState::unchanged;
+    return paint(is_good ? colours.create : colours.error, to_string(step.state));
+}
+
+} // namespace
+
+std::string render_steps(const std::vector<JournalStep>& steps, const TextView& view) {
+    if (steps.empty()) return "No steps are recorded.\n";
+    const Palette& colours = palette(view.colour);
+    Table table;
+    for (const JournalStep& step : steps) {
+        table.add({utc_time(step.at_ms), std::string(to_string(step.action)), step_state(step, colours),
+                   short_commit(step.commit), step_text(step)});
+    }
+    return table.render(view.width);
+}
+
+namespace {
+
+std::string who(const CommitInfo& commit, const TextView& view) {
+    return fmt::format("{}  \"{}\"  {}, {}", short_commit(commit.id), printable(commit.subject),
+                       printable(commit.author), relative_time(view.now_s - commit.time_s));
+}
+
+const PassRecord* pass_of(const Why& why, const std::string& id) {
+    const auto at =
+        std::find_if(why.passes.begin(), why.passes.end(), [&](const PassRecord& p) { return p.id == id; });
+    return at == why.passes.end() ? nullptr : &*at;
+}
+
+void add_fact(Page& page, std::string_view label, const std::string& text) {
+    const std::vector<std::string> lines = wrap(text, page.room_after(12));
+    for (const std::string& line : lines) page.line(2, pad(&line == &lines.front() ? label : "", 10) + line);
+}
+
+std::string entry_state_text(EntryState state) {
+    switch (state) {
+        case EntryState::creating: return "being created; whether that succeeded is not known yet";
+        case EntryState::applied: return "applied";
+        case EntryState::deleting: return "being deleted";
+        case EntryState::deposed: return "replaced; the old object waits for its removal";
+    }
+    return {};
+}
+
+} // namespace
+
+std::string render_why(const Why& why, const TextView& view) {
+    const LedgerEntry& entry = why.entry;
+    Page page(view.width, view.colour);
+    const std::string place =
+        entry.file.empty() ? "" : fmt::format("{}:{}", printable(entry.file), entry.line);
+    page.line(0, paint(page.colours().strong, printable(to_string(entry.address))), place);
+    add_fact(page, "object",
+             fmt::format("{} {} of provider {} ({})", printable(entry.object.kind),
+                         printable(entry.object.identity), printable(entry.provider),
+                         printable(entry.object.target)));
+    if (!why.declared_by.id.empty()) add_fact(page, "declared", who(why.declared_by, view));
+    const bool is_other_commit = !why.line_by.id.empty() && why.line_by.id != why.declared_by.id;
+    if (is_other_commit) add_fact(page, "begun", who(why.line_by, view));
+    std::string applied = entry_state_text(entry.state);
+    if (entry.applied_at_ms > 0)
+        applied += fmt::format(", {} ({})", ago(entry.applied_at_ms, view), utc_time(entry.applied_at_ms));
+    if (const PassRecord* pass = pass_of(why, entry.pass))
+        applied +=
+            fmt::format(", by {} with `holdfast {}`", printable(pass->actor), printable(pass->command));
+    if (!entry.pass.empty()) applied += fmt::format(", pass {}", printable(entry.pass));
+    add_fact(page, "applied", applied);
+    if (!entry.commit.empty())
+        add_fact(page, "at commit",
+                 short_commit(entry.commit) + (entry.author.empty() ? "" : " of " + printable(entry.author)));
+    if (entry.protect) add_fact(page, "protect", "deletes and replaces of it are always parked");
+    if (entry.deletion == Deletion::orphan)
+        add_fact(page, "deletion", "orphan: a prune leaves the object alone");
+    if (!why.steps.empty()) {
+        page.blank();
+        page.raw(render_steps(why.steps, view));
+    }
+    return std::move(page).take();
+}
+
+namespace {
+
+void add_values(Page& page, const Value& value, const std::string& name) {
+    const Map* map = value.if_map();
+    if (!map || map->empty() || is_masked_secret(value)) {
+        page.line(2, fmt::format("{}  {}", name, value_text(value)));
+        return;
+    }
+    for (const MapEntry& entry : *map)
+        add_values(page, entry.value,
+                   name.empty() ? printable(entry.key) : name + "." + printable(entry.key));
+}
+
+} // namespace
+
+std::string render_outputs(const std::vector<Outputs>& outputs, const TextView& view) {
+    Page page(view.width, view.colour);
+    for (const Outputs& output : outputs) {
+        page.line(0, paint(page.colours().strong, printable(to_string(output.address))));
+        add_values(page, output.values, "");
+    }
+    std::string text = std::move(page).take();
+    return text.empty() ? "No outputs: no recorded leaf has fields that its target sets.\n" : text;
+}
+
+namespace {
+
+// Draws the tree. Depends on the graph having no cycle, which loading has checked; a cycle would still end,
+// since every leaf is opened once.
+class GraphText {
+public:
+    GraphText(const std::vector<GraphNode>& nodes, const TextView& view)
+        : nodes_(nodes), colours_(palette(view.colour)) {
+        for (std::size_t i = 0; i < nodes.size(); ++i) index_[nodes[i].address] = i;
+        is_needed_.resize(nodes.size(), false);
+        is_shown_.resize(nodes.size(), false);
+        for (const GraphNode& node : nodes)
+            for (const Address& need : node.after)
+                if (const auto at = index_.find(need); at != index_.end()) is_needed_[at->second] = true;
+    }
+
+    std::string draw() {
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            if (!is_needed_[i]) add(nodes_[i].address, "", "");
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            if (!is_shown_[i]) add(nodes_[i].address, "", ""); // on a cycle
+        return std::move(text_);
+    }
+
+private:
+    void add(const Address& address, const std::string& lead, const std::string& indent) {
+        const auto at = index_.find(address);
+        const bool is_known = at != index_.end();
+        const bool was_shown = is_known && is_shown_[at->second] && !nodes_[at->second].after.empty();
+        const std::string_view note = !is_known ? "  (not in this stack)" : was_shown ? "  (above)" : "";
+        text_ += lead + printable(to_string(address)) + paint(colours_.dim, note) + '\n';
+        if (!is_known || was_shown) return;
+        // Very long chains would be wider than they are readable.
+        if (display_width(indent) > deepest_indent) {
+            text_ += indent + paint(colours_.dim, "… (--dot shows what is below)") + '\n';
+            return;
+        }
+        is_shown_[at->second] = true;
+        const std::vector<Address>& needs = nodes_[at->second].after;
+        for (std::size_t i = 0; i < needs.size(); ++i) {
+            const bool is_last = i + 1 == needs.size();
+            add(needs[i], indent + (is_last ? "└─ " : "├─ "), indent + (is_last ? "   " : "│  "));
+        }
+    }
+
+    static constexpr std::size_t deepest_indent = 120;
+    const std::vector<GraphNode>& nodes_;
+    const Palette& colours_;
+    std::map<Address, std::size_t> index_;
+    std::vector<bool> is_needed_, is_shown_;
+    std::string text_;
+};
+
+} // namespace
+
+std::string render_graph(const std::vector<GraphNode>& nodes, const TextView& view) {
+    return GraphText(nodes, view).draw();
+}
+
+std::string render_graph_dot(const std::vector<GraphNode>& nodes) {
+    const auto quoted = [](const Address& address) {
+        std::string out;
+        append_json_string(out, printable(to_string(address)));
+        return out;
+    };
+    std::string text = "digraph holdfast {\n    rankdir=LR;\n    node [shape=box];\n";
+    for (const GraphNode& node : nodes) {
+        text += fmt::format("    {};\n", quoted(node.address));
+        for (const Address& need : node.after)
+            text += fmt::format("    {} -> {};\n", quoted(node.address), quoted(need));
+    }
+    return text + "}\n";
+}
+
+Value status_to_json(const std::vector<StackStatus>& stacks) {
+    const auto number = [](std::size_t count) { return static_cast<std::int64_t>(count); };
+    List list;
+    for (const StackStatus& stack : stacks) {
+        Map entry;
+        entry.set("stack", stack.name);
+        entry.set("declared", stack.is_declared);
+        entry.set("leaves", number(stack.leaves));
+        entry.set("creating", number(stack.creating));
+        entry.set("deleting", number(stack.deleting));
+        entry.set("deposed", number(stack.deposed));
+        entry.set("protected", number(stack.protected_leaves));
+        entry.set("last_commit", stack.memory.last_commit);
+        entry.set("applied_at_ms", stack.memory.applied_at_ms);
+        List providers;
+        for (const std::string& name : stack.providers) providers.emplace_back(name);
+        entry.set("providers", std::move(providers));
+        if (!stack.last.id.empty()) entry.set("last_pass", pass_to_json(stack.last));
+        list.emplace_back(std::move(entry));
+    }
+    return Value::map({{"format", "holdfast.status/1"}, {"stacks", std::move(list)}});
+}
+
+Value step_to_json(const JournalStep& step) {
+    Map out;
+    out.set("sequence", step.sequence);
+    out.set("pass", step.pass);
+    out.set("address", to_string(step.address));
+    out.set("action", to_string(step.action));
+    out.set("state", to_string(step.state));
+    out.set("commit", step.commit);
+    out.set("at_ms", step.at_ms);
+    if (!step.message.empty()) out.set("message", step.message);
+    if (Result<Value> changes = parse_json(step.changes); !step.changes.empty() && changes)
+        out.set("changes", *changes);
+    return out;
+}
+
+Value entry_to_json(const LedgerEntry& entry) {
+    Map out;
+    out.set("address", to_string(entry.address));
+    out.set("provider", entry.provider);
+    out.set("api_version", entry.api_version);
+    out.set("state", to_string(entry.state));
+    out.set("object", Value::map({{"target", entry.object.target},
+                                  {"scope", entry.object.scope},
+                                  {"kind", entry.object.kind},
+                                  {"identity", entry.object.identity}}));
+    out.set("protect", entry.protect);
+    out.set("deletion", to_string(entry.deletion));
+    out.set("commit", entry.commit);
+    out.set("author", entry.author);
+    out.set("file", entry.file);
+    out.set("line", std::int64_t{entry.line});
+    out.set("pass", entry.pass);
+    out.set("applied_at_ms", entry.applied_at_ms);
+    return out;
+}
+
+Value why_to_json(const Why& why) {
+    List steps, passes;
+    for (const JournalStep& step : why.steps) steps.push_back(step_to_json(step));
+    for (const PassRecord& pass : why.passes) passes.push_back(pass_to_json(pass));
+    Map out;
+    out.set("format", "holdfast.why/1");
+    out.set("entry", entry_to_json(why.entry));
+    if (!why.declared_by.id.empty()) out.set("declared_by", commit_to_json(why.declared_by));
+    if (!why.line_by.id.empty()) out.set("line_by", commit_to_json(why.line_by));
+    out.set("steps", std::move(steps));
+    out.set("passes", std::move(passes));
+    out.set("problems", diagnostics_to_json(why.problems));
+    return out;
+}
+
+Value graph_to_json(const std::vector<GraphNode>& nodes) {
+    List list;
+    for (const GraphNode& node : nodes) {
+        List after;
+        for (const Address& need : node.after) after.emplace_back(to_string(need));
+        list.push_back(Value::map({{"address", to_string(node.address)},
+                                   {"after", std::move(after)},
+                                   {"origin", origin_to_json(node.origin)}}));
+    }
+    return Value::map({{"format", "holdfast.graph/1"}, {"nodes", std::move(list)}});
+}
+
+} // namespace holdfast
