@@ -1,0 +1,147 @@
+#include "manifest/engine_schemas.hpp"
+
+#include <map>
+
+#include "base/json.hpp"
+
+namespace holdfast {
+
+namespace {
+
+// Around each kind's spec: what all engine documents have.
+constexpr std::string_view envelope = R"json({
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "type": "object",
+  "required": ["apiVersion", "kind", "metadata"],
+  "additionalProperties": false,
+  "properties": {
+    "apiVersion": {"const": "holdfast.dev/v1alpha1"},
+    "kind": {"type": "string"},
+    "metadata": {
+      "type": "object",
+      "required": ["name"],
+      "additionalProperties": false,
+      "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 253,
+                 "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+                 "description": "names are lower-case letters, digits, '-' and '.'"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "annotations": {"type": "object", "additionalProperties": {"type": "string"}}
+      }
+    }
+  }
+})json";
+
+constexpr std::string_view project_spec = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "store": {"type": "string", "minLength": 1, "description": "folder of the store"}
+  }
+})json";
+
+constexpr std::string_view source_spec = R"json({
+  "type": "object",
+  "required": ["url"],
+  "additionalProperties": false,
+  "properties": {
+    "url": {"type": "string", "minLength": 1},
+    "ref": {"type": "string", "minLength": 1},
+    "interval": {"type": "string"},
+    "credential": {"type": "string"},
+    "allowRewrites": {"type": "boolean"}
+  }
+})json";
+
+constexpr std::string_view provider_spec = R"json({
+  "type": "object",
+  "required": ["plugin"],
+  "additionalProperties": false,
+  "properties": {
+    "plugin": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+               "description": "the name of a plugin, never a path: where plugins lie is the operator's to say"},
+    "version": {"type": "string", "minLength": 1, "description": "range of plugin versions, as in semver: ^1.2"},
+    "config": {"type": "object"},
+    "ownership": {"enum": ["owned", "additive", "exclusive", "observe"]}
+  }
+})json";
+
+constexpr std::string_view stack_spec = R"json({
+  "type": "object",
+  "required": ["path"],
+  "additionalProperties": false,
+  "properties": {
+    "path": {"type": "string"},
+    "source": {"type": "string", "minLength": 1},
+    "providers": {
+      "type": "object",
+      "additionalProperties": {
+        "anyOf": [
+          {"type": "string", "minLength": 1},
+          {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"type": "string", "minLength": 1}},
+          {"type": "object", "required": ["selector"], "additionalProperties": false, "properties": {
+            "selector": {"type": "object", "required": ["matchLabels"], "additionalProperties": false, "properties": {
+              "matchLabels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}}}}}
+        ]
+      }
+    },
+    "vars": {"type": "object"},
+    "prune": {"type": "boolean"},
+    "deletion": {"enum": ["delete", "orphan"]},
+    "adopt": {"enum": ["equal", "always", "never"]},
+    "drift": {"enum": ["correct", "report", "ignore"]},
+    "protect": {"type": "boolean"},
+    "ignore": {"type": "array", "items": {"type": "string", "pattern": "^/",
+               "description": "write a JSON pointer such as /spec/mode"}},
+    "limits": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "maxShare": {"type": "number", "minimum": 0, "maximum": 1},
+        "shareFrom": {"type": "integer", "minimum": 1},
+        "allFrom": {"type": "integer", "minimum": 1},
+        "maxLeaves": {"type": "integer", "minimum": 0}
+      }
+    },
+    "dependsOn": {"type": "array", "uniqueItems": true, "items": {"type": "string", "minLength": 1}},
+    "allowInsecureSecretFields": {"type": "boolean"}
+  }
+})json";
+
+Value parse(std::string_view text) {
+    Result<Value> value = parse_json(text);
+    assert(value.ok());
+    return *std::move(value);
+}
+
+Value schema_of(std::string_view kind, std::string_view spec, bool needs_spec) {
+    Value schema = parse(envelope);
+    set_at(schema, "/title", Value(kind));
+    set_at(schema, "/properties/kind", Value::map({{"const", kind}}));
+    set_at(schema, "/properties/spec", parse(spec));
+    if (needs_spec) find_at(schema, "/required")->as_list().push_back("spec");
+    return schema;
+}
+
+const std::map<std::string, Value, std::less<>>& schemas() {
+    static const std::map<std::string, Value, std::less<>> all{
+        {"Project", schema_of("Project", project_spec, false)},
+        {"Provider", schema_of("Provider", provider_spec, true)},
+        {"Source", schema_of("Source", source_spec, true)},
+        {"Stack", schema_of("Stack", stack_spec, true)}};
+    return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& engine_kinds() {
+    static const std::vector<std::string> kinds{"Project", "Provider", "Source", "Stack"};
+    return kinds;
+}
+
+const Value* engine_schema(std::string_view kind) {
+    auto it = schemas().find(kind);
+    return it == schemas().end() ? nullptr : &it->second;
+}
+
+}  // namespace holdfast

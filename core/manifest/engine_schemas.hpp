@@ -1,0 +1,21 @@
+#pragma once
+// JSON Schemas of the engine's own documents, holdfast.dev/v1alpha1: what checks them is also what
+// `holdfast schema` prints.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/value.hpp"
+
+namespace holdfast {
+
+inline constexpr std::string_view engine_group = "holdfast.dev";
+inline constexpr std::string_view engine_api_version = "holdfast.dev/v1alpha1";
+
+// "Project", "Provider", "Source", "Stack".
+const std::vector<std::string>& engine_kinds();
+// Null for a kind that is not one of them.
+const Value* engine_schema(std::string_view kind);
+
+}  // namespace holdfast

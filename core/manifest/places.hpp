@@ -1,0 +1,36 @@
+#pragma once
+// Gives problems their file and their source line. Private to manifest.
+
+#include <string>
+#include <string_view>
+
+#include "base/diagnostic.hpp"
+#include "manifest/yaml.hpp"
+
+namespace holdfast {
+
+// The file that problems are about, and its text.
+struct SourceText {
+    std::string file;
+    std::string_view text;
+
+    Diagnostic& place(Diagnostic& problem) const {
+        problem.span.file = file;
+        if (problem.span.position.is_known() && problem.excerpt.empty())
+            problem.excerpt = excerpt_of(without_mark(), problem.span.position.line);
+        return problem;
+    }
+    Diagnostic& error(Diagnostics& problems, std::string_view code, std::string message, Position position,
+                      std::size_t length = 0, std::string hint = {}) const {
+        Diagnostic& problem = problems.error(code, std::move(message));
+        problem.span.position = position;
+        problem.span.length = static_cast<std::uint32_t>(length);
+        problem.hint = std::move(hint);
+        return place(problem);
+    }
+    std::string_view without_mark() const {
+        return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+    }
+};
+
+}  // namespace holdfast

@@ -1,0 +1,282 @@
+// holdfast.yaml -> providers and stacks.
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "manifest/engine_schemas.hpp"
+#include "manifest/load.hpp"
+#include "manifest/paths.hpp"
+#include "manifest/places.hpp"
+#include "manifest/yaml.hpp"
+
+namespace holdfast {
+
+namespace {
+
+std::vector<std::string> texts_of(const Value* list) {
+    std::vector<std::string> texts;
+    if (list && list->is_list())
+        for (const Value& item : *list->if_list())
+            if (const std::string* text = item.if_string()) texts.push_back(*text);
+    return texts;
+}
+
+std::map<std::string, std::string> text_map_of(const Value* map) {
+    std::map<std::string, std::string> texts;
+    if (map && map->is_map())
+        for (const MapEntry& entry : *map->if_map())
+            if (const std::string* text = entry.value.if_string()) texts.emplace(entry.key, *text);
+    return texts;
+}
+
+bool flag_of(const Value& spec, std::string_view key, bool otherwise) {
+    const Value* value = spec.find(key);
+    const bool* flag = value ? value->if_bool() : nullptr;
+    return flag ? *flag : otherwise;
+}
+
+std::size_t count_at(const Value& map, std::string_view key, std::size_t otherwise) {
+    const Value* value = map.find(key);
+    const std::int64_t* count = value ? value->if_integer() : nullptr;
+    return count && *count >= 0 ? static_cast<std::size_t>(*count) : otherwise;
+}
+
+using Names = std::vector<std::string>;
+
+class ProjectLoader {
+public:
+    ProjectLoader(std::string_view text, const std::string& file, Diagnostics& problems)
+        : source_{file, text}, problems_(problems) {}
+
+    Project load() {
+        std::uint32_t index = 0;
+        documents_ = parse_yaml(source_.text, source_.file, ScalarRules::strict, problems_);
+        for (const YamlDocument& document : documents_) {
+            Origin origin{.file = source_.file, .line = document.line, .index = index++};
+            read(document.tree, std::move(origin));
+        }
+        for (std::size_t i = 0; i < stack_trees_.size(); ++i) finish(project_.stacks[i], *stack_trees_[i]);
+        check_cycles();
+        return std::move(project_);
+    }
+
+private:
+    void read(const Value& tree, Origin origin) {
+        const std::string kind(tree.text_at("kind"));
+        if (!tree.is_map() || kind.empty() || tree.text_at("apiVersion").empty()) {
+            source_.error(problems_, "manifest.not-a-resource", "a document without apiVersion and kind", tree.position,
+                          0, fmt::format("begin it with \"apiVersion: {}\" and a kind", engine_api_version));
+            return;
+        }
+        const Value* schema = engine_schema(kind);
+        if (split_api_version(tree.text_at("apiVersion")).group != engine_group || !schema) {
+            report_foreign(tree, kind);
+            return;
+        }
+        Diagnostics found;
+        const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(*schema);
+        assert(checker.ok());
+        const bool is_valid = (*checker)->check(tree, found);
+        for (Diagnostic problem : found) problems_.add(source_.place(problem));
+        if (is_valid && note_name(tree, kind)) take(tree, kind, std::move(origin));
+    }
+
+    void report_foreign(const Value& tree, const std::string& kind) {
+        const bool is_ours = split_api_version(tree.text_at("apiVersion")).group == engine_group;
+        const auto near = closest(kind, engine_kinds());
+        const std::string hint = !is_ours ? "move it into the folder of a stack"
+                                 : near   ? fmt::format("did you mean \"{}\"?", *near)
+                                          : "kinds: " + join(engine_kinds(), ", ");
+        source_.error(problems_, "manifest.unknown-kind",
+                      fmt::format("{} {} does not belong into {}", tree.text_at("apiVersion"), kind, source_.file),
+                      position_at(tree, "/kind"), kind.size(), hint);
+    }
+
+    bool note_name(const Value& tree, const std::string& kind) {
+        const std::string name(find_at(tree, "/metadata")->text_at("name"));
+        const Position position = position_at(tree, "/metadata/name");
+        const auto [it, is_new] = names_.emplace(kind + "/" + name, position);
+        if (is_new) return true;
+        source_.error(problems_, "manifest.duplicate-id",
+                      fmt::format("there are two documents {}/{}, the first at {}:{}", kind, name, it->second.line,
+                                  it->second.column),
+                      position, name.size(), "rename one of them");
+        return false;
+    }
+
+    void take(const Value& tree, const std::string& kind, Origin origin) {
+        const Value none;
+        const Value& spec = tree.find("spec") ? *tree.find("spec") : none;
+        const std::string name(find_at(tree, "/metadata")->text_at("name"));
+        if (kind == "Project") project_.store = spec.text_at("store");
+        if (kind == "Source") sources_.insert(name);
+        if (kind == "Provider") take_provider(tree, spec, name, std::move(origin));
+        if (kind == "Stack") take_stack(tree, spec, name, std::move(origin));
+    }
+
+    void take_provider(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
+        static const std::map<std::string_view, Ownership> words{{"owned", Ownership::owned},
+                                                                 {"additive", Ownership::additive},
+                                                                 {"exclusive", Ownership::exclusive},
+                                                                 {"observe", Ownership::observe}};
+        ProviderDocument provider{.name = name, .origin = std::move(origin)};
+        provider.plugin = spec.text_at("plugin");
+        provider.version = spec.text_at("version");
+        if (const Value* config = spec.find("config")) provider.config = *config;
+        provider.labels = text_map_of(find_at(tree, "/metadata/labels"));
+        provider.ownership = words.at(spec.text_at("ownership", "owned"));
+        project_.providers.push_back(std::move(provider));
+    }
+
+    void take_stack(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
+        StackDocument stack{.name = name, .origin = std::move(origin)};
+        stack.source = spec.text_at("source");
+        if (const auto path = path_inside("", spec.text_at("path"))) stack.path = *path;
+        else
+            source_.error(problems_, "manifest.path-escapes",
+                          fmt::format("the path \"{}\" leaves the repository", spec.text_at("path")),
+                          position_at(tree, "/spec/path"), spec.text_at("path").size(),
+                          "write a path relative to the repository's root");
+        if (const Value* vars = spec.find("vars"); vars && vars->is_map()) stack.vars = *vars->if_map();
+        stack.prune = flag_of(spec, "prune", true);
+        stack.deletion = spec.text_at("deletion") == "delete" ? Deletion::remove : Deletion::orphan;
+        stack.depends_on = texts_of(spec.find("dependsOn"));
+        stack.allow_insecure_secret_fields = flag_of(spec, "allowInsecureSecretFields", false);
+        read_defaults(spec, stack.defaults);
+        if (const Value* limits = spec.find("limits")) read_limits(*limits, stack.limits);
+        project_.stacks.push_back(std::move(stack));
+        stack_trees_.push_back(&tree);
+    }
+
+    static void read_defaults(const Value& spec, Policy& policy) {
+        const std::string_view adopt = spec.text_at("adopt"), drift = spec.text_at("drift");
+        if (adopt == "always") policy.adopt = Adopt::always;
+        if (adopt == "never") policy.adopt = Adopt::never;
+        if (drift == "report") policy.drift = DriftPolicy::report;
+        if (drift == "ignore") policy.drift = DriftPolicy::ignore;
+        policy.protect = flag_of(spec, "protect", false);
+        policy.ignore = texts_of(spec.find("ignore"));
+    }
+
+    static void read_limits(const Value& spec, BlastLimits& limits) {
+        if (const Value* share = spec.find("maxShare"))
+            limits.max_share = share->if_real() ? *share->if_real() : static_cast<double>(*share->if_integer());
+        limits.share_from = count_at(spec, "shareFrom", limits.share_from);
+        limits.all_from = count_at(spec, "allFrom", limits.all_from);
+        limits.max_leaves = count_at(spec, "maxLeaves", limits.max_leaves);
+    }
+
+    // What needs all documents: names of providers, sources and stacks.
+    void finish(StackDocument& stack, const Value& tree) {
+        std::vector<std::string> providers, stacks;
+        for (const ProviderDocument& provider : project_.providers) providers.push_back(provider.name);
+        for (const StackDocument& other : project_.stacks) stacks.push_back(other.name);
+        const Value* map = find_at(tree, "/spec/providers");
+        if (map && map->is_map())
+            for (const MapEntry& entry : *map->if_map())
+                stack.providers[entry.key] = instances_of(entry.value, providers, entry.key);
+        const Value* depends_on = find_at(tree, "/spec/dependsOn");
+        if (depends_on && depends_on->is_list())
+            for (const Value& name : *depends_on->if_list()) check_known("stack", name, stacks);
+        if (!stack.source.empty()) check_source(stack, tree);
+    }
+
+    std::vector<std::string> instances_of(const Value& value, const std::vector<std::string>& known,
+                                          const std::string& group) {
+        if (value.is_string()) return check_known("provider", value, known) ? Names{*value.if_string()} : Names{};
+        if (value.is_list()) {
+            std::vector<std::string> names;
+            for (const Value& name : *value.if_list())
+                if (check_known("provider", name, known)) names.push_back(*name.if_string());
+            return names;
+        }
+        const std::map<std::string, std::string> wanted = text_map_of(find_at(value, "/selector/matchLabels"));
+        std::vector<std::string> names;
+        for (const ProviderDocument& provider : project_.providers) {
+            const bool matches = std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+                const auto it = provider.labels.find(label.first);
+                return it != provider.labels.end() && it->second == label.second;
+            });
+            if (matches) names.push_back(provider.name);
+        }
+        if (names.empty())
+            source_.error(problems_, "manifest.empty-selector",
+                          fmt::format("the selector for {} matches no provider", group), value.position, 0,
+                          "compare it with metadata.labels of the Provider documents");
+        return names;
+    }
+
+    bool check_known(std::string_view what, const Value& name, const std::vector<std::string>& known) {
+        const std::string& text = *name.if_string();
+        if (std::find(known.begin(), known.end(), text) != known.end()) return true;
+        const auto near = closest(text, known);
+        std::string hint = near             ? fmt::format("did you mean \"{}\"?", *near)
+                           : known.empty()  ? fmt::format("{} declares none", source_.file)
+                                            : "known: " + join(known, ", ");
+        source_.error(problems_, fmt::format("manifest.unknown-{}", what),
+                      fmt::format("there is no {} \"{}\"", what, text), name.position, text.size(), std::move(hint));
+        return false;
+    }
+
+    void check_source(const StackDocument& stack, const Value& tree) {
+        const bool is_known = sources_.contains(stack.source);
+        source_.error(problems_, is_known ? "manifest.source-unsupported" : "manifest.unknown-source",
+                      is_known ? fmt::format("stack {} names the source \"{}\", which commands do not serve yet",
+                                             stack.name, stack.source)
+                               : fmt::format("there is no source \"{}\"", stack.source),
+                      position_at(tree, "/spec/source"), stack.source.size(),
+                      is_known ? "leave out `source` to use this repository at HEAD" : "");
+    }
+
+    // Depth first; a stack that is met again while it is still open closes a circle.
+    void check_cycles() {
+        enum class Mark { open, done };
+        std::map<std::string, Mark> marks;
+        std::vector<std::string> way;
+        auto visit = [&](auto& self, std::size_t i) -> void {
+            const StackDocument& stack = project_.stacks[i];
+            if (!marks.emplace(stack.name, Mark::open).second) {
+                if (marks[stack.name] == Mark::open) report_cycle(way, stack.name, i);
+                return;
+            }
+            way.push_back(stack.name);
+            for (const std::string& name : stack.depends_on)
+                for (std::size_t j = 0; j < project_.stacks.size(); ++j)
+                    if (project_.stacks[j].name == name) self(self, j);
+            way.pop_back();
+            marks[stack.name] = Mark::done;
+        };
+        for (std::size_t i = 0; i < project_.stacks.size(); ++i) visit(visit, i);
+    }
+
+    void report_cycle(const std::vector<std::string>& way, const std::string& name, std::size_t index) {
+        std::string circle;
+        for (auto it = std::find(way.begin(), way.end(), name); it != way.end(); ++it) circle += *it + " -> ";
+        source_.error(problems_, "manifest.stack-cycle",
+                      fmt::format("stacks depend on each other in a circle: {}{}", circle, name),
+                      position_at(*stack_trees_[index], "/spec/dependsOn", true), 9, "take out one of these dependencies");
+    }
+
+    SourceText source_;
+    Diagnostics& problems_;
+    Project project_;
+    std::vector<YamlDocument> documents_;
+    std::vector<const Value*> stack_trees_;  // as Project::stacks
+    std::map<std::string, Position> names_;
+    std::set<std::string> sources_;
+};
+
+}  // namespace
+
+Project load_project(std::string_view text, const std::string& file, Diagnostics& problems) {
+    Diagnostics found;
+    Project project = ProjectLoader(text, file, found).load();
+    found.sort_by_place();
+    problems.append(found);
+    return project;
+}
+
+}  // namespace holdfast
