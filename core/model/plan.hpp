@@ -63,8 +63,27 @@ struct Change {
     std::vector<Wait> waits;
     Origin origin;                        // of a delete: where it was declared last
     std::vector<std::size_t> after;       // indices of changes that must be done and healthy before
+    std::vector<std::size_t> after_gates; // indices of Plan::gates that must be open before
     Hash hash;                            // covers what law 4 says
     Diagnostics diagnostics;
+};
+
+// "All of these before all of those" at the price of one edge per change: waves, the creates and updates
+// that a scope's prunes wait for, a document that others depend on. A gate opens once every change in
+// `after` is done and healthy and every gate in `after_gates` is open. Where one of them fails, waits or
+// is blocked it stays shut, and what stands behind it is not started. Parked changes hold no gate.
+struct Gate {
+    std::string name;                      // for people: "wave 0", "Zone/example-org"
+    std::vector<std::size_t> after;        // indices of changes
+    std::vector<std::size_t> after_gates;  // indices of gates, all lower than its own
+};
+
+// A leaf that was compared, and not merely remembered, as equal: worth remembering (law 13).
+struct SettledLeaf {
+    std::size_t leaf = 0, recorded = 0;  // indices into the input
+    Hash hash;                           // for LedgerEntry::settled
+    bool rewrite_entry = false;          // the declared document or its provider's name changed, although
+                                         // nothing that is compared differs: an apply records it anew
 };
 
 struct PlanCounts {
@@ -74,7 +93,11 @@ struct PlanCounts {
 
 struct Plan {
     std::string stack;
-    std::vector<Change> changes;  // in an order that respects `after`
+    // In an order that respects `after`. Within one apply of a scope this order is to be kept: it is how
+    // containment (KindInfo::rank) is honoured, which needs no edges.
+    std::vector<Change> changes;
+    std::vector<Gate> gates;
+    std::vector<SettledLeaf> settled;
     PlanCounts counts;
     Hash hash;                    // of all changes, in a canonical order
     Diagnostics diagnostics;
