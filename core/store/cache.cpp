@@ -12,10 +12,12 @@ namespace {
 
 constexpr std::int64_t cache_version = 1;
 
-// Two tables, because `use` is rewritten now and then and the documents are large. Pages of 16 KiB hold
+// Apart from the documents, because `use` is rewritten now and then and they are large. Pages of 16 KiB hold
 // about twenty documents each.
 constexpr const char* cache_tables = R"sql(
 CREATE TABLE document (slot INTEGER PRIMARY KEY, key BLOB NOT NULL, content BLOB NOT NULL) STRICT;
+CREATE TABLE trimmed (at_ms INTEGER NOT NULL) STRICT;
+INSERT INTO trimmed VALUES (0);
 CREATE TABLE use (slot INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
 )sql";
 
@@ -138,25 +140,23 @@ void DocumentCache::write(std::span<const std::pair<std::string, std::string>> e
     }
 }
 
-// The time of use is written down only where it is older than an eighth of `keep_ms`, so that passes that
-// find everything cached write nothing. 0 stands for "written since the last trim".
+// The times of use are written down only every eighth of `keep_ms`, so that passes that find everything
+// cached write nothing. 0 stands for "written since the last trim".
 void DocumentCache::trim(std::int64_t now_ms, std::int64_t keep_ms) {
     if (access_ != Access::read_write) return;
     Database* database = this->database();
     if (!database) return;
     try {
-        const std::int64_t stale = now_ms - keep_ms / 8, dead = now_ms - keep_ms;
-        if (!database->query("SELECT 1 FROM use WHERE at_ms < ?1 LIMIT 1").find(stale)) {
-            used_.clear();
-            return;
-        }
+        if (now_ms < database->number("SELECT at_ms FROM trimmed") + keep_ms / 8) return;
         Transaction transaction(*database, Transaction::Durability::as_it_is);
-        Query touch = database->query("UPDATE use SET at_ms = ?1 WHERE slot = ?2 AND at_ms < ?3");
-        for (const std::int64_t slot : used_) touch.run(now_ms, slot, stale);
+        Query touch = database->query("UPDATE use SET at_ms = ?1 WHERE slot = ?2");
+        for (const std::int64_t slot : used_) touch.run(now_ms, slot);
+        const std::int64_t dead = now_ms - keep_ms;
         database->query("UPDATE use SET at_ms = ?1 WHERE at_ms = 0").run(now_ms);
         database->query("DELETE FROM document WHERE slot IN (SELECT slot FROM use WHERE at_ms < ?1)")
             .run(dead);
         database->query("DELETE FROM use WHERE at_ms < ?1").run(dead);
+        database->query("UPDATE trimmed SET at_ms = ?1").run(now_ms);
         transaction.commit();
         used_.clear();
     } catch (const Error& error) {

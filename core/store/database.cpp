@@ -133,6 +133,7 @@ Query::~Query() {
 }
 
 bool Query::next() {
+    errno = 0;
     const int code = statement_->tryExecuteStep();
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) {
@@ -235,8 +236,13 @@ void Database::copy_from(Database& source) {
 }
 
 void Database::fail(int code) {
+    const int from_system = errno;  // first: what follows may change it
     sqlite3* handle = database_.getHandle();
-    throw Error(diagnostic_of(path_, code, sqlite3_system_errno(handle), sqlite3_errmsg(handle)));
+    const bool is_about_files = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+    int error_number = sqlite3_system_errno(handle);
+    // SQLite forgets the number where a quota or a limit of the process, not the disk, ended a write.
+    if (error_number == 0 && is_about_files) error_number = from_system;
+    throw Error(diagnostic_of(path_, code, error_number, sqlite3_errmsg(handle)));
 }
 
 // ---- transactions

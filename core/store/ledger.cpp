@@ -119,32 +119,56 @@ std::vector<LedgerEntry> Ledger::owners_elsewhere(std::string_view stack, std::s
 
 void Ledger::upsert(const LedgerEntry& e) {
     const ResourceId& id = e.address.id;
+    std::int64_t entry = 0;
+    Hash key_before;
+    if (Query row = database_.query("SELECT entry, object_key FROM ledger" HOLDFAST_THIS_ADDRESS);
+        row.find(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part))
+        row.read(entry, key_before);
+    if (entry == 0)
+        insert(e);
+    else
+        update(entry, e, key_before);
+}
+
+void Ledger::insert(const LedgerEntry& e) {
+    const ResourceId& id = e.address.id;
     const Hash key = e.object.key();
     const std::string state(to_string(e.state)), deletion(to_string(e.deletion));
-    Query row = database_.query(
-        "INSERT INTO ledger (" HOLDFAST_BRIEF_COLUMNS
-        ", object_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) "
-        "ON CONFLICT (stack, group_name, kind, name_space, name, part) DO UPDATE SET provider = ?7, "
-        "api_version = ?8, target = ?9, scope = ?10, object_kind = ?11, identity = ?12, state = ?13, "
-        "declared_hash = ?14, settled = ?15, version = ?16, private_data = ?17, refreshed = ?18, protect = "
-        "?19, "
-        "deletion = ?20, plugin_version = ?21, commit_id = ?22, author = ?23, file = ?24, line = ?25, "
-        "pass = ?26, applied_at_ms = ?27, object_key = ?28 RETURNING entry");
-    const bool is_written = row.find(
-        e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
-        e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash, e.settled,
-        ConstBlob{e.version}, ConstBlob{e.private_data}, ConstBlob{e.refreshed}, e.protect, deletion,
-        e.plugin_version, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms, key);
-    assert(is_written);
-    std::int64_t entry = 0;
-    if (is_written) row.read(entry);
-    // An entry that was read in the brief form and is written back keeps its documents.
     database_
-        .query("INSERT INTO document (entry, declared, observed) VALUES (?1, ?2, ?3) "
-               "ON CONFLICT (entry) DO UPDATE SET declared = iif(?2 = '', declared, ?2), "
-               "observed = iif(?3 = '', observed, ?3)")
-        .run(entry, e.declared, e.observed);
+        .query("INSERT INTO ledger (" HOLDFAST_BRIEF_COLUMNS
+               ", object_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+               "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, "
+               "?27, ?28)")
+        .run(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
+             e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
+             e.settled, ConstBlob{e.version}, ConstBlob{e.private_data}, ConstBlob{e.refreshed}, e.protect,
+             deletion, e.plugin_version, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms, key);
+    database_.query("INSERT INTO document (entry, declared, observed) VALUES (last_insert_rowid(), ?1, ?2)")
+        .run(e.declared, e.observed);
+}
+
+void Ledger::update(std::int64_t entry, const LedgerEntry& e, const Hash& key_before) {
+    const std::string state(to_string(e.state)), deletion(to_string(e.deletion));
+    database_
+        .query(
+            "UPDATE ledger SET provider = ?1, api_version = ?2, target = ?3, scope = ?4, object_kind = ?5, "
+            "identity = ?6, state = ?7, declared_hash = ?8, settled = ?9, version = ?10, private_data = ?11, "
+            "refreshed = ?12, protect = ?13, deletion = ?14, plugin_version = ?15, commit_id = ?16, "
+            "author = ?17, file = ?18, line = ?19, pass = ?20, applied_at_ms = ?21 WHERE entry = ?22")
+        .run(e.provider, e.api_version, e.object.target, e.object.scope, e.object.kind, e.object.identity,
+             state, e.declared_hash, e.settled, ConstBlob{e.version}, ConstBlob{e.private_data},
+             ConstBlob{e.refreshed}, e.protect, deletion, e.plugin_version, e.commit, e.author, e.file,
+             e.line, e.pass, e.applied_at_ms, entry);
+    // Apart, because to set an indexed column costs a write of the index also where nothing changes.
+    if (const Hash key = e.object.key(); key != key_before)
+        database_.query("UPDATE ledger SET object_key = ?1 WHERE entry = ?2").run(key, entry);
+    // An entry that was read in the brief form and is written back keeps its documents.
+    if (e.declared.empty() && e.observed.empty()) return;
+    database_
+        .query("UPDATE document SET declared = iif(?1 = '', declared, ?1), observed = iif(?2 = '', observed, "
+               "?2) "
+               "WHERE entry = ?3")
+        .run(e.declared, e.observed, entry);
 }
 
 void Ledger::erase(const Address& address) {

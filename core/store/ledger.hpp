@@ -30,6 +30,9 @@ public:
     void for_each(const std::function<void(const LedgerEntry&)>& visit);
 
 private:
+    void insert(const LedgerEntry& entry);
+    void update(std::int64_t entry, const LedgerEntry& content, const Hash& key_before);
+
     Database& database_;
 };
 

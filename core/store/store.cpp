@@ -32,7 +32,9 @@ Places places_of(const std::string& path) {
 }
 
 void set_pragmas(Database& database) {
-    database.run("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+    // 16 MiB of pages: a batch of 10,000 steps then goes to the log once, not page by page in between.
+    database.run("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; "
+                 "PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864");
 }
 
 // ---- opening

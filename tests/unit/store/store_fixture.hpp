@@ -72,12 +72,30 @@ inline JournalStep step_of(const std::string& pass, const Address& address, Acti
 // Everything that is recorded of an entry, as one text to compare.
 inline std::string text_of(const LedgerEntry& e) {
     std::string text;
-    for (const std::string& part :
-         {to_string(e.address), e.provider, e.api_version, e.object.target, e.object.scope, e.object.kind,
-          e.object.identity, std::string(to_string(e.state)), to_hex(e.declared_hash), to_hex(e.settled), e.declared,
-          e.observed, e.version, e.private_data, e.refreshed, std::to_string(e.protect),
-          std::string(to_string(e.deletion)), e.plugin_version, e.commit, e.author, e.file, std::to_string(e.line),
-          e.pass, std::to_string(e.applied_at_ms)})
+    for (const std::string& part : {to_string(e.address),
+                                    e.provider,
+                                    e.api_version,
+                                    e.object.target,
+                                    e.object.scope,
+                                    e.object.kind,
+                                    e.object.identity,
+                                    std::string(to_string(e.state)),
+                                    to_hex(e.declared_hash),
+                                    to_hex(e.settled),
+                                    e.declared,
+                                    e.observed,
+                                    e.version,
+                                    e.private_data,
+                                    e.refreshed,
+                                    std::to_string(e.protect),
+                                    std::string(to_string(e.deletion)),
+                                    e.plugin_version,
+                                    e.commit,
+                                    e.author,
+                                    e.file,
+                                    std::to_string(e.line),
+                                    e.pass,
+                                    std::to_string(e.applied_at_ms)})
         text += part + "|";
     return text;
 }
@@ -94,4 +112,4 @@ inline std::vector<std::string> codes_of(const Diagnostics& problems) {
     return codes;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

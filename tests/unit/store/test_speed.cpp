@@ -21,9 +21,11 @@ void measure(const char* what, std::size_t count, Function&& act) {
                 took.count() / static_cast<double>(count));
 }
 
-std::string document_of(std::size_t i) { return "{\"n\":" + std::to_string(i) + "," + std::string(590, 'x') + "}"; }
+std::string document_of(std::size_t i) {
+    return "{\"n\":" + std::to_string(i) + "," + std::string(590, 'x') + "}";
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("speed of the ledger", "[.speed]") {
     TempFolder folder;
@@ -41,7 +43,8 @@ TEST_CASE("speed of the ledger", "[.speed]") {
     StoreBatch batch;
     for (std::size_t i = 0; i < 10'000; ++i) {
         batch.upserts.push_back(all.upserts[i * 7]);
-        batch.steps.push_back(step_of("P", batch.upserts.back().address, Action::update, StepState::intended));
+        batch.steps.push_back(
+            step_of("P", batch.upserts.back().address, Action::update, StepState::intended));
     }
     measure("intents: 10,000 steps and upserts", 10'000, [&] { store->commit(batch); });
     for (JournalStep& step : batch.steps) step.state = StepState::done;
@@ -54,20 +57,24 @@ TEST_CASE("speed of the ledger", "[.speed]") {
     store = opened(folder / "s/holdfast.db");
     measure("entries, brief, 100,000", leaves,
             [&] { CHECK(store->entries("web", Detail::brief).size() == leaves); });
-    measure("entries, brief, again", leaves, [&] { CHECK(store->entries("web", Detail::brief).size() == leaves); });
+    measure("entries, brief, again", leaves,
+            [&] { CHECK(store->entries("web", Detail::brief).size() == leaves); });
     measure("entries, full", leaves, [&] { CHECK(store->entries("web", Detail::full).size() == leaves); });
     std::vector<Hash> keys;
     for (const LedgerEntry& entry : all.upserts) keys.push_back(entry.object.key());
-    measure("owners elsewhere, one stack", leaves, [&] { CHECK(store->owners_elsewhere("web", keys).empty()); });
+    measure("owners elsewhere, one stack", leaves,
+            [&] { CHECK(store->owners_elsewhere("web", keys).empty()); });
     store->commit({.upserts = {entry_of("other", "x")}});
-    measure("owners elsewhere, two stacks", leaves, [&] { CHECK(store->owners_elsewhere("web", keys).empty()); });
+    measure("owners elsewhere, two stacks", leaves,
+            [&] { CHECK(store->owners_elsewhere("web", keys).empty()); });
     std::vector<Store::Settled> settled;
     for (const LedgerEntry& entry : all.upserts) settled.push_back({entry.address, sha256("s"), "v"});
     measure("remember settled, 100,000", leaves, [&] { store->remember_settled(settled); });
     measure("open a store", 1, [&] { opened(folder / "s/holdfast.db"); });
     measure("check", leaves, [&] { store->check(); });
     std::vector<std::string> lines;
-    measure("export", leaves, [&] { store->export_to([&](std::string_view line) { lines.emplace_back(line); }); });
+    measure("export", leaves,
+            [&] { store->export_to([&](std::string_view line) { lines.emplace_back(line); }); });
     auto copy = opened(folder / "copy/holdfast.db");
     std::size_t next = 0;
     measure("import", leaves, [&] {
@@ -98,5 +105,6 @@ TEST_CASE("speed of the document cache", "[.speed]") {
     CHECK(found == leaves);
     measure("cached, again", leaves, [&] { store->cached(keys, count); });
     measure("cached, 1,000 of them", 1000, [&] { store->cached(std::span(keys).subspan(0, 1000), count); });
-    measure("trim, nothing old", 1, [&] { store->trim_cache(1000, 1000); });
+    measure("trim, times of use are due", leaves, [&] { store->trim_cache(10'000, 1000); });
+    measure("trim, nothing is due", 1, [&] { store->trim_cache(10'100, 1000); });
 }
