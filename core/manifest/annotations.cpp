@@ -45,8 +45,6 @@ Reader flag(std::optional<bool> Steering::*member) {
     return one_of<bool>(member, {{"true", true}, {"false", false}});
 }
 
-// The ids of other stacks' documents would need their stack; depends-on and moved-from keep "stack:id" as it
-// is written, in the id's name space of the engine: ResourceId has no stack, so only own ids are taken.
 Reader ids(std::vector<ResourceId> Steering::*member) {
     return [member](std::string_view text, Steering& steering) -> Complaint {
         for (const std::string& word : words_of(text)) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/value.hpp"
+#include "manifest/load.hpp"  // engine_schema()
 
 namespace holdfast {
 
@@ -15,7 +15,5 @@ inline constexpr std::string_view engine_api_version = "holdfast.dev/v1alpha1";
 
 // "Project", "Provider", "Source", "Stack".
 const std::vector<std::string>& engine_kinds();
-// Null for a kind that is not one of them.
-const Value* engine_schema(std::string_view kind);
 
 }  // namespace holdfast

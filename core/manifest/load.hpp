@@ -5,7 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "git/repository.hpp"
@@ -14,8 +17,6 @@
 #include "model/stack.hpp"
 
 namespace holdfast {
-
-class Store;
 
 // holdfast.yaml -> providers and stacks, checked against the engine's own schemas. Never throws.
 Project load_project(std::string_view text, const std::string& file, Diagnostics& problems);
@@ -43,8 +44,26 @@ struct LoadedStack {
     Hash inputs;                          // of everything that was read
 };
 
-// Parsed documents by blob id; the store's document cache. Null means none.
-LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog, Store* cache);
+// Parsed documents by the content of their file. The store serves it; here it is only an interface, because
+// this folder lies below the store.
+class DocumentCache {
+public:
+    virtual ~DocumentCache() = default;
+    // Calls `found(index, bytes)` for each key that is there; the bytes are borrowed.
+    virtual void get(std::span<const std::string> keys,
+                     const std::function<void(std::size_t index, std::string_view bytes)>& found) = 0;
+    virtual void put(std::span<const std::pair<std::string, std::string>> entries) = 0;
+};
+
+// Takes the bytes of a file that a document names (KindInfo::files); may be called twice for equal bytes.
+using KeepBlob = std::function<void(const Hash& hash, std::string_view bytes)>;
+
+// `cache` may be null. Without `keep_blob` the bytes of named files are only hashed. Never throws.
+LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
+                       const KeepBlob& keep_blob = {});
+
+// The schema of one of the engine's own kinds ("Stack", "Provider", ...), for `holdfast schema`. Null otherwise.
+const Value* engine_schema(std::string_view kind);
 
 // Checks a whole document against a JSON Schema: pointer, message, suggestion; spans come from the
 // positions in `document`. Thread-safe.

@@ -1,0 +1,422 @@
+#include "manifest/load.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "manifest/cache_record.hpp"
+#include "manifest/ignore.hpp"
+#include "manifest/paths.hpp"
+#include "manifest/read_documents.hpp"
+#include "manifest/yaml.hpp"
+
+namespace holdfast {
+
+namespace {
+
+bool is_manifest_name(std::string_view path) {
+    return path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json");
+}
+
+bool is_overlay_name(std::string_view name) {
+    return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization";
+}
+
+// Files of tools that live beside manifests: .github/, .gitlab-ci.yml, .pre-commit-config.yaml.
+bool is_hidden(std::string_view path, std::string_view below) {
+    path.remove_prefix(below.empty() ? 0 : below.size() + 1);
+    return path.starts_with('.') || path.find("/.") != path.npos;
+}
+
+class StackLoader {
+public:
+    StackLoader(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
+                const KeepBlob& keep_blob)
+        : tree_(tree), stack_(stack), catalog_(catalog), cache_(cache), router_(stack, catalog),
+          context_{tree, router_, checkers_, keep_blob} {}
+
+    LoadedStack load() {
+        Result<std::vector<TreeFile>> files = tree_.list(stack_.path);
+        if (!files) {
+            report_no_tree(files.error());
+            return std::move(out_);
+        }
+        inputs_.add(stack_.path).add(tree_.id_of(stack_.path)).add(as_bytes(catalog_.fingerprint));
+        select(*std::move(files));
+        out_.files = selected_.size();
+        take_cached();
+        for (std::size_t i = 0; i < selected_.size(); ++i)
+            if (!is_done_[i]) read(selected_[i]);
+        flush_cache();
+        finish();
+        return std::move(out_);
+    }
+
+private:
+    // A manifest: where it stands and where its bytes are, which differ for a symlink.
+    struct Selected {
+        std::string path;
+        TreeFile content;
+    };
+
+    // ---- which files ----
+
+    void select(std::vector<TreeFile> files) {
+        read_ignore_files(files);
+        std::set<std::string, std::less<>> charts = find_charts(files);
+        for (TreeFile& file : files) {
+            const std::string_view name = name_of_file(file.path);
+            if (is_hidden(file.path, stack_.path) || ignore_.ignores(file.path)) continue;
+            if (!charts.empty() && is_below(charts, file.path)) continue;
+            if (file.type == TreeFile::Type::submodule) report_submodule(file.path);
+            else if (file.type == TreeFile::Type::symlink) follow(file);
+            else if (is_overlay_name(name)) report_overlay(file.path);
+            else if (is_manifest_name(name) && !is_project_file(file.path))
+                add({file.path, std::move(file)});
+        }
+    }
+
+    bool is_project_file(std::string_view path) const {
+        return path == stack_.origin.file || path == "holdfast.yaml";
+    }
+
+    void add(Selected selected) {
+        if (selected.content.blob.empty()) inputs_.add(selected.path);
+        selected_.push_back(std::move(selected));
+        is_done_.push_back(false);
+    }
+
+    void read_ignore_files(const std::vector<TreeFile>& files) {
+        constexpr std::size_t largest = 1U << 20;
+        // Those above the stack's folder count as well, as with Git.
+        std::vector<TreeFile> found;
+        std::string_view above = stack_.path;
+        while (!above.empty()) {
+            above = folder_of(above);
+            const std::string path = above.empty() ? ".holdfastignore" : std::string(above) + "/.holdfastignore";
+            if (auto file = tree_.find(path)) found.push_back(*std::move(file));
+        }
+        for (const TreeFile& file : files)
+            if (name_of_file(file.path) == ".holdfastignore") found.push_back(file);
+        for (const TreeFile& file : found) {
+            if (file.type != TreeFile::Type::file) continue;
+            Result<std::string> text = tree_.read(file, largest);
+            if (!text) {
+                report_unreadable(file.path, text.error());
+                continue;
+            }
+            inputs_.add(file.path).add(*text);
+            ignore_.add(folder_of(file.path), *text);
+        }
+    }
+
+    std::set<std::string, std::less<>> find_charts(const std::vector<TreeFile>& files) {
+        std::set<std::string, std::less<>> charts;
+        for (const TreeFile& file : files) {
+            if (name_of_file(file.path) != "Chart.yaml" || ignore_.ignores(file.path)) continue;
+            if (!charts.empty() && is_below(charts, file.path)) continue;  // a chart inside a chart
+            charts.emplace(folder_of(file.path));
+            Diagnostic& note = out_.problems.add({.severity = Severity::note, .code = "manifest.helm-chart"});
+            note.message = fmt::format("the folder {} is a Helm chart and was skipped", folder_of(file.path));
+            note.hint = "render it and commit the result, or name the folder in .holdfastignore";
+            note.span.file = file.path;
+        }
+        return charts;
+    }
+
+    static bool is_below(const std::set<std::string, std::less<>>& folders, std::string_view path) {
+        for (std::string_view folder = folder_of(path);; folder = folder_of(folder)) {
+            if (folders.contains(folder)) return true;
+            if (folder.empty()) return false;
+        }
+    }
+
+    // A symlink counts as the file that it leads to, as long as that lies in the same tree.
+    void follow(const TreeFile& link) {
+        constexpr int most_hops = 8;
+        constexpr std::size_t longest_target = 4096;
+        TreeFile at = link;
+        for (int hop = 0; at.type == TreeFile::Type::symlink; ++hop) {
+            Result<std::string> target = tree_.read(at, longest_target);
+            if (!target) return report_unreadable(link.path, target.error());
+            const auto path = path_inside(folder_of(at.path), *target);
+            if (!path) {
+                error("manifest.symlink-escapes", link.path,
+                      fmt::format("the symlink leads to {}, out of the repository", *target),
+                      "put a copy into the repository, or name the link in .holdfastignore");
+                return block_prunes(link.path);
+            }
+            std::optional<TreeFile> next = hop < most_hops ? tree_.find(*path) : std::nullopt;
+            if (!next) return report_dangling(link.path, *target);
+            at = *std::move(next);
+        }
+        inputs_.add(link.path).add(at.path).add(at.blob);
+        if (at.type == TreeFile::Type::submodule) return report_submodule(link.path);
+        if (is_manifest_name(link.path)) add({link.path, std::move(at)});
+    }
+
+    void report_dangling(const std::string& link, const std::string& target) {
+        // Links to folders are common beside manifests, so only what looks like a manifest is an error.
+        if (is_manifest_name(link)) {
+            error("manifest.symlink-broken", link, fmt::format("the symlink leads to {}, which is no file", target),
+                  "only symlinks to files of the same commit are followed");
+            return block_prunes(link);
+        }
+        Diagnostic& warning = out_.problems.warning(
+            "manifest.symlink-broken", fmt::format("the symlink leads to {} and is not followed", target));
+        warning.span.file = link;
+        warning.hint = "only symlinks to files are followed; name it in .holdfastignore to silence this";
+    }
+
+    // ---- the cache ----
+
+    std::string cache_key(const TreeFile& file) const { return cache_prefix_ + file.blob; }
+
+    void take_cached() {
+        if (!cache_) return;
+        const std::string version = std::to_string(record_version);
+        cache_prefix_ = short_hex(sha256_of({as_bytes(catalog_.fingerprint), version}), 24) + ":";
+        std::vector<std::string> keys;
+        std::vector<std::size_t> indices;
+        for (std::size_t i = 0; i < selected_.size(); ++i) {
+            if (selected_[i].content.blob.empty()) continue;
+            keys.push_back(cache_key(selected_[i].content));
+            indices.push_back(i);
+        }
+        out_.resources.reserve(selected_.size());
+        cache_->get(keys, [&](std::size_t index, std::string_view bytes) {
+            if (index < indices.size()) is_done_[indices[index]] = take_record(selected_[indices[index]], bytes);
+        });
+    }
+
+    // False where the record is not for the plugins that the documents go to now.
+    bool take_record(const Selected& selected, std::string_view bytes) {
+        std::optional<std::vector<ParsedDocument>> documents = decode_record(bytes);
+        if (!documents) return false;
+        for (const ParsedDocument& document : *documents) {
+            const Route& route = route_of(document);
+            if (!route.ok() || route.instances.front()->description->plugin != document.plugin) return false;
+        }
+        for (ParsedDocument& document : *documents) emit(std::move(document), selected);
+        out_.documents += documents->size();
+        ++out_.from_cache;
+        return true;
+    }
+
+    void flush_cache() {
+        if (cache_ && !to_cache_.empty()) cache_->put(to_cache_);
+        to_cache_.clear();
+    }
+
+    // ---- reading ----
+
+    void read(const Selected& selected) {
+        constexpr std::size_t batch = 2000;
+        const YamlLimits limits;
+        Result<std::string> text = tree_.read(selected.content, limits.max_bytes);
+        if (!text) return report_unreadable(selected.path, text.error());
+        if (selected.content.blob.empty()) inputs_.add(*text);
+        ReadFile file = read_documents(selected.path, *text, context_);
+        for (const auto& [path, hash] : file.named_files) inputs_.add(path).add(as_bytes(hash));
+        out_.problems.append(file.problems);
+        out_.documents += file.count;
+        out_.unloaded.insert(out_.unloaded.end(), file.unloaded.begin(), file.unloaded.end());
+        if (file.ids_unknown) block_prunes(selected.path);
+        const bool is_cacheable = cache_ && file.problems.empty() && file.named_files.empty();
+        if (is_cacheable && !selected.content.blob.empty())
+            to_cache_.emplace_back(cache_key(selected.content), encode_record(file.documents));
+        if (to_cache_.size() >= batch) flush_cache();
+        for (ParsedDocument& document : file.documents) emit(std::move(document), selected);
+    }
+
+    const Route& route_of(const ParsedDocument& document) {
+        // Neighbours are nearly always of one kind.
+        const bool is_last = last_route_ && last_.api_version == document.api_version &&
+                             last_.kind == document.id.kind && last_.provider == document.steering.provider;
+        if (is_last) return *last_route_;
+        last_ = {document.api_version, document.id.kind, document.steering.provider};
+        last_route_ = &router_.route(last_.api_version, last_.kind, last_.provider);
+        return *last_route_;
+    }
+
+    // One resource for each instance that the document goes to.
+    void emit(ParsedDocument document, const Selected& selected) {
+        const Route& route = route_of(document);
+        Resource resource;
+        resource.id = std::move(document.id);
+        resource.api_version = std::move(document.api_version);
+        resource.document = std::move(document.document);
+        resource.has_references = document.has_references;
+        resource.compiles = document.compiles;
+        resource.identity = std::move(document.identity);
+        resource.scope = std::move(document.scope);
+        resource.origin = {selected.path, document.line, selected.content.blob, document.index, {}};
+        resource.policy = document.steering.policy(stack_.defaults);
+        resource.depends_on = std::move(document.steering.depends_on);
+        resource.moved_from = std::move(document.steering.moved_from);
+        resource.refresh_on = std::move(document.steering.refresh_on);
+        for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
+            out_.resources.push_back(for_instance(resource, route, i));
+        if (route.instances.size() > 1) resource = for_instance(std::move(resource), route, route.instances.size() - 1);
+        else resource.provider = route.instances.front()->name;
+        out_.resources.push_back(std::move(resource));
+    }
+
+    static Resource for_instance(Resource resource, const Route& route, std::size_t index) {
+        resource.provider = route.instances[index]->name;
+        resource.id.part = "@" + resource.provider;
+        return resource;
+    }
+
+    // ---- the end ----
+
+    void finish() {
+        sort_resources();
+        remove_duplicates();
+        out_.problems.sort_by_place();
+        out_.tree_is_empty = out_.documents == 0 && !out_.problems.has_errors();
+        out_.inputs = inputs_.finish();
+    }
+
+    void sort_resources() {
+        std::vector<Resource>& resources = out_.resources;
+        const auto before = [](const Resource& a, const Resource& b) {
+            if (const auto order = a.id <=> b.id; order != 0) return order < 0;
+            return std::tie(a.provider, a.origin.file, a.origin.index) <
+                   std::tie(b.provider, b.origin.file, b.origin.index);
+        };
+        if (std::is_sorted(resources.begin(), resources.end(), before)) return;
+        // Resources are large, so their numbers are sorted.
+        std::vector<std::uint32_t> order(resources.size());
+        std::iota(order.begin(), order.end(), 0U);
+        std::sort(order.begin(), order.end(),
+                  [&](std::uint32_t a, std::uint32_t b) { return before(resources[a], resources[b]); });
+        std::vector<Resource> sorted;
+        sorted.reserve(resources.size());
+        for (std::uint32_t i : order) sorted.push_back(std::move(resources[i]));
+        resources = std::move(sorted);
+    }
+
+    void remove_duplicates() {
+        std::vector<Resource>& resources = out_.resources;
+        std::vector<Resource> unique;
+        bool any = false;
+        for (std::size_t i = 1; i < resources.size() && !any; ++i) any = resources[i].id == resources[i - 1].id;
+        if (!any) return;
+        for (std::size_t i = 0; i < resources.size();) {
+            std::size_t end = i + 1;
+            while (end < resources.size() && resources[end].id == resources[i].id) ++end;
+            for (std::size_t j = i + 1; j < end; ++j) report_duplicate(resources[i], resources[j]);
+            if (end == i + 1) unique.push_back(std::move(resources[i]));
+            else out_.unloaded.push_back(resources[i].id);
+            i = end;
+        }
+        resources = std::move(unique);
+    }
+
+    void report_duplicate(const Resource& first, const Resource& second) {
+        const Span before = locate(tree_, first.origin, "/metadata/name");
+        Diagnostic& problem = out_.problems.error(
+            "manifest.duplicate-id", fmt::format("{} is declared twice, first at {}", short_name(first.id.parent()),
+                                                 to_string(before)));
+        problem.span = locate(tree_, second.origin, "/metadata/name", &problem.excerpt);
+        problem.span.length = static_cast<std::uint32_t>(second.id.name.size());
+        problem.hint = "rename or remove one of them";
+    }
+
+    // ---- problems ----
+
+    Diagnostic& error(std::string_view code, const std::string& path, std::string message, std::string hint) {
+        Diagnostic& problem = out_.problems.error(code, std::move(message));
+        problem.span.file = path;
+        problem.hint = std::move(hint);
+        return problem;
+    }
+
+    void block_prunes(const std::string& path) {
+        if (out_.prunes_blocked.empty()) out_.prunes_blocked = fmt::format("{} could not be read in full", path);
+    }
+
+    void report_no_tree(Diagnostic problem) {
+        problem.span = {stack_.origin.file, {stack_.origin.line, 1}, 0};
+        problem.context.push_back(fmt::format("loading stack {} from \"{}\"", stack_.name, stack_.path));
+        out_.prunes_blocked = problem.message;
+        out_.problems.add(std::move(problem));
+    }
+
+    void report_unreadable(const std::string& path, Diagnostic problem) {
+        if (problem.code == "git.too-large") {
+            problem.code = "manifest.too-large";
+            problem.hint = "split it, or name it in .holdfastignore if it is no manifest";
+        }
+        problem.span.file = path;
+        out_.problems.add(std::move(problem));
+        block_prunes(path);
+    }
+
+    void report_submodule(const std::string& path) {
+        error("manifest.submodule", path, fmt::format("{} is a Git submodule, which is not read", path),
+              "make it a stack of its own, or name it in .holdfastignore");
+        block_prunes(path);
+    }
+
+    void report_overlay(const std::string& path) {
+        error("manifest.overlay-unsupported", path, "kustomize overlays are not read yet",
+              "commit what `kustomize build` prints and name this folder in .holdfastignore");
+        block_prunes(path);
+    }
+
+    const Tree& tree_;
+    const StackDocument& stack_;
+    const Catalog& catalog_;
+    DocumentCache* cache_;
+    Router router_;
+    Checkers checkers_;
+    ReadContext context_;
+    IgnoreRules ignore_;
+    LoadedStack out_;
+    Hasher inputs_;
+    std::vector<Selected> selected_;
+    std::vector<bool> is_done_;
+    std::string cache_prefix_;
+    std::vector<std::pair<std::string, std::string>> to_cache_;
+    struct {
+        std::string api_version, kind, provider;
+    } last_;
+    const Route* last_route_ = nullptr;
+};
+
+}  // namespace
+
+LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
+                       const KeepBlob& keep_blob) {
+    return StackLoader(tree, stack, catalog, cache, keep_blob).load();
+}
+
+Span locate(const Tree& tree, const Origin& origin, std::string_view pointer, std::string* excerpt) {
+    Span span{origin.file, {origin.line, 1}, 0};
+    std::optional<TreeFile> file = tree.find(origin.file);
+    if (!file) return span;
+    if (!origin.blob.empty()) {  // of a symlink, the file it leads to
+        file->blob = origin.blob;
+        file->type = TreeFile::Type::file;
+    }
+    const Result<std::string> text = tree.read(*file, YamlLimits{}.max_bytes);
+    if (!text) return span;
+    // Which rules hold for scalars changes no positions; the wider ones report nothing.
+    Diagnostics ignored;
+    const std::vector<Value> trees = unpack_lists(parse_yaml(*text, origin.file, ScalarRules::kubernetes, ignored));
+    if (origin.index < trees.size()) {
+        const Position position = position_at(trees[origin.index], origin.pointer + std::string(pointer));
+        if (position.is_known()) span.position = position;
+    }
+    const std::string_view bytes = *text;
+    if (excerpt) *excerpt = excerpt_of(bytes.starts_with("\xEF\xBB\xBF") ? bytes.substr(3) : bytes, span.position.line);
+    return span;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,185 @@
+#include "manifest/operator_config.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+#include "manifest/load.hpp"
+#include "manifest/places.hpp"
+#include "manifest/yaml.hpp"
+#include "sys/environment.hpp"
+#include "sys/file.hpp"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::string_view config_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "plugins": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "paths": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "pins": {"type": "object", "additionalProperties": {
+          "type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "a SHA-256 in hex, as sha256sum prints it"}},
+        "demandPins": {"type": "boolean"}
+      }
+    },
+    "secrets": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": false,
+        "properties": {
+          "name": {"type": "string", "pattern": "^[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$",
+                   "description": "names of secrets are letters, digits, '-' and '_'"},
+          "file": {"type": "string", "minLength": 1},
+          "files": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
+          "env": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
+          "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
+          "providers": {"type": "array", "items": {"type": "string", "minLength": 1}}
+        }
+      }
+    },
+    "store": {"type": "string", "minLength": 1}
+  }
+})json";
+
+// The schema's findings, under this file's own codes.
+void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
+    static const Value schema = *parse_json(config_schema);
+    const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(schema);
+    assert(checker.ok());
+    Diagnostics found;
+    (*checker)->check(tree, found);
+    for (Diagnostic problem : found) {
+        problem.code = "config" + problem.code.substr(problem.code.find('.'));
+        problems.add(source.place(problem));
+    }
+}
+
+std::vector<std::string> texts_of(const Value* list) {
+    std::vector<std::string> texts;
+    if (list && list->is_list())
+        for (const Value& item : *list->if_list())
+            if (const std::string* text = item.if_string()) texts.push_back(*text);
+    return texts;
+}
+
+std::map<std::string, std::string> text_map_of(const Value* map) {
+    std::map<std::string, std::string> texts;
+    if (map && map->is_map())
+        for (const MapEntry& entry : *map->if_map())
+            if (const std::string* text = entry.value.if_string()) texts.emplace(entry.key, *text);
+    return texts;
+}
+
+// Relative paths are relative to the file that names them.
+std::string beside(const std::string& config, std::string_view path) {
+    if (path.empty() || path.starts_with('/')) return std::string(path);
+    const std::string folder = parent_path(config);
+    return folder.empty() ? std::string(path) : folder + "/" + std::string(path);
+}
+
+SecretSource read_secret(const Value& tree, const std::string& path, const SourceText& source, Diagnostics& problems) {
+    SecretSource secret{.name = std::string(tree.text_at("name"))};
+    secret.file = beside(path, tree.text_at("file"));
+    secret.files = text_map_of(tree.find("files"));
+    for (auto& [key, file] : secret.files) file = beside(path, file);
+    secret.env = text_map_of(tree.find("env"));
+    secret.stacks = texts_of(tree.find("stacks"));
+    secret.providers = texts_of(tree.find("providers"));
+    if (const int ways = !secret.file.empty() + !secret.files.empty() + !secret.env.empty(); ways != 1)
+        source.error(problems, "config.bad-secret",
+                     fmt::format("the secret {} has {}", secret.name, ways == 0 ? "no source" : "several sources"),
+                     tree.position, 0, "give it exactly one of `file`, `files` and `env`");
+    return secret;
+}
+
+void read_plugins(const Value& tree, OperatorConfig& config) {
+    for (const std::string& path : texts_of(tree.find("paths"))) config.plugin_paths.push_back(beside(config.path, path));
+    for (const auto& [name, hex] : text_map_of(tree.find("pins")))
+        if (const auto hash = hash_from_hex(hex)) config.plugin_pins[name] = *hash;
+    const Value* demand = tree.find("demandPins");
+    config.demand_pins = demand && demand->if_bool() && *demand->if_bool();
+}
+
+void check_trust(const std::string& path, Diagnostics& problems) {
+    const std::optional<FileTrust> trust = trust_of(path);
+    if (!trust) return;
+    std::string why;
+    if (!trust->owner_is_trusted) why = "belongs to another user";
+    else if (trust->writable_by_others) why = fmt::format("can be written by others (mode {:04o})", trust->mode & 07777);
+    if (why.empty()) return;
+    Diagnostic& problem = problems.error("config.unsafe-file", fmt::format("{} {}", path, why));
+    problem.span.file = path;
+    problem.hint = fmt::format("it decides which code runs: chown it to yourself or root, then chmod go-w {}", path);
+}
+
+std::string find_config(Diagnostics& problems) {
+    if (const auto named = environment("HOLDFAST_CONFIG")) {
+        if (!exists(*named))
+            problems.error("config.unreadable", fmt::format("$HOLDFAST_CONFIG names {}, which does not exist", *named));
+        return *named;
+    }
+    for (const std::string& folder : {config_directory(), std::string("/etc/holdfast")})
+        if (const std::string path = folder + "/config.yaml"; exists(path)) return path;
+    return {};
+}
+
+}  // namespace
+
+const SecretSource* OperatorConfig::secret(const std::string& name) const {
+    auto it = std::find_if(secrets.begin(), secrets.end(), [&](const SecretSource& s) { return s.name == name; });
+    return it == secrets.end() ? nullptr : &*it;
+}
+
+OperatorConfig parse_operator_config(const std::string& text, const std::string& path, Diagnostics& problems) {
+    OperatorConfig config{.path = path};
+    const SourceText source{path, text};
+    Diagnostics found;
+    const std::vector<YamlDocument> documents = parse_yaml(text, path, ScalarRules::strict, found);
+    if (documents.size() > 1)
+        source.error(found, "config.several-documents", "the configuration is one document, this file has several",
+                     documents[1].tree.position, 0, "remove the --- lines");
+    if (!documents.empty()) {
+        const Value& tree = documents.front().tree;
+        check(tree, source, found);
+        if (const Value* plugins = tree.find("plugins")) read_plugins(*plugins, config);
+        const Value* secrets = tree.find("secrets");
+        if (secrets && secrets->is_list() && !found.has_errors())
+            for (const Value& secret : *secrets->if_list()) {
+                const std::string name(secret.text_at("name"));
+                if (config.secret(name))
+                    source.error(found, "config.bad-secret", fmt::format("the secret {} is defined twice", name),
+                                 position_at(secret, "/name"), name.size());
+                config.secrets.push_back(read_secret(secret, path, source, found));
+            }
+        config.store = beside(path, tree.text_at("store"));
+    }
+    found.sort_by_place();
+    problems.append(found);
+    return config;
+}
+
+OperatorConfig load_operator_config(Diagnostics& problems) {
+    const std::string path = find_config(problems);
+    if (path.empty() || !exists(path)) return {};
+    check_trust(path, problems);
+    const Result<std::string> text = read_file(path, YamlLimits{}.max_bytes);
+    if (!text) {
+        Diagnostic& problem = problems.error("config.unreadable", text.error().message);
+        problem.span.file = path;
+        problem.hint = text.error().hint;
+        return {};
+    }
+    // An unsafe file is not believed at all.
+    return problems.has_errors() ? OperatorConfig{} : parse_operator_config(*text, path, problems);
+}
+
+}  // namespace holdfast
