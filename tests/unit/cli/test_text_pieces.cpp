@@ -114,8 +114,8 @@ TEST_CASE("tables line up in columns of the terminal") {
     table.add({"abcdefgh", "\x1b[31mtwo and more\x1b[0m"});
     CHECK(table.render(80) ==
           "日本      one           the last column\nabcdefgh  \x1b[31mtwo and more\x1b[0m\n");
-    CHECK(table.render(32, 2) ==
-          "  日本      one           the la…\n  abcdefgh  \x1b[31mtwo and more\x1b[0m\n");
+    CHECK(table.render(38, 2) ==
+          "  日本      one           the last co…\n  abcdefgh  \x1b[31mtwo and more\x1b[0m\n");
     CHECK(table.render(20) == "日本      one       the las…\nabcdefgh  two and…\n");
 }
 
