@@ -163,7 +163,7 @@ CommandOptions options_of(std::string_view command, const Given& given) {
         return ImportCommandOptions{given.text("PROVIDER"), given.text("KIND"), given.text("scope"),
                                     given.text("stack"),    given.list("id"),   given.flag("write")};
     if (command == "forget") return ForgetOptions{given.text("LEAF"), yes};
-    if (command == "approve") return ApproveOptions{given.text("PLAN"), stacks()};
+    if (command == "approve") return ApproveOptions{given.text("PLAN"), select()};
     if (command == "graph") return GraphOptions{stacks(), given.flag("dot")};
     if (command == "schema") return SchemaOptions{given.text("KIND")};
     if (command == "provider") return ProviderOptions{given.text("ACTION"), given.text("NAME")};

@@ -129,10 +129,11 @@ Result<LedgerEntry> FakeEngine::forget(const std::string& leaf) {
     return find_entry(leaf);
 }
 
-Result<std::string> FakeEngine::approve(const std::string& stack, const std::string& plan) {
-    if (!std::string_view("9d41c0ab12cd00").starts_with(plan))
-        return failure("approve.unknown", "no plan of " + stack + " begins with " + plan);
-    return std::string("9d41c0ab12cd00");
+Result<Approved> FakeEngine::approve(const std::string& plan) {
+    for (const Plan& known : plans)
+        if (to_hex(known.hash).starts_with(plan))
+            return Approved{known.stack, known.hash, false, known.counts.parked};
+    return failure("approve.unknown", "no parked plan has the hash " + plan);
 }
 
 Result<std::vector<Imported>> FakeEngine::import_objects(const ImportOptions&) { return imported; }

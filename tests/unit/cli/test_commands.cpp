@@ -115,7 +115,7 @@ TEST_CASE("apply does not ask where there is nothing to do, nor where everything
     engine.plans.front().changes.pop_back();
     const Ran ran = run_line(engine, {"apply"});
     CHECK(ran.code == 3);
-    CHECK_THAT(ran.out, ContainsSubstring("holdfast approve -s edge 9d41c0ab12cd"));
+    CHECK_THAT(ran.out, ContainsSubstring("holdfast approve 9d41c0ab12cd"));
 }
 
 TEST_CASE("a failed step is shown with its reason and the hint") {
@@ -256,14 +256,16 @@ TEST_CASE("a stack that nobody knows is an error with a suggestion") {
     CHECK_THAT(ran.err, ContainsSubstring("did you mean \"edge\"?"));
 }
 
-TEST_CASE("approve wants one stack and says what to do then") {
+TEST_CASE("approve says what it allowed and what to do then") {
     FakeEngine engine;
-    engine.declared.stacks = {{.name = "edge"}};
-    CHECK_THAT(run_line(engine, {"approve", "9d41c0"}).out, ContainsSubstring("holdfast apply -s edge"));
+    engine.plans = {example("parked")};
+    const Ran ran = run_line(engine, {"approve", "9d41c0"});
+    CHECK(ran.code == 0);
+    CHECK(
+        ran.out ==
+        "Approved plan 9d41c0ab12cd of edge: 4 parked changes. Carry it out with: holdfast apply -s edge\n");
     CHECK_THAT(run_line(engine, {"approve", "ffffff"}).err, ContainsSubstring("[approve.unknown]"));
-    engine.declared.stacks.push_back({.name = "dns"});
-    CHECK_THAT(run_line(engine, {"approve", "9d41c0"}).err, ContainsSubstring("[cli.which-stack]"));
-    CHECK(run_line(engine, {"approve", "-s", "dns", "9d41c0"}).code == 0);
+    CHECK_FALSE(engine.session.read_only);
 }
 
 TEST_CASE("forget asks, and forgets what it asked for") {

@@ -122,6 +122,7 @@ TEST_CASE("tables line up in columns of the terminal") {
 TEST_CASE("words wrap behind a hanging indent, and a word that is too long stays whole") {
     CHECK(wrap("aa bb cc", 5, 1) == std::vector<std::string>{"aa bb", " cc"});
     CHECK(wrap("aaaaaaaa bb", 5) == std::vector<std::string>{"aaaaaaaa", "bb"});
+    CHECK(wrap("a   b  c", 6) == std::vector<std::string>{"a   b", "c"});
     CHECK(wrap("", 5) == std::vector<std::string>{""});
 }
 
