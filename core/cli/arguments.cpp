@@ -163,7 +163,7 @@ CommandOptions options_of(std::string_view command, const Given& given) {
         return ImportCommandOptions{given.text("PROVIDER"), given.text("KIND"), given.text("scope"),
                                     given.text("stack"),    given.list("id"),   given.flag("write")};
     if (command == "forget") return ForgetOptions{given.text("LEAF"), yes};
-    if (command == "approve") return ApproveOptions{given.text("PLAN"), stacks()};
+    if (command == "approve") return ApproveOptions{given.text("PLAN"), select()};
     if (command == "graph") return GraphOptions{stacks(), given.flag("dot")};
     if (command == "schema") return SchemaOptions{given.text("KIND")};
     if (command == "provider") return ProviderOptions{given.text("ACTION"), given.text("NAME")};
@@ -227,7 +227,7 @@ struct Parser {
         for (const OptionSpec& option : command.options) add_option(*sub, option, given);
         for (const ArgumentSpec& argument : command.arguments)
             sub->add_option(std::string(argument.name), given.values[std::string(argument.name)])
-                ->expected(0, 1)
+                ->expected(1)
                 ->allow_extra_args(false);
     }
 
@@ -237,13 +237,28 @@ struct Parser {
     }
 };
 
+// CLI11 names the option first: "--only: 1 required TEXT missing".
+Diagnostic missing_value(const std::string& what, const CommandSpec* command) {
+    const std::string given = what.substr(0, what.find(':'));
+    for (const CommandSpec& known : command_table()) {
+        for (const std::vector<OptionSpec>* table : {&global_option_table(), &known.options}) {
+            for (const OptionSpec& option : *table) {
+                if (given != fmt::format("--{}", option.name) || option.value.empty()) continue;
+                return failure("cli.missing-value", fmt::format("{} needs a value: {}", given, option.value),
+                               help_hint(command));
+            }
+        }
+    }
+    return failure("cli.missing-value", what, help_hint(command));
+}
+
 // CLI11 throws where an option lacks its value; everything else it leaves to us.
 std::optional<Diagnostic> run_parser(Parser& parser, const std::vector<std::string>& arguments) {
     try {
         std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
         parser.app.parse(std::move(reversed));
     } catch (const CLI::ParseError& error) {
-        return failure("cli.missing-value", error.what(), help_hint(parser.command()));
+        return missing_value(error.what(), parser.command());
     }
     return std::nullopt;
 }

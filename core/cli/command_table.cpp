@@ -139,7 +139,7 @@ CommandSpec destroy_command() {
             .options =
                 joined({{stack_option()}, leaf_options(), revision_options(), {yes_option(), all_option()}}),
             .examples = {{"holdfast destroy -s web", "shows the plan and the hash to approve"},
-                         {"holdfast approve -s web 9d41c0 && holdfast destroy -s web --yes", "removes it"}}};
+                         {"holdfast approve 9d41c0 && holdfast destroy -s web --yes", "removes it"}}};
 }
 
 CommandSpec status_command() {
@@ -246,16 +246,12 @@ CommandSpec forget_command() {
 CommandSpec approve_command() {
     return {.name = "approve",
             .summary = "Approve a parked plan by its hash",
-            .description = "Allows exactly the plan with this hash, as a plan showed it; a unique beginning "
-                           "of at least 6 digits\n"
-                           "will do. Changes that need no approval never wait for it.",
+            .description = "Allows exactly the plan with this hash, as `holdfast plan` shows it now; a "
+                           "unique beginning of at "
+                           "least 6 digits will do. Changes that need no approval never wait for it.",
             .arguments = {{.name = "PLAN", .help = "Hash of the plan"}},
-            .options = {{.name = "stack",
-                         .letter = 's',
-                         .value = "NAME",
-                         .help = "Its stack, where there are several",
-                         .repeats = true}},
-            .examples = {{"holdfast approve -s web 9d41c0ab12cd", "then: holdfast apply -s web"}}};
+            .options = revision_options(),
+            .examples = {{"holdfast approve 9d41c0ab12cd", "then: holdfast apply"}}};
 }
 
 CommandSpec graph_command() {

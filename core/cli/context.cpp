@@ -12,7 +12,7 @@ namespace holdfast {
 
 void Context::print(std::string_view text) { out_ << engine_.mask(text); }
 
-void Context::print_json(const Value& document) { out_ << engine_.mask(to_pretty_json(document)) << '\n'; }
+void Context::print_json(const Value& document) { out_ << engine_.mask(to_pretty_json(document)); }
 
 void Context::print_error(std::string_view text) { err_ << engine_.mask(text) << std::flush; }
 

@@ -44,9 +44,7 @@ public:
         return holdfast::outputs(*session_, stack);
     }
     Result<LedgerEntry> forget(const std::string& leaf) override { return holdfast::forget(*session_, leaf); }
-    Result<std::string> approve(const std::string& stack, const std::string& plan) override {
-        return holdfast::approve(*session_, stack, plan);
-    }
+    Result<Approved> approve(const std::string& plan) override { return holdfast::approve(*session_, plan); }
     Result<std::vector<Imported>> import_objects(const ImportOptions& options) override {
         return holdfast::import_objects(*session_, options);
     }

@@ -34,7 +34,7 @@ public:
     virtual std::vector<StackStatus> status() = 0;
     virtual std::vector<Outputs> outputs(const std::string& stack) = 0;
     virtual Result<LedgerEntry> forget(const std::string& leaf) = 0;
-    virtual Result<std::string> approve(const std::string& stack, const std::string& plan) = 0;
+    virtual Result<Approved> approve(const std::string& plan) = 0;
     virtual Result<std::vector<Imported>> import_objects(const ImportOptions& options) = 0;
     virtual Result<std::vector<GraphNode>> graph(const std::string& stack) = 0;
 

@@ -28,7 +28,7 @@ public:
     std::vector<StackStatus> status() override { throw Error(absent()); }
     std::vector<Outputs> outputs(const std::string&) override { throw Error(absent()); }
     Result<LedgerEntry> forget(const std::string&) override { return absent(); }
-    Result<std::string> approve(const std::string&, const std::string&) override { return absent(); }
+    Result<Approved> approve(const std::string&) override { return absent(); }
     Result<std::vector<Imported>> import_objects(const ImportOptions&) override { return absent(); }
     Result<std::vector<GraphNode>> graph(const std::string&) override { return absent(); }
     std::string mask(std::string_view text) const override { return std::string(text); }

@@ -77,7 +77,7 @@ struct ForgetOptions {
 };
 struct ApproveOptions {
     std::string plan;
-    std::vector<std::string> stacks;
+    Selection selection; // only where the documents are read from
 };
 struct GraphOptions {
     std::vector<std::string> stacks;

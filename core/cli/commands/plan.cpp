@@ -26,7 +26,7 @@ std::optional<Diagnostic> save(const RunOutcome& outcome, Context& context, cons
         return failure("plan.not-saved", "a plan with --only, --exclude or --replace cannot be saved",
                        "apply it with the same options instead");
     const std::string text = to_json(saved_plan_of(outcome, context, options));
-    const Status written = write_file_atomically(options.out, text + "\n", 0600);
+    const Status written = write_file_atomically(options.out, text, 0600);
     return written ? std::nullopt : std::optional(written.error());
 }
 
@@ -36,7 +36,7 @@ RunOutcome make_plans(const PlanOptions& options, Context& context) {
     events.progress = [&](std::string_view doing, std::size_t done, std::size_t of) {
         progress.show(doing, done, of);
     };
-    // Destroying is planned by destroying and saying no.
+    // Destroying is planned by destroying and saying no; the engine takes its locks before it asks.
     events.confirm = [](const RunOutcome&) { return false; };
     const Mode mode = options.destroy ? Mode::destroy : Mode::plan;
     return context.engine().run(run_options(options.selection, mode), events, context.stop);
@@ -45,7 +45,8 @@ RunOutcome make_plans(const PlanOptions& options, Context& context) {
 } // namespace
 
 int run_plan(const PlanOptions& options, Context& context) {
-    if (!context.open(session_options(options.selection, StoreUse::read))) return exit_error;
+    const StoreUse use = options.destroy ? StoreUse::write : StoreUse::read;
+    if (!context.open(session_options(options.selection, use))) return exit_error;
     const RunOutcome outcome = make_plans(options, context);
     const int code = outcome.exit_code(options.exit_code);
     std::optional<Diagnostic> unsaved;

@@ -37,6 +37,11 @@ std::string shell_word(const std::string& word) {
     return out + "'";
 }
 
+std::string tree_text(const Selection& selection) {
+    if (selection.working_tree) return " --working-tree";
+    return selection.revision == "HEAD" ? "" : " --revision " + shell_word(selection.revision);
+}
+
 // The options that lead to the same plan again.
 std::string selection_text(const Selection& selection) {
     std::string text;
@@ -47,9 +52,7 @@ std::string selection_text(const Selection& selection) {
     add("--only", selection.only);
     add("--exclude", selection.exclude);
     add("--replace", selection.replace);
-    if (selection.revision != "HEAD") add("--revision", {selection.revision});
-    if (selection.working_tree) text += " --working-tree";
-    return text;
+    return text + tree_text(selection);
 }
 
 bool is_quiet(const StackOutcome& stack) {
@@ -76,6 +79,7 @@ PlanView plan_view(Context& context, const Selection& selection, const PlanStyle
             .now_s = context.now_s(),
             .all = style.all,
             .saved_as = style.saved_as,
+            .tree_options = tree_text(selection),
             .selection = selection_text(selection)};
 }
 

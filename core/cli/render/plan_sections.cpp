@@ -247,17 +247,17 @@ std::string apply_command(const PlanView& view) {
     return (view.purpose == Purpose::destroy ? "holdfast destroy" : "holdfast apply") + view.selection;
 }
 
-void add_approval_advice(Page& page, const Plan& plan) {
+void add_approval_advice(Page& page, const Plan& plan, const PlanView& view) {
     const std::size_t parked = plan.counts.parked;
     const std::string waits = parked == 1 ? "1 change waits" : with_separators(parked) + " changes wait";
     page.paragraph(0, waits + " until somebody approves this plan:");
     const std::string hash = short_hex(plan.hash, hash_digits);
-    page.line(2, paint(page.colours().strong, fmt::format("holdfast approve -s {} {}", plan.stack, hash)));
+    page.line(2, paint(page.colours().strong, fmt::format("holdfast approve {}{}", hash, view.tree_options)));
 }
 
 void add_advice(Page& page, const Plan& plan, const PlanView& view) {
     const PlanCounts& counts = plan.counts;
-    if (counts.parked > 0) add_approval_advice(page, plan);
+    if (counts.parked > 0) add_approval_advice(page, plan, view);
     if (view.purpose != Purpose::plan) return;
     const bool can_apply_some = counts.parked + counts.blocked + counts.wait < plan.changes.size();
     std::string lead = "Nothing needs approval. Apply with: ";

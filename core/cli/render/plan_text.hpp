@@ -19,11 +19,12 @@ struct PlanView {
     CommitInfo commit;
     std::size_t width = 80; // columns of the terminal
     bool colour = false;
-    std::int64_t now_s = 0;  // for relative times
-    bool all = false;        // nothing is left out or shortened
-    std::size_t limit = 200; // leaves shown per document, and plain documents per kind
-    std::string saved_as;    // file that `plan --out` wrote
-    std::string selection;   // options to repeat in the advice, " -s web --only File/motd"
+    std::int64_t now_s = 0;   // for relative times
+    bool all = false;         // nothing is left out or shortened
+    std::size_t limit = 200;  // leaves shown per document, and plain documents per kind
+    std::string saved_as;     // file that `plan --out` wrote
+    std::string tree_options; // those of them that say which documents are read, " --working-tree"
+    std::string selection;    // options to repeat in the advice, " -s web --only File/motd"
 };
 
 // Narrower terminals have places only on the lines of documents.

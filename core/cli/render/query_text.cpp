@@ -123,13 +123,22 @@ std::string step_state(const JournalStep& step, const Palette& colours) {
 
 std::string render_steps(const std::vector<JournalStep>& steps, const TextView& view) {
     if (steps.empty()) return "No steps are recorded.\n";
-    const Palette& colours = palette(view.colour);
-    Table table;
+    Page page(view.width, view.colour);
+    const Palette& colours = page.colours();
     for (const JournalStep& step : steps) {
-        table.add({utc_time(step.at_ms), std::string(to_string(step.action)), step_state(step, colours),
-                   short_commit(step.commit), step_text(step)});
+        const std::string head =
+            fmt::format("{}  {}  {}  {}", utc_time(step.at_ms), pad(to_string(step.action), 7),
+                        pad(step_state(step, colours), 9), pad(short_commit(step.commit), 7));
+        // What changed is why people look here, so it is never cut.
+        const std::size_t column = display_width(head) + 2;
+        const bool is_narrow = page.width() < column + 24;
+        const std::string text = step_text(step);
+        const std::vector<std::string> lines = wrap(text, page.width() - (is_narrow ? 4 : column));
+        page.line(0, is_narrow ? head : head + "  " + lines.front());
+        for (std::size_t i = is_narrow ? 0 : 1; i < lines.size() && !text.empty(); ++i)
+            page.line(is_narrow ? 4 : column, lines[i]);
     }
-    return table.render(view.width);
+    return std::move(page).take();
 }
 
 namespace {
@@ -146,14 +155,14 @@ const PassRecord* pass_of(const Why& why, const std::string& id) {
 }
 
 void add_fact(Page& page, std::string_view label, const std::string& text) {
-    const std::vector<std::string> lines = wrap(text, page.room_after(12));
-    for (const std::string& line : lines) page.line(2, pad(&line == &lines.front() ? label : "", 10) + line);
+    const std::vector<std::string> lines = wrap(text, page.room_after(13));
+    for (const std::string& line : lines) page.line(2, pad(&line == &lines.front() ? label : "", 11) + line);
 }
 
 std::string entry_state_text(EntryState state) {
     switch (state) {
         case EntryState::creating: return "being created; whether that succeeded is not known yet";
-        case EntryState::applied: return "applied";
+        case EntryState::applied: break;
         case EntryState::deleting: return "being deleted";
         case EntryState::deposed: return "replaced; the old object waits for its removal";
     }
@@ -175,9 +184,10 @@ std::string render_why(const Why& why, const TextView& view) {
     if (!why.declared_by.id.empty()) add_fact(page, "declared", who(why.declared_by, view));
     const bool is_other_commit = !why.line_by.id.empty() && why.line_by.id != why.declared_by.id;
     if (is_other_commit) add_fact(page, "begun", who(why.line_by, view));
-    std::string applied = entry_state_text(entry.state);
-    if (entry.applied_at_ms > 0)
-        applied += fmt::format(", {} ({})", ago(entry.applied_at_ms, view), utc_time(entry.applied_at_ms));
+    if (entry.state != EntryState::applied) add_fact(page, "state", entry_state_text(entry.state));
+    std::string applied = entry.applied_at_ms == 0 ? "never"
+                                                   : fmt::format("{} ({})", ago(entry.applied_at_ms, view),
+                                                                 utc_time(entry.applied_at_ms));
     if (const PassRecord* pass = pass_of(why, entry.pass))
         applied +=
             fmt::format(", by {} with `holdfast {}`", printable(pass->actor), printable(pass->command));

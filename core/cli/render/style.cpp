@@ -107,18 +107,20 @@ std::string shorten_front(std::string_view text, std::size_t columns) {
 
 std::vector<std::string> wrap(std::string_view text, std::size_t columns, std::size_t hanging) {
     std::vector<std::string> lines(1);
-    std::size_t used = 0;
+    std::size_t used = 0, blanks = 0;
     for (std::string_view word : split(text, ' ')) {
+        const bool at_start = used == 0 || (lines.size() > 1 && used == hanging);
+        ++blanks; // several in a row stay several: they may stand inside a value
         if (word.empty()) continue;
         const std::size_t width = display_width(word);
-        const bool at_start = used == 0 || (lines.size() > 1 && used == hanging);
-        if (!at_start && used + 1 + width > columns) {
+        if (!at_start && used + blanks + width > columns) {
             lines.emplace_back(hanging, ' ');
             used = hanging;
         } else if (!at_start) {
-            lines.back() += ' ';
-            ++used;
+            lines.back().append(blanks, ' ');
+            used += blanks;
         }
+        blanks = 0;
         lines.back() += word;
         used += width;
     }

@@ -114,14 +114,15 @@ TEST_CASE("tables line up in columns of the terminal") {
     table.add({"abcdefgh", "\x1b[31mtwo and more\x1b[0m"});
     CHECK(table.render(80) ==
           "日本      one           the last column\nabcdefgh  \x1b[31mtwo and more\x1b[0m\n");
-    CHECK(table.render(32, 2) ==
-          "  日本      one           the la…\n  abcdefgh  \x1b[31mtwo and more\x1b[0m\n");
+    CHECK(table.render(38, 2) ==
+          "  日本      one           the last co…\n  abcdefgh  \x1b[31mtwo and more\x1b[0m\n");
     CHECK(table.render(20) == "日本      one       the las…\nabcdefgh  two and…\n");
 }
 
 TEST_CASE("words wrap behind a hanging indent, and a word that is too long stays whole") {
     CHECK(wrap("aa bb cc", 5, 1) == std::vector<std::string>{"aa bb", " cc"});
     CHECK(wrap("aaaaaaaa bb", 5) == std::vector<std::string>{"aaaaaaaa", "bb"});
+    CHECK(wrap("a   b  c", 6) == std::vector<std::string>{"a   b", "c"});
     CHECK(wrap("", 5) == std::vector<std::string>{""});
 }
 
