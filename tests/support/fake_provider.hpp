@@ -97,6 +97,8 @@ public:
         die_at_ = target_.items_applied + n, die_after_ = after_effect;
     }
     std::function<void(const Item&)> before_item; // a chance for somebody else to write first
+    std::function<void()> before_health;           // of every health call, or of the first alone
+    bool before_health_once = false;
     std::chrono::milliseconds delay{};            // of every apply, on the injected clock
 
     const std::string& name() const override { return name_; }
@@ -183,6 +185,8 @@ private:
     }
 
     CallEnd health(const Call& call, const OnResult& on_result) {
+        if (before_health) before_health();
+        if (before_health_once) before_health = nullptr;
         for (std::uint32_t i = 0; i < call.items.size(); ++i) {
             const Item& item = call.items[i];
             FakeObject& object = target_.objects.at(FakeTarget::key(item.kind, call.scope, item.identity));

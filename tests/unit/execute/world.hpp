@@ -108,6 +108,8 @@ public:
 
     FakeProvider& provider(const std::string& name = "east") { return *providers_.at(name); }
 
+    void close(const std::string& name) { pointers_.erase(name); }
+
     // Reads everything and plans, as the pass does.
     const Plan& plan() {
         input = {};
