@@ -87,7 +87,6 @@ void Execution::open() {
         report_.results[held.change].diagnostics.add(std::move(note));
     }
     move_entries();
-    rewrite_settled();
     commit();
 }
 
@@ -113,16 +112,6 @@ void Execution::move_entries() {
     for (const auto& [from, to] : order_moves(moves)) journal_.move(from, to);
 }
 
-// A declared document can change where nothing compares it; the ledger tells what is declared all the same.
-void Execution::rewrite_settled() {
-    for (const SettledLeaf& settled : plan_.settled) {
-        if (!settled.rewrite_entry) continue;
-        const Address& recorded = input_.recorded[settled.recorded].address;
-        std::optional<LedgerEntry> entry = store_.entry(recorded);
-        if (entry) journal_.rewrite(*std::move(entry), settled);
-    }
-}
-
 void Execution::start_ready() {
     for (std::vector<std::size_t> ready = schedule_.take_ready(); !ready.empty();
          ready = schedule_.take_ready())
@@ -133,7 +122,7 @@ void Execution::start(std::size_t index) {
     const Change& change = plan_.changes[index];
     Task& task = tasks_[index];
     task.change = index;
-    if (change.recorded || !change.moved_from.id.empty()) task.old = entry_of(change);
+    task.old = entry_of(change);
     task.steps = steps_of(change, task.old ? &*task.old : nullptr);
     if (task.steps.front() == StepKind::create && task.steps.size() == 2) {
         std::size_t number = 1;
@@ -151,17 +140,12 @@ void Execution::start(std::size_t index) {
     enqueue(task);
 }
 
-// In full, at the address where it is by now.
+// In full; it is asked for where it is by now.
 std::optional<LedgerEntry> Execution::entry_of(const Change& change) {
-    const LedgerEntry* given = change.recorded ? &input_.recorded[*change.recorded] : nullptr;
-    Address address = given ? given->address : change.moved_from;
+    if (!change.recorded && change.moved_from.id.empty()) return std::nullopt;
+    Address address = change.recorded ? input_.recorded[*change.recorded].address : change.moved_from;
     if (auto moved = now_at_.find(address); moved != now_at_.end()) address = moved->second;
-    if (!given || given->declared.empty())
-        if (std::optional<LedgerEntry> full = store_.entry(address)) return full;
-    if (!given) return std::nullopt;
-    LedgerEntry entry = *given;
-    entry.address = address;
-    return entry;
+    return store_.entry(address);
 }
 
 void Execution::do_bookkeeping(Task& task) {

@@ -73,7 +73,6 @@ private:
     // execute.cpp: the loop
     void open();
     void move_entries();
-    void rewrite_settled();
     void start_ready();
     void start(std::size_t change);
     std::optional<LedgerEntry> entry_of(const Change& change);

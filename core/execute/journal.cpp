@@ -152,7 +152,14 @@ LedgerEntry Journal::entry_for(const Change& change, EntryState state, const Sta
     entry.version = standing.version;
     entry.private_data = standing.private_data;
     entry.refreshed = standing.refreshed;
-    if (const Leaf* leaf = leaf_of(change, input_)) describe_leaf(entry, *leaf);
+    if (const Leaf* leaf = leaf_of(change, input_)) {
+        entry.declared_hash = leaf->recordable().hash;
+        entry.declared = leaf->recordable().json;
+        entry.protect = leaf->policy.protect;
+        entry.deletion = leaf->policy.deletion;
+        entry.file = leaf->origin.file;
+        entry.line = leaf->origin.line;
+    }
     auto provider = input_.providers.find(change.provider);
     if (provider != input_.providers.end() && provider->second.description)
         entry.plugin_version = provider->second.description->version;
@@ -161,28 +168,6 @@ LedgerEntry Journal::entry_for(const Change& change, EntryState state, const Sta
     entry.pass = pass_.id;
     entry.applied_at_ms = now_ms;
     return entry;
-}
-
-void Journal::describe_leaf(LedgerEntry& entry, const Leaf& leaf) const {
-    entry.declared_hash = leaf.recordable().hash;
-    entry.declared = leaf.recordable().json;
-    entry.protect = leaf.policy.protect;
-    entry.deletion = leaf.policy.deletion;
-    entry.file = leaf.origin.file;
-    entry.line = leaf.origin.line;
-}
-
-void Journal::rewrite(LedgerEntry entry, const SettledLeaf& settled) {
-    const Leaf& leaf = input_.leaves[settled.leaf];
-    entry.address = leaf.address;
-    entry.provider = leaf.provider;
-    entry.api_version = leaf.api_version;
-    entry.settled = settled.hash;
-    entry.commit = commit_.id;
-    entry.author = commit_.author;
-    describe_leaf(entry, leaf);
-    const Address address = entry.address;
-    set_entry(address, std::move(entry));
 }
 
 std::optional<std::string> Journal::masked(std::size_t change, std::string_view json) const {

@@ -42,8 +42,6 @@ public:
              std::int64_t now_ms);
     // A change of which no step was begun, because of another one.
     void skip(std::size_t change, const std::string& message, std::int64_t now_ms);
-    // The entry of a leaf that agrees, although its document reads differently now.
-    void rewrite(LedgerEntry entry, const SettledLeaf& settled);
     // The address of an entry, with its history. Ordered: see order_moves().
     void move(const Address& from, const Address& to);
 
@@ -69,7 +67,6 @@ private:
     void end_create(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);
     void end_update(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);
     void end_removal(const StepRecord& step, StepState state);
-    void describe_leaf(LedgerEntry& entry, const Leaf& leaf) const;
     LedgerEntry entry_for(const Change& change, EntryState state, const Standing& standing,
                           std::int64_t now_ms) const;
     std::string changes_json(const Change& change) const;
