@@ -631,16 +631,20 @@ private:
 
 inline void append_quoted(std::string& out, std::string_view text) {
     out += '"';
-    while (!text.empty()) {
-        const std::size_t length = detail::utf8_sequence(text);
-        if (length == 0)
-            out += "\xEF\xBF\xBD";
-        else if (length == 1)
-            detail::append_escaped(out, text[0]);
-        else
-            out += text.substr(0, length);
-        text.remove_prefix(length == 0 ? 1 : length);
+    std::size_t plain_from = 0;  // runs that need no change are copied at once
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = detail::utf8_sequence(text.substr(at));
+        const char c = text[at];
+        if (length > 1 || (length == 1 && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\')) {
+            at += length;
+            continue;
+        }
+        out.append(text.data() + plain_from, at - plain_from);
+        if (length == 0) out += "\xEF\xBF\xBD";
+        else detail::append_escaped(out, c);
+        plain_from = ++at;
     }
+    out.append(text.data() + plain_from, text.size() - plain_from);
     out += '"';
 }
 
