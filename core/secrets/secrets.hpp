@@ -1,6 +1,7 @@
 #pragma once
 // Secret references -> values, from the sources of the operator's configuration, each read once a pass.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -19,17 +20,21 @@ class Secrets {
 public:
     Secrets(const OperatorConfig& config, Masker& masker);
 
-    // `user` is "stack:NAME" or "provider:NAME": who asks. Errors: `secret.unknown` (with a suggestion),
-    // `secret.no-key`, `secret.not-allowed`, `secret.unsafe-file` (readable by group or world, or owned by
-    // somebody else), `secret.unreadable`, `secret.no-variable`.
+    // `user` is "stack:NAME" or "provider:NAME": who asks. `path` is the key, and for a file with nested maps
+    // the keys below it. Errors: `secret.unknown` (with a suggestion), `secret.no-key`, `secret.not-allowed`,
+    // `secret.unsafe-file` (readable by group or world, or owned by somebody else), `secret.unreadable`,
+    // `secret.no-variable`.
     Result<Value> value(const std::string& name, const std::vector<std::string>& path, std::string_view user);
 
 private:
-    Result<Value> load(const SecretSource& source);
+    // A map that has `key`, or the whole file of keys, or an empty one.
+    Result<Value> load(const SecretSource& source, const std::string& key);
+
+    Result<Value> load_once(const std::string& place, const std::function<Result<Value>()>& read);
 
     const OperatorConfig& config_;
     Masker& masker_;
-    std::map<std::string, Value> loaded_;
+    std::map<std::string, Value> loaded_;  // by where it came from: "file:PATH", "env:NAME", "keys:PATH"
 };
 
 }  // namespace holdfast
