@@ -188,7 +188,9 @@ typedef struct holdfast_plugin {
 
     /* [instance] Performs the items' actions, all of one scope, in the order that the target needs;
      * where it does not care, in the order given. Exactly one result per item, as it happens. Safe to
-     * repeat. `document` is what stands there afterwards. */
+     * repeat. `document` is what stands there afterwards. Where observe gives the scope a version, one
+     * result for HOLDFAST_SCOPE says the version that these writes, and nobody else's, left behind: the
+     * next apply is compared against it. Without one the old version stays, and that apply conflicts. */
     holdfast_status (*apply)(void* instance, const holdfast_call* call);
 
     /* [instance] options {"fromVersion": "0.1.0"}; items.recorded and private_data in the format of
@@ -213,7 +215,8 @@ typedef struct holdfast_compile {
 
 /* holdfast.canonicalize/1: items.declared, recorded, observed -> HOLDFAST_DONE with the document that
  * the target would store, HOLDFAST_NOT_YET with detail {"reason": "..."}, or HOLDFAST_MUST_REPLACE with
- * that document and detail {"paths": ["/spec/..."]}. May ask the target, never writes. */
+ * that document and detail {"paths": ["/spec/..."]}. May ask the target, never writes. Only items that
+ * the engine has not settled come here: what they refer to may have to be read from the target. */
 #define HOLDFAST_EXT_CANONICALIZE "holdfast.canonicalize/1"
 typedef struct holdfast_canonicalize {
     uint32_t size;

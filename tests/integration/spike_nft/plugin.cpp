@@ -116,12 +116,17 @@ public:
 
     void apply(const Scope& scope, Items items, Results& results) override {
         const std::string table(scope.name());
+        const std::uint32_t before = generation();
         const std::string listing = nft_.list(table);
         if (!scope.version().empty() && !is_still(scope.version(), listing)) return conflict(items, results);
         const Script script = transaction(table, read_items(items), parse_table(listing));
         if (const Nft::Answer answer = nft_.run(script.text()); !answer.ok)
             return blame(script.culprit(answer.error), answer.error, items, results);
-        const Objects live = parse_table(nft_.list(table));
+        const std::string after = nft_.list(table);
+        // The engine may have more for this table. Where somebody else wrote at the same time, it keeps the
+        // old version and meets a conflict.
+        if (generation() - before <= 1) results.scope_version(version(before + 1, after));
+        const Objects live = parse_table(after);
         for (const Wanted& change : read_items(items)) {
             const auto found = live.find({change.kind, change.name});
             results.done(items[change.index],
@@ -162,7 +167,7 @@ private:
             if (w.kind == chain_kind) add_rules(script, w.index, table + " " + name, w.spec);
             const Nft::Answer answer = scratch.run(script.text());
             if (!answer.ok)
-                results.failed(items[w.index], diagnostic("nft.refused", first_line(answer.error)));
+                results.failed(items[w.index], diagnostic("nft.refused", reason(answer.error)));
             else
                 answer_canonical(table, live, w, parse_table(scratch.list(table))[{w.kind, name}], items,
                                  results);
@@ -184,7 +189,12 @@ private:
             results.must_replace(items[wanted.index], document, replaced);
     }
 
-    static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+    // "/proc/self/fd/5:3:12-15: Error: Could not ...\n<the line>\n   ^^^" -> "Could not ..."
+    static std::string reason(const std::string& error) {
+        const std::size_t start = error.find("Error: ");
+        const std::string rest = start == std::string::npos ? error : error.substr(start + 7);
+        return rest.substr(0, rest.find('\n'));
+    }
 
     static std::string version(std::uint32_t generation, const std::string& listing) {
         return std::to_string(generation) + " " + std::to_string(std::hash<std::string>()(listing));
@@ -209,7 +219,7 @@ private:
             if (culprit && *culprit != item.index())
                 results.skipped(item);
             else
-                results.failed(item, diagnostic("nft.refused", first_line(error)));
+                results.failed(item, diagnostic("nft.refused", reason(error)));
     }
 
     Nft nft_;

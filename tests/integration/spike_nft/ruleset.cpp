@@ -8,7 +8,9 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <nftables/libnftables.h>
 
@@ -23,8 +25,14 @@ Nft::Nft() : context_(nft_ctx_new(NFT_CTX_DEFAULT)) {
 
 Nft::~Nft() { nft_ctx_free(context_); }
 
+// By way of a file in memory: of commands in a buffer libnftables does not say in which line the error is.
 Nft::Answer Nft::run(const std::string& commands) {
-    const bool ok = nft_run_cmd_from_buffer(context_, commands.c_str()) == 0;
+    const int file = memfd_create("commands", MFD_CLOEXEC);
+    if (file < 0 || write(file, commands.data(), commands.size()) != static_cast<ssize_t>(commands.size()))
+        throw Error("nft.memory", "the commands cannot be written to a file in memory");
+    const std::string path = "/proc/self/fd/" + std::to_string(file);
+    const bool ok = nft_run_cmd_from_filename(context_, path.c_str()) == 0;
+    close(file);
     return {ok, nft_ctx_get_output_buffer(context_), nft_ctx_get_error_buffer(context_)};
 }
 

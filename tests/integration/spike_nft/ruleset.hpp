@@ -55,7 +55,7 @@ public:
     static constexpr std::size_t no_item = SIZE_MAX;
     void add(std::size_t item, const std::string& line);
     const std::string& text() const { return text_; }
-    // "<cmdline>:3:12-15: Error: ..." -> the item of line 3.
+    // "/proc/self/fd/5:3:12-15: Error: ..." -> the item of line 3.
     std::optional<std::size_t> culprit(const std::string& error) const;
 
 private:

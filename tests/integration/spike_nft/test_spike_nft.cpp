@@ -108,11 +108,20 @@ TEST_CASE("a foreign edit between observe and apply is not overwritten") {
     REQUIRE(nft("add rule inet web office udp dport 53 accept"));
 
     const Answers refused = kernel.apply({chain("office", {"drop"})}, version);
-    CHECK(refused.summary() == "failed(nft.conflict)");
+    REQUIRE(refused.summary() == "failed(nft.conflict)");
     CHECK(refused[0].diagnostics.list()[0].retry == Retry::conflict);
     CHECK_THAT(kernel.all(), ContainsSubstring("udp dport 53 accept"));
 
     CHECK(kernel.apply({chain("office", {"drop"})}, kernel.observe(web).scope.version).summary() == "done");
+}
+
+TEST_CASE("a second apply in the same table goes by the version that the first one left") {
+    NEEDS_A_NAMESPACE;
+    Kernel kernel;
+    const std::string observed = kernel.observe(web).scope.version;
+    const std::string left = kernel.apply(web, observed).scope.version;
+    CHECK(kernel.apply({chain("office", {"drop"})}, observed).summary() == "failed(nft.conflict)");
+    CHECK(kernel.apply({chain("office", {"drop"})}, left).summary() == "done");
 }
 
 TEST_CASE("an edit of another table, which moves the generation as well, is no conflict") {

@@ -250,7 +250,7 @@ public:
                                  diagnostic("dns.cname", change.key.name + " would hold a CNAME and more"));
         if (!culprits.empty()) return blame(culprits, items, results);
         const std::string expected = scope.version().empty() ? before.soa : std::string(scope.version());
-        send(scope, expected, changes, items, results);
+        send(scope, before, expected, changes, items, results);
     }
 
     std::string snapshot(const Scope& scope) override {
@@ -302,8 +302,8 @@ private:
         return update(server_, origin, prerequisites, update_section(origin, changes), deadline(scope));
     }
 
-    void send(const Scope& scope, const std::string& soa, const std::vector<Wanted>& changes, Items items,
-              Results& results) const {
+    void send(const Scope& scope, const Zone& before, const std::string& soa,
+              const std::vector<Wanted>& changes, Items items, Results& results) const {
         ldns_pkt_rcode answer = LDNS_RCODE_NOERROR;
         try {
             answer = ask(scope, soa, changes);
@@ -315,14 +315,18 @@ private:
         const Diagnostic refusal =
             is_conflict ? diagnostic("dns.conflict", "the zone is not what was observed", Retry::conflict)
                         : diagnostic("dns.refused", "the server answers " + rcode(answer));
-        if (answer == LDNS_RCODE_NOERROR) return report(scope, changes, items, results);
+        if (answer == LDNS_RCODE_NOERROR) return report(scope, before, changes, items, results);
         for (const Item& item : items) results.failed(item, refusal);
     }
 
     // NOERROR is not yet "done": a server ignores, for instance, the removal of the last NS of the apex.
-    void report(const Scope& scope, const std::vector<Wanted>& changes, Items items, Results& results) const {
+    void report(const Scope& scope, const Zone& before, const std::vector<Wanted>& changes, Items items,
+                Results& results) const {
         const std::string origin(scope.name());
         const Zone after = read(scope);
+        // The engine may have more for this zone. Where somebody else wrote since, it keeps the old version
+        // and meets a conflict.
+        if (after.sets == with(before.sets, changes)) results.scope_version(after.soa);
         for (const Wanted& change : changes) {
             const auto found = after.sets.find(change.key);
             const bool is_there = found != after.sets.end();
@@ -334,6 +338,14 @@ private:
             }
             results.emit(items[change.index], result);
         }
+    }
+
+    static std::map<Key, RrSet> with(std::map<Key, RrSet> sets, const std::vector<Wanted>& changes) {
+        for (const Wanted& change : changes) {
+            sets.erase(change.key);
+            if (change.set) sets.emplace(change.key, *change.set);
+        }
+        return sets;
     }
 
     static Result unknown(Diagnostic why) {
