@@ -1,0 +1,79 @@
+#pragma once
+// Questions about what is recorded: why, history, outputs, status; and the commands that change only the
+// ledger (forget, approve) or only files (import).
+
+#include <string>
+#include <vector>
+
+#include "reconcile/session.hpp"
+
+namespace holdfast {
+
+// Finds a leaf by what a person types: an address, an id, `Kind/name`, or a value of its identity such as a
+// path. Errors: `query.unknown` with a suggestion, `query.ambiguous` with the candidates.
+Result<LedgerEntry> find_entry(Session& session, const std::string& text);
+
+// Why is this leaf as it is: law 12.
+struct Why {
+    LedgerEntry entry;
+    CommitInfo declared_by;              // newest commit that changed its file; id empty where Git has none
+    CommitInfo line_by;                  // commit that last touched the document's first line
+    std::vector<JournalStep> steps;      // newest first
+    std::vector<PassRecord> passes;      // of those steps
+    Diagnostics problems;
+};
+Result<Why> why(Session& session, const std::string& text, std::size_t limit = 20);
+
+struct StackStatus {
+    std::string name;
+    bool is_declared = true;
+    std::size_t leaves = 0, creating = 0, deleting = 0, deposed = 0, protected_leaves = 0;
+    PassRecord last;                     // newest pass; id empty where there was none
+    Store::StackMemory memory;
+    std::vector<std::string> providers;
+};
+std::vector<StackStatus> status(Session& session);
+
+struct Outputs {
+    Address address;
+    Value values;                        // the observed-only fields, secrets masked
+};
+std::vector<Outputs> outputs(Session& session, const std::string& stack);
+
+// Takes a leaf out of the ledger; the object stays as it is.
+Result<LedgerEntry> forget(Session& session, const std::string& text);
+
+// Approves the plan that is parked now and whose hash begins with these digits (at least 6), for `apply` or
+// for `destroy`. Error: `approve.unknown`.
+struct Approved {
+    std::string stack;
+    Hash plan;
+    bool destroy = false;
+    std::size_t changes = 0;  // that were parked
+};
+Result<Approved> approve(Session& session, const std::string& plan_hash);
+
+// What the target holds and no stack declares, as documents ready to be committed.
+struct Imported {
+    std::string id;
+    std::string yaml;
+    std::string file;      // suggested, relative to the repository's root
+};
+struct ImportOptions {
+    std::string provider;  // instance
+    std::string kind;      // "File"; empty: all kinds of the plugin
+    std::string scope;
+    std::vector<std::string> identities;  // globs; empty: everything
+    std::string stack;     // whose folder the files are for
+};
+Result<std::vector<Imported>> import_objects(Session& session, const ImportOptions& options);
+
+// Declared order: for `graph`.
+struct GraphNode {
+    Address address;
+    std::vector<Address> after;   // explicit and by reference
+    Origin origin;
+};
+Result<std::vector<GraphNode>> graph(Session& session, const std::string& stack);
+
+}  // namespace holdfast

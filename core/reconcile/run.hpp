@@ -1,0 +1,85 @@
+#pragma once
+// What the commands ask of the engine: validate, plan, apply or destroy some stacks, once.
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "execute/execute.hpp"
+#include "model/plan.hpp"
+#include "reconcile/session.hpp"
+
+namespace holdfast {
+
+enum class Mode {
+    validate,  // load and check everything; nothing is observed
+    plan,
+    apply,
+    destroy,   // plan and remove what is recorded; only with the plan's hash approved
+};
+
+// A plan somebody looked at: `plan --out`, `apply --plan`. Holds no secrets.
+struct SavedPlan {
+    struct Stack { std::string name; Hash plan; };
+    std::string commit;
+    bool destroy = false;
+    std::vector<Stack> stacks;
+    std::string text;   // the plan as JSON, for people and programs
+};
+std::string to_json(const SavedPlan& plan);
+Result<SavedPlan> parse_saved_plan(std::string_view json);  // `plan.invalid-file`
+
+struct RunOptions {
+    Mode mode = Mode::plan;
+    std::vector<std::string> stacks;          // empty: all
+    std::vector<std::string> only, exclude;   // ids, addresses or globs of them
+    std::vector<std::string> replace;         // addresses
+    std::optional<SavedPlan> saved;           // apply exactly this (law 4)
+    ExecuteOptions execute;
+};
+
+// One round of a pass: a plan and, when it was executed, what came of it. Later rounds hold the leaves that
+// had to wait for outputs of earlier ones.
+struct Round {
+    Plan plan;
+    std::optional<ExecutionReport> report;  // its results go with plan.changes
+};
+
+enum class StackResult { unchanged, changes, applied, failed, parked, invalid };
+
+struct StackOutcome {
+    std::string stack;
+    StackResult result = StackResult::unchanged;
+    bool is_removed = false;       // the Stack document is gone (law 16)
+    PassRecord pass;               // id is empty where nothing was executed
+    std::vector<Round> rounds;     // at least one, unless invalid
+    Diagnostics problems;          // sorted by place
+    std::size_t files = 0, documents = 0, leaves = 0;
+
+    const Plan* plan() const { return rounds.empty() ? nullptr : &rounds.front().plan; }
+};
+
+struct RunOutcome {
+    std::vector<StackOutcome> stacks;  // in the order in which they run
+    Diagnostics problems;              // of the run as a whole
+
+    int exit_code(bool changes_are_2) const;  // DESIGN section 6
+};
+
+struct RunEvents {
+    // Before anything is written, with every stack's plan. False: stop here. Not set: go on.
+    std::function<bool(const RunOutcome& planned)> confirm;
+    std::function<void(const StackOutcome& stack, const Change& change)> started;
+    std::function<void(const StackOutcome& stack, const Change& change, const StepResult& result)> ended;
+    // Long work: "observing", 1200 of 40000.
+    std::function<void(std::string_view doing, std::size_t done, std::size_t of)> progress;
+};
+
+// Never throws: what ends a pass is in the outcome.
+RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events = {}, std::stop_token stop = {});
+
+std::string_view to_string(StackResult result);
+
+}  // namespace holdfast

@@ -1,0 +1,26 @@
+#include "sys/process.hpp"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/text.hpp"
+#include "sys/file.hpp"
+
+namespace holdfast {
+
+namespace {
+
+std::string read_boot_id() {
+    const Result<std::string> text = read_file("/proc/sys/kernel/random/boot_id", 100);
+    return text ? std::string(trim(*text)) : std::string();
+}
+
+} // namespace
+
+ProcessIdentity this_process() {
+    utsname names{};
+    uname(&names);
+    return {getpid(), names.nodename, read_boot_id()};
+}
+
+} // namespace holdfast
