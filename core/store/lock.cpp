@@ -98,8 +98,8 @@ public:
             if (errno != EWOULDBLOCK) return cannot_lock(path, errno);
             return locked(name, describe_holder(fd.get()));
         }
-        const std::string text =
-            to_text({std::string(name.substr(0, 500)), std::string(actor), this_process(), SystemClock().now_ms()});
+        const std::string text = to_text(
+            {std::string(name.substr(0, 500)), std::string(actor), this_process(), SystemClock().now_ms()});
         const bool is_written =
             ftruncate(fd.get(), 0) == 0 && pwrite(fd.get(), text.data(), text.size(), 0) >= 0;
         if (!is_written) return cannot_lock(path, errno);
