@@ -19,6 +19,13 @@ std::string spoken(std::string_view pointer) {
     return join(tokens, ".");
 }
 
+bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
+    return std::any_of(input.replace.begin(), input.replace.end(), [&](const Address& wanted) {
+        const bool is_stack = wanted.stack.empty() || wanted.stack == leaf.address.stack;
+        return is_stack && (wanted.id == leaf.address.id || wanted.id == leaf.address.id.parent());
+    });
+}
+
 class LeafDecision {
 public:
     LeafDecision(Draft& draft, std::size_t index, const LeafMatch& match)
@@ -54,7 +61,7 @@ private:
     void replace_other_object();
 
     bool compare_trees();
-    bool read(const std::string& json, std::string_view whose, Value& tree);
+    bool read(std::string_view json, std::string_view whose, Value& tree);
     void force_replace_if_asked();
     void decide_recorded_action();
     void settle_or_restore();
@@ -275,8 +282,7 @@ bool LeafDecision::needs_refresh() const {
     return acted_on != to_hex(leaf_.refresh);
 }
 
-bool LeafDecision::read(const std::string& json, std::string_view whose, Value& tree) {
-    if (json.empty()) return true;
+bool LeafDecision::read(std::string_view json, std::string_view whose, Value& tree) {
     Result<Value> parsed = parse_json(json);
     if (parsed) {
         tree = *std::move(parsed);
@@ -300,7 +306,8 @@ bool LeafDecision::compare_trees() {
         state == State::done || (state == State::must_replace && !canonical_->document.empty());
     const std::string& wanted = is_canonical ? canonical_->document.json : leaf_.recordable().json;
     if (!read(wanted, "declared", declared) || !read(observed_.document, "observed", observed)) return false;
-    if (match_.entry && !read(match_.entry->declared, "recorded", recorded)) return false;
+    const bool is_recorded = match_.entry && !match_.entry->declared.empty();
+    if (is_recorded && !read(match_.entry->declared, "recorded", recorded)) return false;
     const KindInfo& info = kind();
     change_.fields = compare(declared, recorded, observed,
                              {.kind = info,
@@ -326,12 +333,7 @@ bool LeafDecision::compare_trees() {
 }
 
 void LeafDecision::force_replace_if_asked() {
-    const bool is_asked =
-        std::any_of(input_.replace.begin(), input_.replace.end(), [&](const Address& wanted) {
-            const bool is_stack = wanted.stack.empty() || wanted.stack == leaf_.address.stack;
-            return is_stack && (wanted.id == leaf_.address.id || wanted.id == leaf_.address.id.parent());
-        });
-    if (!is_asked) return;
+    if (!is_replace_asked(input_, leaf_)) return;
     change_.action = Action::replace;
     change_.reasons.push_back("asked for with --replace");
 }
@@ -399,8 +401,9 @@ void LeafDecision::replace_other_object() {
 // the text that is hashed.
 bool is_settled(Draft& draft, std::size_t index, const LeafMatch& match) {
     const PlanInput& input = draft.input;
-    if (match.kind != MatchKind::same || match.is_duplicate || !input.replace.empty()) return false;
+    if (match.kind != MatchKind::same || match.is_duplicate) return false;
     const Leaf& leaf = input.leaves[index];
+    if (is_replace_asked(input, leaf)) return false;
     const LedgerEntry& entry = *match.entry;
     const Observed& observed = input.observed_leaves[index];
     if (entry.settled.is_none() || entry.state != EntryState::applied ||

@@ -69,9 +69,7 @@ private:
                            "mend that document first"));
             return;
         }
-        if (names_.empty())
-            for (const Leaf& l : leaves_) names_.push_back(to_string(l.address.id));
-        std::optional<std::string> meant = closest(to_string(wanted.id), names_);
+        const std::optional<std::string> meant = suggestion(wanted.id);
         draft_.plan.diagnostics.add(problem_of(
             change, "plan.unknown-dependency",
             fmt::format("depends on {}, which no document of the stack declares", to_string(wanted.id)),
@@ -79,9 +77,19 @@ private:
                   : "correct holdfast.dev/depends-on, or declare it"));
     }
 
+    // Each suggestion looks at every name, so a stack full of errors gets them for the first few only.
+    std::optional<std::string> suggestion(const ResourceId& wanted) {
+        if (suggestions_left_ == 0) return std::nullopt;
+        --suggestions_left_;
+        if (names_.empty())
+            for (const Leaf& leaf : leaves_) names_.push_back(to_string(leaf.address.id));
+        return closest(to_string(wanted), names_);
+    }
+
     Draft& draft_;
     const std::vector<Leaf>& leaves_;
     Dependencies& out_;
+    int suggestions_left_ = 10;
     std::unordered_map<ResourceId, std::size_t> by_id_;
     std::unordered_map<ResourceId, std::vector<std::size_t>> by_document_;
     std::unordered_map<ResourceId, std::size_t> document_nodes_;

@@ -188,9 +188,13 @@ void Pruner::forget(std::string reason) {
     keep();
 }
 
+// A warning: what it is blocked by is an error of its own.
 void Pruner::block_prune(const std::string& why) {
-    block(change_, problem_of(change_, "plan.prune-blocked", fmt::format("is not deleted, because {}", why),
-                              "mend that first; the delete is planned again as soon as it is certain"));
+    Diagnostic problem =
+        problem_of(change_, "plan.prune-blocked", fmt::format("is not deleted, because {}", why),
+                   "mend that first; the delete is planned again as soon as it is certain");
+    problem.severity = Severity::warning;
+    block(change_, std::move(problem));
 }
 
 // A name that people recognise, for an object that no document names.
