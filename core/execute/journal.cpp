@@ -29,21 +29,20 @@ void Journal::intend(const StepRecord& step, std::int64_t now_ms) {
                 LedgerEntry deposed = *step.old;
                 deposed.address = *step.deposed;
                 deposed.state = EntryState::deposed;
-                set_entry(deposed.address, deposed);
+                put(std::move(deposed));
             }
-            set_entry(change.address, entry_for(change, EntryState::creating, {}, now_ms));
+            put(entry_for(change, EntryState::creating, {}, now_ms));
             break;
         case StepKind::update:
         case StepKind::refresh:
-            if (has_no_entry_yet(step))
-                set_entry(change.address, entry_for(change, EntryState::creating, {}, now_ms));
+            if (has_no_entry_yet(step)) put(entry_for(change, EntryState::creating, {}, now_ms));
             break;
         case StepKind::remove:
             if (step.old) {
                 LedgerEntry deleting = *step.old;
                 if (deleting.state != EntryState::deposed) deleting.state = EntryState::deleting;
                 deleting.settled = {};
-                set_entry(deleting.address, std::move(deleting));
+                put(std::move(deleting));
             }
             break;
         case StepKind::remove_deposed:
@@ -63,9 +62,7 @@ void Journal::end(const StepRecord& step, StepState state, const Standing& stand
         case StepKind::refresh: end_update(step, state, standing, now_ms); break;
         case StepKind::remove:
         case StepKind::remove_deposed: end_removal(step, state); break;
-        case StepKind::adopt:
-            set_entry(change.address, entry_for(change, EntryState::applied, standing, now_ms));
-            break;
+        case StepKind::adopt: put(entry_for(change, EntryState::applied, standing, now_ms)); break;
         case StepKind::forget: set_entry(step.old ? step.old->address : change.address, std::nullopt); break;
         case StepKind::move: break;
     }
@@ -74,16 +71,14 @@ void Journal::end(const StepRecord& step, StepState state, const Standing& stand
 void Journal::end_create(const StepRecord& step, StepState state, const Standing& standing,
                          std::int64_t now_ms) {
     const Change& change = plan_.changes[step.change];
-    if (succeeded(state))
-        return set_entry(change.address, entry_for(change, EntryState::applied, standing, now_ms));
-    if (!left_alone(state))
-        return set_entry(change.address, entry_for(change, EntryState::creating, standing, now_ms));
+    if (succeeded(state)) return put(entry_for(change, EntryState::applied, standing, now_ms));
+    if (!left_alone(state)) return put(entry_for(change, EntryState::creating, standing, now_ms));
     set_entry(change.address, std::nullopt);
     if (!step.deposed) return;
     LedgerEntry back = *step.old;
     back.address = change.address;
     set_entry(*step.deposed, std::nullopt);
-    set_entry(back.address, std::move(back));
+    put(std::move(back));
 }
 
 void Journal::end_update(const StepRecord& step, StepState state, const Standing& standing,
@@ -95,14 +90,14 @@ void Journal::end_update(const StepRecord& step, StepState state, const Standing
     half_done.version = standing.version;
     half_done.private_data = standing.private_data;
     half_done.settled = {};
-    set_entry(half_done.address, std::move(half_done));
+    put(std::move(half_done));
 }
 
 void Journal::end_removal(const StepRecord& step, StepState state) {
     if (!step.old) return;
     const Address& address = step.deposed ? *step.deposed : step.old->address;
     if (succeeded(state)) return set_entry(address, std::nullopt);
-    if (left_alone(state) && step.kind == StepKind::remove) set_entry(address, *step.old);
+    if (left_alone(state) && step.kind == StepKind::remove) put(*step.old);
 }
 
 void Journal::skip(std::size_t change, const std::string& message, std::int64_t now_ms) {
@@ -129,6 +124,11 @@ void Journal::add_step(const Address& address, Action action, StepState state, s
     step.message = std::move(message);
     step.at_ms = now_ms;
     open_.steps.push_back(std::move(step));
+}
+
+void Journal::put(LedgerEntry entry) {
+    const Address address = entry.address; // the entry is moved from before its address would be read
+    set_entry(address, std::move(entry));
 }
 
 void Journal::set_entry(const Address& address, std::optional<LedgerEntry> entry) {

@@ -63,6 +63,7 @@ private:
 
     void add_step(const Address& address, Action action, StepState state, std::string changes,
                   std::string message, std::int64_t now_ms);
+    void put(LedgerEntry entry);
     void set_entry(const Address& address, std::optional<LedgerEntry> entry);
     void end_create(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);
     void end_update(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);

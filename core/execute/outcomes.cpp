@@ -335,7 +335,7 @@ Diagnostic Execution::placed(std::size_t index, Diagnostic diagnostic) const {
     const Leaf* leaf = leaf_of(change, input_);
     const Origin& origin = leaf ? leaf->origin : change.origin;
     if (diagnostic.subject.empty()) diagnostic.subject = to_string(change.address);
-    if (diagnostic.span.file.empty()) diagnostic.span = {.file = origin.file, .position = {origin.line, 0}};
+    if (diagnostic.span.file.empty()) diagnostic.span = {.file = origin.file, .position = {origin.line, 1}};
     if (options_.mask) {
         diagnostic.message = options_.mask(diagnostic.message);
         diagnostic.hint = options_.mask(diagnostic.hint);

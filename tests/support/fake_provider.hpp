@@ -97,9 +97,9 @@ public:
         die_at_ = target_.items_applied + n, die_after_ = after_effect;
     }
     std::function<void(const Item&)> before_item; // a chance for somebody else to write first
-    std::function<void()> before_health;           // of every health call, or of the first alone
+    std::function<void()> before_health;          // of every health call, or of the first alone
     bool before_health_once = false;
-    std::chrono::milliseconds delay{};            // of every apply, on the injected clock
+    std::chrono::milliseconds delay{}; // of every apply, on the injected clock
 
     const std::string& name() const override { return name_; }
     const Description& description() const override { return description_; }

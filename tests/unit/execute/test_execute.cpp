@@ -24,7 +24,7 @@ StepState last_journalled(const World& world, const std::string& name) {
     return state;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("what is ready in a scope goes out as one call, in plan order; a second scope gets its own") {
     World world;
@@ -42,10 +42,12 @@ TEST_CASE("a call takes no more items than the plugin does at once") {
     for (const char* name : {"a", "b", "c"}) world.declare(name);
     Process process(world);
     CHECK(process.apply().ok());
-    CHECK(applied(world) == std::vector<std::string>{"hall: create \"a\", create \"b\"", "hall: create \"c\""});
+    CHECK(applied(world) ==
+          std::vector<std::string>{"hall: create \"a\", create \"b\"", "hall: create \"c\""});
 }
 
-TEST_CASE("the intent is durable before the effect: entry and journal are there when the provider is called") {
+TEST_CASE(
+    "the intent is durable before the effect: entry and journal are there when the provider is called") {
     World world;
     world.declare("a");
     Process process(world);
@@ -126,7 +128,8 @@ TEST_CASE("what may be tried again is, with growing pauses, and the attempts are
     SECTION("until it works") {
         process.provider().add({.kind = Fault::fail, .retry = Retry::after, .times = 3});
         CHECK(process.execute_plan().ok());
-        const milliseconds waited = process.clock.elapsed() - start;  // 200, 400, 800, each with half as jitter
+        const milliseconds waited =
+            process.clock.elapsed() - start; // 200, 400, 800, each with half as jitter
         CHECK(waited >= milliseconds(700));
         CHECK(waited <= milliseconds(1400));
         CHECK(applied(world).size() == 4);
@@ -186,10 +189,11 @@ TEST_CASE("a failure stops what depends on it and the prunes of its scope, and n
     CHECK(last_journalled(world, "bad") == StepState::failed);
     const Diagnostic& problem = process.result(report, "bad").diagnostics.list().front();
     CHECK(problem.subject == "web:fake.holdfast.dev/Thing/bad");
-    CHECK(to_string(problem.span) == "web/bad.yaml:3");
+    CHECK(to_string(problem.span) == "web/bad.yaml:3:1");
 }
 
-TEST_CASE("after a conflict the object is read again: the same fields are written over, others make it stale") {
+TEST_CASE(
+    "after a conflict the object is read again: the same fields are written over, others make it stale") {
     World world;
     world.declare("a", {.value = "1"});
     world.declare("child", {.after = {"a"}});
@@ -309,12 +313,14 @@ TEST_CASE("what was half written is recorded as it stands, and the next run comp
         CHECK_THAT(world.entry("a")->declared, ContainsSubstring("\"value\":\"1\""));
         CHECK_THAT(world.entry("a")->observed, !ContainsSubstring("\"value\""));
     }
+    const int half_updates = world.writes("a").updates;
     CHECK(Process(world).apply().ok());
     CHECK(world.writes("a").creates == 1);
-    CHECK(world.writes("a").updates == 1);
+    CHECK(world.writes("a").updates == half_updates + 1);
 }
 
-TEST_CASE("in an atomic scope a failure leaves everything; whoever may come again comes again with the others") {
+TEST_CASE(
+    "in an atomic scope a failure leaves everything; whoever may come again comes again with the others") {
     World world;
     world.plugins["east"] = fake_description(true);
     for (const char* name : {"a", "b", "c"}) world.declare(name);
@@ -325,7 +331,8 @@ TEST_CASE("in an atomic scope a failure leaves everything; whoever may come agai
         const ExecutionReport report = process.execute_plan();
         CHECK(process.result(report, "b").state == StepState::failed);
         CHECK(process.result(report, "a").state == StepState::skipped);
-        CHECK_THAT(process.result(report, "a").diagnostics.list().front().message, ContainsSubstring("Thing/b failed"));
+        CHECK_THAT(process.result(report, "a").diagnostics.list().front().message,
+                   ContainsSubstring("Thing/b failed"));
         CHECK(world.targets["east"].objects.empty());
         CHECK(world.store.ledger.empty());
     }
@@ -373,7 +380,8 @@ TEST_CASE("a replace is two journalled steps") {
     }
     SECTION("the new one cannot be made") {
         process.provider().before_item = [&](const Item& item) {
-            if (item.action == ItemAction::remove) process.provider().add({.kind = Fault::fail, .identity = "\"b\""});
+            if (item.action == ItemAction::remove)
+                process.provider().add({.kind = Fault::fail, .identity = "\"b\""});
         };
         process.made.changes.front().object.identity = "\"b\"";
         const ExecutionReport report = process.execute_plan();
@@ -497,7 +505,9 @@ TEST_CASE("dependents wait until what they depend on is healthy") {
         };
     };
     SECTION("it becomes so") {
-        when_made([](FakeObject& object) { object.polls_until_healthy = object.polls_until_healthy == 0 ? 3 : object.polls_until_healthy; });
+        when_made([](FakeObject& object) {
+            object.polls_until_healthy = object.polls_until_healthy == 0 ? 3 : object.polls_until_healthy;
+        });
         process.provider().before_health_once = true;
         const ExecutionReport report = process.execute_plan();
         CHECK(report.ok());
@@ -595,7 +605,8 @@ TEST_CASE("no secret reaches ledger or journal in plain text") {
         return text.find("hunter") == std::string_view::npos ? std::string(text) : std::string("masked");
     };
     process.plan();
-    process.provider().add({.kind = Fault::fail, .identity = "\"b\"", .message = "no such password: hunter5"});
+    process.provider().add(
+        {.kind = Fault::fail, .identity = "\"b\"", .message = "no such password: hunter5"});
     const ExecutionReport report = process.execute_plan();
     CHECK(process.result(report, "b").diagnostics.list().front().message == "masked");
     for (const auto& [address, entry] : world.store.ledger) {
@@ -628,7 +639,10 @@ TEST_CASE("changed outputs are told, others are not") {
         Process process(world);
         CHECK(!process.result(process.apply(), "a").output_changed);
     }
-    world.targets["east"].objects.at("fake.holdfast.dev/v1/Thing|hall|\"a\"").document.as_map().erase("status");
+    world.targets["east"]
+        .objects.at("fake.holdfast.dev/v1/Thing|hall|\"a\"")
+        .document.as_map()
+        .erase("status");
     world.declare("a", {.value = "3"});
     Process process(world);
     CHECK(process.result(process.apply(), "a").output_changed);
@@ -686,7 +700,9 @@ TEST_CASE("events come once a thing is durable, each change starts and ends once
     Process process(world);
     process.plan();
     std::vector<std::string> told;
-    process.events.started = [&](std::size_t i) { told.push_back("started " + process.made.changes[i].address.id.name); };
+    process.events.started = [&](std::size_t i) {
+        told.push_back("started " + process.made.changes[i].address.id.name);
+    };
     process.events.ended = [&](std::size_t i, const StepResult& result) {
         CHECK(result.state == StepState::done);
         CHECK(world.entry(process.made.changes[i].address.id.name)->state == EntryState::applied);
