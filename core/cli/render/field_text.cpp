@@ -175,8 +175,10 @@ void add_row(Page& page, const Row& row, bool is_create, std::size_t indent, std
              std::size_t value_column, const FieldLimits& limits) {
     if (is_shown_as_block(row)) return add_block(page, row, indent, limits);
     const Palette& colours = page.colours();
+    const bool is_aligned = display_width(row.name) <= name_column;
     const std::string text = pad(row.name, name_column) + "  " +
-                             change_text(row, is_create, value_column, colours) + notes_of(row, colours);
+                             change_text(row, is_create, is_aligned ? value_column : 0, colours) +
+                             notes_of(row, colours);
     if (display_width(text) <= page.room_after(indent)) return page.line(indent, text);
     if (!row.sensitive && (is_collection(row.before) || is_collection(row.after)))
         return add_block(page, row, indent, limits);
@@ -194,7 +196,8 @@ Columns columns_of(const std::vector<Row>& rows, bool is_create) {
     for (const Row& row : rows) {
         if (is_shown_as_block(row)) continue;
         const std::size_t name = display_width(row.name);
-        if (name <= longest_aligned_name) columns.name = std::max(columns.name, name);
+        if (name > longest_aligned_name) continue;
+        columns.name = std::max(columns.name, name);
         if ((row.is_new() && is_create) || (row.sensitive && row.before && row.after)) continue;
         const std::size_t before = display_width(side_text(row, row.before));
         if (before <= longest_aligned_value) columns.value = std::max(columns.value, before);
