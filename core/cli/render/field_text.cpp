@@ -140,6 +140,41 @@ bool ends_without_newline(const Value* value) {
 void add_diff_line(Page& page, const DiffLine& line, std::size_t indent) {
     const Palette& colours = page.colours();
     const std::size_t room = page.room_after(indent + 2);
+    const std::string text = shorten(printable(line.text), room);
+    switch (line.kind) {
+        case LineKind::kept: return page.line(indent, "  " + paint(colours.dim, text));
+        case LineKind::removed: return page.line(indent, paint(colours.remove, "- " + text));
+        case LineKind::added: return page.line(indent, paint(colours.create, "+ " + text));
+        case LineKind::gap:
+            return page.line(indent, "  " + paint(colours.dim, fmt::format("… {} as before",
+                                                                           count_of(line.count, "line"))));
+    }
+}
+
+void add_block(Page& page, const Row& row, std::size_t indent, const FieldLimits& limits) {
+    const Palette& colours = page.colours();
+    page.line(indent, row.name + notes_of(row, colours));
+    const std::string before = block_of(row.before), after = block_of(row.after);
+    const std::vector<DiffLine> lines = diff_lines(before, after);
+    const std::size_t most = limits.all ? lines.size() : row.is_new() ? limits.new_lines : limits.diff_lines;
+    // One line too many is shown instead of the remark that it is not.
+    const std::size_t shown = lines.size() <= most + 1 ? lines.size() : most;
+    for (std::size_t i = 0; i < shown; ++i) add_diff_line(page, lines[i], indent + 2);
+    if (shown < lines.size()) {
+        page.line(indent + 2, paint(colours.dim, fmt::format("… {} more lines (--all shows them)",
+                                                             with_separators(lines.size() - shown))));
+    }
+    if (!row.before || !row.after) return;
+    const bool had_none = ends_without_newline(row.before), has_none = ends_without_newline(row.after);
+    if (had_none != has_none)
+        page.line(indent + 2, paint(colours.dim, has_none ? "  (no newline at the end any more)"
+                                                          : "  (with a newline at the end now)"));
+}
+
+void add_row(Page& page, const Row& row, bool is_create, std::size_t indent, std::size_t name_column,
+             std::size_t value_column, const FieldLimits& limits) {
+    if (is_shown_as_block(row)) return add_block(page, row, indent, limits);
+    const Palette& colours = page.colours();
     const bool is_aligned = display_width(row.name) <= name_column;
     const std::string text = pad(row.name, name_column) + "  " +
                              change_text(row, is_create, is_aligned ? value_column : 0, colours) +

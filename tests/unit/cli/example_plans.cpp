@@ -149,6 +149,10 @@ Plan sensitive() {
         change(Action::update, file_id("token"), "web/token.yaml", 1,
                {field("/spec/content", "hunter2", "correct horse"), field("/spec/mode", "0644", "0600")});
     token.fields[0].sensitive = true;
+    // In plain text, as a defect elsewhere could leave them: the mark alone must be enough.
+    token.fields.push_back(field("/spec/old", "plain-old-secret", {}));
+    token.fields.push_back(field("/spec/new", {}, "plain-new-secret"));
+    for (FieldChange& secret : token.fields) secret.sensitive |= secret.pointer != "/spec/mode";
     Change fresh = change(Action::create, file_id("key"), "web/key.yaml", 1,
                           {field("/spec", {},
                                  Value::map({{"path", "etc/key"},
@@ -157,7 +161,11 @@ Plan sensitive() {
     Change rule = change(Action::update, {"host.holdfast.dev", "Rule", {}, "r", {}}, "web/rule.yaml", 1,
                          {field("/spec/keys", Value::list({"a", Value::map({{"$secret", "0badc0de"}})}),
                                 Value::list({"b", Value::map({{"$secret", "deadbeef"}})}))});
-    return plan_of({token, fresh, rule}, {.create = 1, .update = 2});
+    Change made =
+        change(Action::create, file_id("made"), "web/made.yaml", 1,
+               {field("/spec/content", {}, Value::map({{"a", "plain-made-secret\nof two lines"}}))});
+    made.fields[0].sensitive = true;
+    return plan_of({token, fresh, made, rule}, {.create = 2, .update = 2});
 }
 
 Plan nasty() {
