@@ -1,3 +1,6 @@
+// Without it valijson ends the process where it has something to complain about.
+#define VALIJSON_USE_EXCEPTIONS 1
+
 #include <algorithm>
 #include <exception>
 #include <regex>
