@@ -30,7 +30,7 @@ OwnedCommit parent_with(const git_commit& commit, const std::string& path, const
     const unsigned parents = git_commit_parentcount(&commit);
     for (unsigned i = 0; i < parents; ++i) {
         git_commit* found = nullptr;
-        if (git_commit_parent(&found, &commit, i)) continue;  // behind the end of a shallow clone
+        if (git_commit_parent(&found, &commit, i)) continue; // behind the end of a shallow clone
         OwnedCommit parent(found);
         const std::optional<git_oid> there = entry_id(*parent, path);
         if (there && git_oid_equal(&*there, &id)) return parent;
@@ -64,7 +64,7 @@ std::optional<CommitInfo> blame(git_repository& repository, const git_commit& ne
     return describe_commit(*commit);
 }
 
-}  // namespace
+} // namespace
 
 Result<CommitInfo> Repository::last_change(const std::string& commit, const std::string& path,
                                            std::optional<std::uint32_t> line) const {
@@ -76,8 +76,9 @@ Result<CommitInfo> Repository::last_change(const std::string& commit, const std:
     OwnedCommit newest = *std::move(start);
     while (OwnedCommit parent = parent_with(*newest, clean, *id)) newest = std::move(parent);
     if (line && has_line(*state_->repository, *id, *line))
-        if (std::optional<CommitInfo> info = blame(*state_->repository, *newest, clean, *line)) return *std::move(info);
+        if (std::optional<CommitInfo> info = blame(*state_->repository, *newest, clean, *line))
+            return *std::move(info);
     return describe_commit(*newest);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

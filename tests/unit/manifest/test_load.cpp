@@ -32,14 +32,15 @@ const Description& described(std::string_view text) {
 }
 
 std::string file(const std::string& name, const std::string& spec, const std::string& metadata = "") {
-    return "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata:\n  name: " + name + "\n" + metadata +
-           "spec: " + spec + "\n";
+    return "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata:\n  name: " + name + "\n" +
+           metadata + "spec: " + spec + "\n";
 }
 
 // Documents that were stored, and how often somebody asked.
 class FakeCache final : public DocumentCache {
 public:
-    void get(std::span<const std::string> keys, const std::function<void(std::size_t, std::string_view)>& found) override {
+    void get(std::span<const std::string> keys,
+             const std::function<void(std::size_t, std::string_view)>& found) override {
         for (std::size_t i = 0; i < keys.size(); ++i)
             if (auto it = entries.find(keys[i]); it != entries.end()) found(i, it->second);
     }
@@ -84,21 +85,24 @@ std::string problems_of(const std::string& yaml) {
     return text_of(site.load().problems);
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a document becomes a resource with its identity, its place and its policy") {
     Site site;
     site.stack.defaults.drift = DriftPolicy::report;
     site.stack.defaults.ignore = {"/spec/size"};
-    site.tree.write("web/motd.yaml",
-                    "# the message\n" +
-                        file("motd", "{path: etc/motd, mode: \"0644\"}",
-                             "  annotations:\n    keep: me\n    holdfast.dev/protect: \"true\"\n    holdfast.dev/wave: \"-3\"\n"
-                             "    holdfast.dev/deletion: orphan\n    holdfast.dev/adopt: always\n"
-                             "    holdfast.dev/replace: create-first\n    holdfast.dev/ignore: /spec/mode, /spec/content\n"
-                             "    holdfast.dev/depends-on: host.holdfast.dev/File/a host.holdfast.dev/File/b\n"
-                             "    holdfast.dev/moved-from: host.holdfast.dev/File/old\n"
-                             "    holdfast.dev/refresh-on: host.holdfast.dev/File/a\n"));
+    site.tree.write(
+        "web/motd.yaml",
+        "# the message\n" +
+            file(
+                "motd", "{path: etc/motd, mode: \"0644\"}",
+                "  annotations:\n    keep: me\n    holdfast.dev/protect: \"true\"\n    holdfast.dev/wave: "
+                "\"-3\"\n"
+                "    holdfast.dev/deletion: orphan\n    holdfast.dev/adopt: always\n"
+                "    holdfast.dev/replace: create-first\n    holdfast.dev/ignore: /spec/mode, /spec/content\n"
+                "    holdfast.dev/depends-on: host.holdfast.dev/File/a host.holdfast.dev/File/b\n"
+                "    holdfast.dev/moved-from: host.holdfast.dev/File/old\n"
+                "    holdfast.dev/refresh-on: host.holdfast.dev/File/a\n"));
     const LoadedStack loaded = site.load();
     CHECK(text_of(loaded.problems) == "");
     REQUIRE(loaded.resources.size() == 1);
@@ -108,9 +112,10 @@ TEST_CASE("a document becomes a resource with its identity, its place and its po
     CHECK(motd.provider == "files");
     CHECK(motd.identity == "\"etc/motd\"");
     CHECK(motd.scope.empty());
-    CHECK(motd.document.json ==
-          R"({"apiVersion":"host.holdfast.dev/v1alpha1","kind":"File","metadata":{"annotations":{"keep":"me"},"name":"motd"},)"
-          R"("spec":{"mode":"0644","path":"etc/motd"}})");
+    CHECK(
+        motd.document.json ==
+        R"({"apiVersion":"host.holdfast.dev/v1alpha1","kind":"File","metadata":{"annotations":{"keep":"me"},"name":"motd"},)"
+        R"("spec":{"mode":"0644","path":"etc/motd"}})");
     CHECK(motd.document.hash == sha256(motd.document.json));
     CHECK(motd.origin.file == "web/motd.yaml");
     CHECK(motd.origin.line == 2);
@@ -132,9 +137,10 @@ TEST_CASE("a document becomes a resource with its identity, its place and its po
 TEST_CASE("identity and scope come from the kind's pointers, and not where they hang on a reference") {
     Site site;
     const std::string head = "apiVersion: host.holdfast.dev/v1alpha1\nkind: Record\nmetadata: {name: ";
-    site.tree.write("web/a.yaml", head + "a}\nspec: {zone: example.org, name: www}\n---\n" + head +
-                                      "b}\nspec: {zone: \"${{ vars.zone }}\", name: www}\n---\n" +
-                                      "apiVersion: host.holdfast.dev/v1alpha1\nkind: Zone\nmetadata: {name: z}\n");
+    site.tree.write("web/a.yaml",
+                    head + "a}\nspec: {zone: example.org, name: www}\n---\n" + head +
+                        "b}\nspec: {zone: \"${{ vars.zone }}\", name: www}\n---\n" +
+                        "apiVersion: host.holdfast.dev/v1alpha1\nkind: Zone\nmetadata: {name: z}\n");
     const LoadedStack loaded = site.load();
     CHECK(text_of(loaded.problems) == "");
     REQUIRE(loaded.resources.size() == 3);
@@ -154,15 +160,24 @@ TEST_CASE("bad documents are reported with their place") {
         {"a: 1\n", "manifest.not-a-resource web/a.yaml:1:1\n"},
         {"- a\n", "manifest.not-a-resource web/a.yaml:1:1\n"},
         {"kind: File\nmetadata: {name: x}\n", "manifest.not-a-resource web/a.yaml:1:1\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: Fiel\nmetadata: {name: x}\n", "manifest.unknown-kind web/a.yaml:2:7\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: Made\nmetadata: {name: x}\n", "manifest.unknown-kind web/a.yaml:2:7\n"},
-        {"apiVersion: host.holdfast.dev/v2\nkind: File\nmetadata: {name: x}\n", "manifest.unknown-version web/a.yaml:1:13\n"},
-        {"apiVersion: hots.holdfast.dev/v1\nkind: File\nmetadata: {name: x}\n", "manifest.no-provider web/a.yaml:1:13\n"},
-        {"apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: x}\n", "manifest.engine-document web/a.yaml:2:7\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {}\n", "manifest.missing-key web/a.yaml:3:1\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {name: 5}\n", "manifest.wrong-type web/a.yaml:3:18\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {name: Bad}\n", "manifest.bad-name web/a.yaml:3:18\n"},
-        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: file\nmetadata: {name: x}\n", "manifest.bad-name web/a.yaml:2:7\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: Fiel\nmetadata: {name: x}\n",
+         "manifest.unknown-kind web/a.yaml:2:7\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: Made\nmetadata: {name: x}\n",
+         "manifest.unknown-kind web/a.yaml:2:7\n"},
+        {"apiVersion: host.holdfast.dev/v2\nkind: File\nmetadata: {name: x}\n",
+         "manifest.unknown-version web/a.yaml:1:13\n"},
+        {"apiVersion: hots.holdfast.dev/v1\nkind: File\nmetadata: {name: x}\n",
+         "manifest.no-provider web/a.yaml:1:13\n"},
+        {"apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: x}\n",
+         "manifest.engine-document web/a.yaml:2:7\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {}\n",
+         "manifest.missing-key web/a.yaml:3:1\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {name: 5}\n",
+         "manifest.wrong-type web/a.yaml:3:18\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {name: Bad}\n",
+         "manifest.bad-name web/a.yaml:3:18\n"},
+        {"apiVersion: host.holdfast.dev/v1alpha1\nkind: file\nmetadata: {name: x}\n",
+         "manifest.bad-name web/a.yaml:2:7\n"},
         {file("x", "{path: a, moed: b}"), "manifest.unknown-key web/a.yaml:5:17\n"},
         {file("x", "{path: a, mode: 0644}"), "manifest.ambiguous-scalar web/a.yaml:5:23\n"},
         {file("x", "{mode: b}"), "manifest.missing-key web/a.yaml:5:7\n"},
@@ -171,11 +186,16 @@ TEST_CASE("bad documents are reported with their place") {
         {file("x", "{path: \"${{ vars. }}\"}"), "reference.syntax web/a.yaml:5:14\n"},
         {file("x", "{path: a, source: ../../up}"), "manifest.path-escapes web/a.yaml:5:25\n"},
         {file("x", "{path: a, source: nope}"), "manifest.bad-file web/a.yaml:5:25\n"},
-        {file("x", "{path: a}", "  annotations: {holdfast.dev/protect: \"yes\"}\n"), "manifest.bad-annotation web/a.yaml:5:39\n"},
-        {file("x", "{path: a}", "  annotations: {holdfast.dev/wave: 1}\n"), "manifest.bad-annotation web/a.yaml:5:36\n"},
-        {file("x", "{path: a}", "  annotations: {holdfast.dev/adop: always}\n"), "manifest.unknown-annotation web/a.yaml:5:17\n"},
-        {file("x", "{path: a}", "  annotations: {holdfast.dev/depends-on: x}\n"), "manifest.bad-annotation web/a.yaml:5:42\n"},
-        {file("x", "{path: a}", "  annotations: {holdfast.dev/provider: nope}\n"), "manifest.unknown-provider web/a.yaml:5:40\n"},
+        {file("x", "{path: a}", "  annotations: {holdfast.dev/protect: \"yes\"}\n"),
+         "manifest.bad-annotation web/a.yaml:5:39\n"},
+        {file("x", "{path: a}", "  annotations: {holdfast.dev/wave: 1}\n"),
+         "manifest.bad-annotation web/a.yaml:5:36\n"},
+        {file("x", "{path: a}", "  annotations: {holdfast.dev/adop: always}\n"),
+         "manifest.unknown-annotation web/a.yaml:5:17\n"},
+        {file("x", "{path: a}", "  annotations: {holdfast.dev/depends-on: x}\n"),
+         "manifest.bad-annotation web/a.yaml:5:42\n"},
+        {file("x", "{path: a}", "  annotations: {holdfast.dev/provider: nope}\n"),
+         "manifest.unknown-provider web/a.yaml:5:40\n"},
         {good + "a: 1\na: 2\n", "manifest.duplicate-key web/a.yaml:7:1\n"},
         {good + "---\n" + good, "manifest.duplicate-id web/a.yaml:10:9\n"},
         {file("x", "{path: a, moed: b, mood: c}") + "---\n" + file("z", "{size: x}"),
@@ -191,9 +211,10 @@ TEST_CASE("a problem shows its line, a caret and what was meant") {
     site.tree.write("web/a.yaml", file("x", "\n  path: a\n  moed: b"));
     const LoadedStack loaded = site.load();
     REQUIRE(loaded.problems.size() == 1);
-    CHECK(render(loaded.problems.list()[0]) == "web/a.yaml:7:3: error: unknown key \"moed\" in spec [manifest.unknown-key]\n"
-                                               "     7 |   moed: b\n"
-                                               "       |   ^^^^ did you mean \"mode\"?\n");
+    CHECK(render(loaded.problems.list()[0]) ==
+          "web/a.yaml:7:3: error: unknown key \"moed\" in spec [manifest.unknown-key]\n"
+          "     7 |   moed: b\n"
+          "       |   ^^^^ did you mean \"mode\"?\n");
 }
 
 TEST_CASE("suggestions name what is served") {
@@ -216,8 +237,9 @@ TEST_CASE("a bad document blocks its own prune, an unreadable file blocks them a
     CHECK(short_name(loaded.unloaded[0]) == "File/b");
     CHECK(loaded.prunes_blocked.empty());
 
-    const std::string broken = GENERATE(as<std::string>{}, "a: [\n", "a: 1\n", "kind: K\nkind: K\napiVersion: v1\n", "\xff\n",
-                                        "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\n");
+    const std::string broken =
+        GENERATE(as<std::string>{}, "a: [\n", "a: 1\n", "kind: K\nkind: K\napiVersion: v1\n", "\xff\n",
+                 "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\n");
     CAPTURE(broken);
     site.tree.write("web/c.yaml", broken);
     loaded = site.load();
@@ -257,7 +279,9 @@ TEST_CASE("what is no manifest is left alone, what only looks like one is report
     site.tree.write("README.md", "x");
     site.tree.write(".github/ci.yaml", "on: push\n");
     site.tree.write("a.yaml", file("a", "{path: a}"));
-    site.tree.write("b.json", R"({"apiVersion":"host.holdfast.dev/v1alpha1","kind":"File","metadata":{"name":"b"},"spec":{"path":"b"}})");
+    site.tree.write(
+        "b.json",
+        R"({"apiVersion":"host.holdfast.dev/v1alpha1","kind":"File","metadata":{"name":"b"},"spec":{"path":"b"}})");
     site.tree.write("chart/Chart.yaml", "name: chart\n");
     site.tree.write("chart/templates/x.yaml", "{{ if }}\n");
     site.tree.write("noise/values.yaml", "x: 1\n");
@@ -270,8 +294,9 @@ TEST_CASE("what is no manifest is left alone, what only looks like one is report
     site.tree.write("over/kustomization.yaml", "resources: []\n");
     site.tree.submodule("vendored");
     loaded = site.load();
-    CHECK(text_of(loaded.problems) == "manifest.helm-chart chart/Chart.yaml\nmanifest.overlay-unsupported over/kustomization.yaml\n"
-                                      "manifest.submodule vendored\n");
+    CHECK(text_of(loaded.problems) ==
+          "manifest.helm-chart chart/Chart.yaml\nmanifest.overlay-unsupported over/kustomization.yaml\n"
+          "manifest.submodule vendored\n");
 }
 
 TEST_CASE("the ignore file above the stack's folder counts as well") {
@@ -299,9 +324,9 @@ TEST_CASE("a symlink is followed to a file of the tree and never out of it") {
     site.tree.link("web/f.yaml", "nowhere.yaml");
     site.tree.link("web/g", "../shared");
     loaded = site.load();
-    CHECK(text_of(loaded.problems) ==
-          "manifest.symlink-escapes web/c.yaml\nmanifest.symlink-escapes web/d\nmanifest.symlink-broken web/e.yaml\n"
-          "manifest.symlink-broken web/f.yaml\nmanifest.symlink-broken web/g\n");
+    CHECK(text_of(loaded.problems) == "manifest.symlink-escapes web/c.yaml\nmanifest.symlink-escapes "
+                                      "web/d\nmanifest.symlink-broken web/e.yaml\n"
+                                      "manifest.symlink-broken web/f.yaml\nmanifest.symlink-broken web/g\n");
     CHECK_FALSE(loaded.prunes_blocked.empty());
 }
 
@@ -315,18 +340,20 @@ TEST_CASE("a file that a document names becomes its hash, and its bytes go to th
     CHECK_THAT(loaded.resources.at(0).document.json,
                ContainsSubstring(R"("source":{"sha256":")" + hash + R"(","size":10})"));
     CHECK(site.blobs.at(hash) == "held fast\n");
-    CHECK(site.cache.entries.empty());  // another file decides as well
+    CHECK(site.cache.entries.empty()); // another file decides as well
     site.tree.write("web/files/motd", "changed\n");
     CHECK(site.load().inputs != loaded.inputs);
 }
 
 TEST_CASE("lists of Kubernetes are unpacked") {
     Site site;
-    site.tree.write("web/a.yaml", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: host.holdfast.dev/v1alpha1\n  kind: File\n"
-                                  "  metadata: {name: a}\n  spec: {path: a}\n- apiVersion: host.holdfast.dev/v1alpha1\n"
-                                  "  kind: File\n  metadata: {name: b}\n  spec: {path: b}\n---\n"
-                                  "apiVersion: host.holdfast.dev/v1alpha1\nkind: FileList\nitems:\n- metadata: {name: c}\n"
-                                  "  spec: {path: c}\n");
+    site.tree.write(
+        "web/a.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: host.holdfast.dev/v1alpha1\n  kind: File\n"
+        "  metadata: {name: a}\n  spec: {path: a}\n- apiVersion: host.holdfast.dev/v1alpha1\n"
+        "  kind: File\n  metadata: {name: b}\n  spec: {path: b}\n---\n"
+        "apiVersion: host.holdfast.dev/v1alpha1\nkind: FileList\nitems:\n- metadata: {name: c}\n"
+        "  spec: {path: c}\n");
     const LoadedStack loaded = site.load();
     CHECK(text_of(loaded.problems) == "");
     REQUIRE(loaded.resources.size() == 3);
@@ -366,15 +393,18 @@ TEST_CASE("documents of the kubernetes provider follow kubectl's scalar rules an
     Site site;
     site.catalog.instances.push_back({"cluster", &described(kubernetes_description), {}});
     site.stack.providers = {{"host.holdfast.dev", {"files"}}, {"*", {"cluster"}}};
-    const std::string map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {mode: 0644, on: yes, r: \"${{ vars. }}\"}\n";
+    const std::string map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {mode: 0644, on: "
+                            "yes, r: \"${{ vars. }}\"}\n";
     site.tree.write("web/a.yaml", map);
-    site.tree.write("web/mixed.yaml", file("f", "{path: a}") + "---\n" + map + "immutable: off\n---\n" + file("g", "{path: 0644}"));
+    site.tree.write("web/mixed.yaml", file("f", "{path: a}") + "---\n" + map + "immutable: off\n---\n" +
+                                          file("g", "{path: 0644}"));
     site.tree.remove("web/a.yaml");
     const LoadedStack loaded = site.load();
     CHECK(text_of(loaded.problems) == "manifest.ambiguous-scalar web/mixed.yaml:17:14\n");
     REQUIRE(loaded.resources.size() == 2);
-    CHECK(loaded.resources[0].document.json ==
-          R"({"apiVersion":"v1","data":{"mode":420,"r":"${{ vars. }}","true":true},"immutable":false,"kind":"ConfigMap","metadata":{"name":"x"}})");
+    CHECK(
+        loaded.resources[0].document.json ==
+        R"({"apiVersion":"v1","data":{"mode":420,"r":"${{ vars. }}","true":true},"immutable":false,"kind":"ConfigMap","metadata":{"name":"x"}})");
     CHECK_FALSE(loaded.resources[0].has_references);
 }
 
@@ -382,9 +412,11 @@ TEST_CASE("the second load comes from the cache and is the same as the first") {
     Site site;
     for (int i = 0; i < 20; ++i) {
         const std::string name = "f" + std::to_string(i);
-        site.tree.write("web/" + name + ".yaml",
-                        file(name, "{path: " + name + ", content: \"${{ vars.x }}\"}",
-                             i % 3 ? "" : "  annotations: {holdfast.dev/wave: \"7\", holdfast.dev/depends-on: Kind/x}\n"));
+        site.tree.write(
+            "web/" + name + ".yaml",
+            file(name, "{path: " + name + ", content: \"${{ vars.x }}\"}",
+                 i % 3 ? ""
+                       : "  annotations: {holdfast.dev/wave: \"7\", holdfast.dev/depends-on: Kind/x}\n"));
     }
     site.tree.write("web/bad.yaml", file("bad", "{pth: x}"));
     const LoadedStack first = site.load();
@@ -393,7 +425,7 @@ TEST_CASE("the second load comes from the cache and is the same as the first") {
     site.tree.reads = 0;
     const LoadedStack second = site.load();
     CHECK(second.from_cache == 20);
-    CHECK(site.tree.reads == 1);  // files with problems are read again
+    CHECK(site.tree.reads == 1); // files with problems are read again
     CHECK(second.documents == first.documents);
     CHECK(second.inputs == first.inputs);
     CHECK(text_of(second.problems) == text_of(first.problems));
@@ -451,7 +483,8 @@ TEST_CASE("a place is found again for a document that was fine") {
     site.tree.write("web/a.yaml", file("x", "{path: a}") + "---\n" + file("z", "\n  path: b"));
     const LoadedStack loaded = site.load();
     std::string excerpt;
-    CHECK(to_string(locate(site.tree, loaded.resources[1].origin, "/spec/path", &excerpt)) == "web/a.yaml:12:9");
+    CHECK(to_string(locate(site.tree, loaded.resources[1].origin, "/spec/path", &excerpt)) ==
+          "web/a.yaml:12:9");
     CHECK(excerpt == "  path: b");
     CHECK(to_string(locate(site.tree, loaded.resources[1].origin, "/spec/nothing")) == "web/a.yaml:12:3");
     CHECK(to_string(locate(site.tree, {.file = "gone.yaml", .line = 3}, "/spec")) == "gone.yaml:3:1");

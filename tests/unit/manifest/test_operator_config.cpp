@@ -17,22 +17,24 @@ std::string problems_of(const std::string& text) {
     parse_operator_config(text, "/etc/holdfast/config.yaml", problems);
     std::string out;
     for (const Diagnostic& p : problems)
-        out += p.code + " " + std::to_string(p.span.position.line) + ":" + std::to_string(p.span.position.column) + "\n";
+        out += p.code + " " + std::to_string(p.span.position.line) + ":" +
+               std::to_string(p.span.position.column) + "\n";
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("the operator's configuration names plugins, pins, secrets and the store") {
     Diagnostics problems;
     const std::string pin(64, 'a');
-    const OperatorConfig config = parse_operator_config("plugins:\n  paths: [/opt/plugins, here]\n  pins: {host: " + pin +
-                                                            "}\n  demandPins: true\n"
-                                                            "secrets:\n- name: DB\n  file: db.yaml\n  stacks: [web-*]\n"
-                                                            "- name: API\n  env: {token: API_TOKEN}\n  providers: [dns]\n"
-                                                            "- name: tls\n  files: {key: /etc/tls/key}\n"
-                                                            "store: /srv/store\n",
-                                                        "/etc/holdfast/config.yaml", problems);
+    const OperatorConfig config =
+        parse_operator_config("plugins:\n  paths: [/opt/plugins, here]\n  pins: {host: " + pin +
+                                  "}\n  demandPins: true\n"
+                                  "secrets:\n- name: DB\n  file: db.yaml\n  stacks: [web-*]\n"
+                                  "- name: API\n  env: {token: API_TOKEN}\n  providers: [dns]\n"
+                                  "- name: tls\n  files: {key: /etc/tls/key}\n"
+                                  "store: /srv/store\n",
+                              "/etc/holdfast/config.yaml", problems);
     for (const Diagnostic& problem : problems) FAIL_CHECK(render(problem));
     CHECK(config.plugin_paths == std::vector<std::string>{"/opt/plugins", "/etc/holdfast/here"});
     CHECK(to_hex(config.plugin_pins.at("host")) == pin);

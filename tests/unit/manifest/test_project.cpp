@@ -53,16 +53,18 @@ std::string problems_of(const std::string& text) {
     for (const Diagnostic& p : problems) {
         CHECK(p.span.file == "holdfast.yaml");
         if (!out.empty()) out += ", ";
-        out += p.code + " " + std::to_string(p.span.position.line) + ":" + std::to_string(p.span.position.column);
+        out += p.code + " " + std::to_string(p.span.position.line) + ":" +
+               std::to_string(p.span.position.column);
     }
     return out;
 }
 
 std::string document(const std::string& kind, const std::string& name, const std::string& spec) {
-    return "apiVersion: holdfast.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n---\n";
+    return "apiVersion: holdfast.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name +
+           "}\nspec: " + spec + "\n---\n";
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("holdfast.yaml becomes providers and stacks") {
     Diagnostics problems;
@@ -107,17 +109,20 @@ TEST_CASE("what is wrong in holdfast.yaml is said at its place") {
         {"a: 1\n", "manifest.not-a-resource 1:1"},
         {"apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n", "manifest.unknown-kind 2:7"},
         {"apiVersion: holdfast.dev/v1alpha1\nkind: Stak\nmetadata: {name: x}\n", "manifest.unknown-kind 2:7"},
-        {"apiVersion: holdfast.dev/v2\nkind: Stack\nmetadata: {name: x}\nspec: {path: .}\n", "manifest.bad-value 1:13"},
+        {"apiVersion: holdfast.dev/v2\nkind: Stack\nmetadata: {name: x}\nspec: {path: .}\n",
+         "manifest.bad-value 1:13"},
         {document("Stack", "x", "{pth: .}"), "manifest.missing-key 4:7, manifest.unknown-key 4:8"},
         {document("Stack", "X", "{path: .}"), "manifest.bad-value 3:18"},
         {document("Stack", "x", "{path: ../up}"), "manifest.path-escapes 4:14"},
         {document("Stack", "x", "{path: /etc}"), "manifest.path-escapes 4:14"},
         {document("Stack", "x", "{path: ., deletion: remove}"), "manifest.bad-value 4:27"},
         {document("Stack", "x", "{path: ., limits: {maxShare: 30}}"), "manifest.bad-value 4:36"},
-        {document("Stack", "x", "{path: ., providers: {g: file}}") + provider, "manifest.unknown-provider 4:32"},
+        {document("Stack", "x", "{path: ., providers: {g: file}}") + provider,
+         "manifest.unknown-provider 4:32"},
         {document("Stack", "x", "{path: ., providers: {g: [files, a, b]}}") + provider,
          "manifest.unknown-provider 4:40, manifest.unknown-provider 4:43"},
-        {document("Stack", "x", "{path: ., providers: {g: {selector: {matchLabels: {a: b}}}}}"), "manifest.empty-selector 4:32"},
+        {document("Stack", "x", "{path: ., providers: {g: {selector: {matchLabels: {a: b}}}}}"),
+         "manifest.empty-selector 4:32"},
         {document("Stack", "x", "{path: ., providers: {g: 1}}"), "manifest.wrong-type 4:32"},
         {document("Stack", "x", "{path: ., dependsOn: [z]}"), "manifest.unknown-stack 4:29"},
         {document("Stack", "x", "{path: ., source: s}"), "manifest.unknown-source 4:25"},
@@ -126,7 +131,8 @@ TEST_CASE("what is wrong in holdfast.yaml is said at its place") {
         {document("Source", "s", "{url: 'https://g/x'}"), ""},
         {provider + provider, "manifest.duplicate-id 8:18"},
         {document("Provider", "p", "{plugin: /usr/lib/evil.so}"), "manifest.bad-value 4:16"},
-        {document("Stack", "a", "{path: ., dependsOn: [b]}") + document("Stack", "b", "{path: ., dependsOn: [a]}"),
+        {document("Stack", "a", "{path: ., dependsOn: [b]}") +
+             document("Stack", "b", "{path: ., dependsOn: [a]}"),
          "manifest.stack-cycle 4:17"},
         {"kind: Stack\n\tx: 1\n", "manifest.tab 2:1"},
         {"", ""},

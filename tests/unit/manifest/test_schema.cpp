@@ -51,17 +51,21 @@ std::string check(const std::string& yaml) {
     CHECK(fits == problems.empty());
     std::string out;
     for (const Diagnostic& p : problems)
-        out += p.code + " " + std::to_string(p.span.position.line) + ":" + std::to_string(p.span.position.column) + " " +
-               p.message + (p.hint.empty() ? "" : " (" + p.hint + ")") + "\n";
+        out += p.code + " " + std::to_string(p.span.position.line) + ":" +
+               std::to_string(p.span.position.column) + " " + p.message +
+               (p.hint.empty() ? "" : " (" + p.hint + ")") + "\n";
     return out;
 }
 
-std::string check_spec(const std::string& line) { return check("kind: Rule\nspec:\n  path: a/b\n  " + line + "\n"); }
+std::string check_spec(const std::string& line) {
+    return check("kind: Rule\nspec:\n  path: a/b\n  " + line + "\n");
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a document that fits its schema is fine") {
-    CHECK(check("kind: Rule\nlabels: {a: b}\nspec: {path: a, ttl: 3, action: 1, port: 80, share: 1.5, tags: [a, b],"
+    CHECK(check("kind: Rule\nlabels: {a: b}\nspec: {path: a, ttl: 3, action: 1, port: 80, share: 1.5, tags: "
+                "[a, b],"
                 " either: {from: 1}, one: 9, text: null, no: 1}\n") == "");
     CHECK(check_spec("ttl: 3.0") == "");
 }
@@ -70,14 +74,16 @@ TEST_CASE("a document that does not fit is told what is wrong, where, and what w
     auto [line, problem] = GENERATE(table<std::string, std::string>({
         {"tll: 300", "manifest.unknown-key 4:3 unknown key \"tll\" in spec (did you mean \"ttl\"?)"},
         {"ttl: \"300\"", "manifest.wrong-type 4:8 spec.ttl must be an integer, but is the text \"300\""},
-        {"text: 1", "manifest.wrong-type 4:9 spec.text must be text or null, but is the number 1 (write \"1\")"},
+        {"text: 1",
+         "manifest.wrong-type 4:9 spec.text must be text or null, but is the number 1 (write \"1\")"},
         {"text: a", "manifest.bad-value 4:9 spec.text must have at least 2 characters, but has 1"},
-        {"action: acept",
-         "manifest.bad-value 4:11 spec.action must be one of accept, drop, 1, but is the text \"acept\" (did you mean \"accept\"?)"},
+        {"action: acept", "manifest.bad-value 4:11 spec.action must be one of accept, drop, 1, but is the "
+                          "text \"acept\" (did you mean \"accept\"?)"},
         {"port: 70000", "manifest.bad-value 4:9 spec.port must be at most 65535, but is 70000"},
         {"share: 0", "manifest.bad-value 4:10 spec.share must be more than 0, but is 0"},
         {"share: 0.7", "manifest.bad-value 4:10 spec.share must be a multiple of 0.5, but is 0.7"},
-        {"tags: [a, 1]", "manifest.wrong-type 4:13 spec.tags[1] must be text, but is the number 1 (write \"1\")"},
+        {"tags: [a, 1]",
+         "manifest.wrong-type 4:13 spec.tags[1] must be text, but is the number 1 (write \"1\")"},
         {"tags: [a, b, a]", "manifest.bad-value 4:16 \"a\" stands twice in spec.tags"},
         {"tags: [a, b, c, d]", "manifest.bad-value 4:9 spec.tags must have at most 3 items, but has 4"},
         {"tags: {}", "manifest.wrong-type 4:9 spec.tags must be a list, but is a map"},
@@ -107,14 +113,17 @@ TEST_CASE("where a reference stands, its type is not known yet") {
 }
 
 TEST_CASE("a pattern is not tried on text that would exhaust the stack") {
-    CHECK(check("kind: Rule\nspec:\n  path: A\n").starts_with("manifest.bad-value 3:9 spec.path does not have the form"));
-    const std::string found = check("kind: Rule\nspec:\n  path: " + std::string(1'000'000, 'a') + "\n  tll: 1\n");
+    CHECK(check("kind: Rule\nspec:\n  path: A\n")
+              .starts_with("manifest.bad-value 3:9 spec.path does not have the form"));
+    const std::string found =
+        check("kind: Rule\nspec:\n  path: " + std::string(1'000'000, 'a') + "\n  tll: 1\n");
     CHECK_THAT(found, ContainsSubstring("spec.path has 1000000 bytes, too many for a field with a pattern"));
     CHECK_THAT(found, ContainsSubstring("unknown key \"tll\""));
 }
 
 TEST_CASE("a schema that is wrong is said to be") {
-    const std::string text = GENERATE(as<std::string>{}, R"({"type": "strin"})", R"({"pattern": "("})", R"([])", R"({"$ref": "#/no"})");
+    const std::string text = GENERATE(as<std::string>{}, R"({"type": "strin"})", R"({"pattern": "("})",
+                                      R"([])", R"({"$ref": "#/no"})");
     CAPTURE(text);
     const auto made = SchemaChecker::compile(*parse_json(text));
     REQUIRE_FALSE(made.ok());
