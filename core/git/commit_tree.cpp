@@ -32,7 +32,8 @@ public:
         const git_oid* id = git_tree_id(root_.get());
         if (!clean.empty()) {
             entry = entry_at(clean);
-            if (!entry || git_tree_entry_type(entry.get()) != GIT_OBJECT_TREE) return no_path(clean, entry != nullptr);
+            if (!entry || git_tree_entry_type(entry.get()) != GIT_OBJECT_TREE)
+                return no_path(clean, entry != nullptr);
             id = git_tree_entry_id(entry.get());
         }
         std::vector<TreeFile> files;
@@ -44,15 +45,17 @@ public:
     Result<std::string> read(const TreeFile& file, std::size_t max_bytes) const override {
         git_oid id;
         if (file.type == TreeFile::Type::submodule || git_oid_fromstr(&id, file.blob.c_str()) != 0)
-            return failure("git.unreadable", fmt::format("{} is a submodule: it has no bytes of its own", file.path));
-        if (!odb_) return failure("git.unreadable", "the repository's objects cannot be opened: " + last_error());
+            return failure("git.unreadable",
+                           fmt::format("{} is a submodule: it has no bytes of its own", file.path));
+        if (!odb_)
+            return failure("git.unreadable", "the repository's objects cannot be opened: " + last_error());
         std::size_t size = 0;
         git_object_t type = GIT_OBJECT_INVALID;
         // The size stands in the object's header, so a huge blob is refused before it is unpacked.
         if (git_odb_read_header(&size, &type, odb_.get(), &id)) return missing_object(id, file.path);
         if (size > max_bytes)
-            return failure("git.too-large", fmt::format("{} has {} bytes, more than the limit of {}", file.path, size,
-                                                        max_bytes));
+            return failure("git.too-large", fmt::format("{} has {} bytes, more than the limit of {}",
+                                                        file.path, size, max_bytes));
         git_odb_object* found = nullptr;
         if (git_odb_read(&found, odb_.get(), &id)) return missing_object(id, file.path);
         OwnedOdbObject object(found);
@@ -63,7 +66,8 @@ public:
         const std::string clean = clean_path(path);
         OwnedEntry entry = clean.empty() ? OwnedEntry{} : entry_at(clean);
         if (!entry || git_tree_entry_type(entry.get()) == GIT_OBJECT_TREE) return std::nullopt;
-        return TreeFile{clean, to_hex(*git_tree_entry_id(entry.get())), type_of(git_tree_entry_filemode(entry.get()))};
+        return TreeFile{clean, to_hex(*git_tree_entry_id(entry.get())),
+                        type_of(git_tree_entry_filemode(entry.get()))};
     }
 
     std::string id_of(std::string_view path) const override {
@@ -121,10 +125,10 @@ private:
     CommitInfo commit_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Tree> make_commit_tree(SharedRepository repository, OwnedTree root, CommitInfo commit) {
     return std::make_unique<CommitTree>(std::move(repository), std::move(root), std::move(commit));
 }
 
-}  // namespace holdfast::git
+} // namespace holdfast::git

@@ -1,5 +1,7 @@
 // Which commit made a file what it is: the questions behind `holdfast why`.
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "git/libgit2.hpp"
@@ -28,12 +30,23 @@ OwnedCommit parent_with(const git_commit& commit, const std::string& path, const
     const unsigned parents = git_commit_parentcount(&commit);
     for (unsigned i = 0; i < parents; ++i) {
         git_commit* found = nullptr;
-        if (git_commit_parent(&found, &commit, i)) continue;  // behind the end of a shallow clone
+        if (git_commit_parent(&found, &commit, i)) continue; // behind the end of a shallow clone
         OwnedCommit parent(found);
         const std::optional<git_oid> there = entry_id(*parent, path);
         if (there && git_oid_equal(&*there, &id)) return parent;
     }
     return {};
+}
+
+// libgit2 blames a line behind the end of the file on somebody as well.
+bool has_line(git_repository& repository, const git_oid& blob, std::uint32_t line) {
+    git_blob* found = nullptr;
+    if (git_blob_lookup(&found, &repository, &blob)) return false;
+    const Owned<git_blob, git_blob_free> owned(found);
+    const std::string_view text(static_cast<const char*>(git_blob_rawcontent(found)),
+                                static_cast<std::size_t>(git_blob_rawsize(found)));
+    const auto ends = std::count(text.begin(), text.end(), '\n');
+    return line > 0 && line <= static_cast<std::uint64_t>(ends) + (text.ends_with('\n') ? 0U : 1U);
 }
 
 std::optional<CommitInfo> blame(git_repository& repository, const git_commit& newest, const std::string& path,
@@ -51,7 +64,7 @@ std::optional<CommitInfo> blame(git_repository& repository, const git_commit& ne
     return describe_commit(*commit);
 }
 
-}  // namespace
+} // namespace
 
 Result<CommitInfo> Repository::last_change(const std::string& commit, const std::string& path,
                                            std::optional<std::uint32_t> line) const {
@@ -62,9 +75,10 @@ Result<CommitInfo> Repository::last_change(const std::string& commit, const std:
     if (!id) return failure("git.no-path", fmt::format("there is no \"{}\" in commit {}", clean, commit));
     OwnedCommit newest = *std::move(start);
     while (OwnedCommit parent = parent_with(*newest, clean, *id)) newest = std::move(parent);
-    if (line && *line > 0)
-        if (std::optional<CommitInfo> info = blame(*state_->repository, *newest, clean, *line)) return *std::move(info);
+    if (line && has_line(*state_->repository, *id, *line))
+        if (std::optional<CommitInfo> info = blame(*state_->repository, *newest, clean, *line))
+            return *std::move(info);
     return describe_commit(*newest);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

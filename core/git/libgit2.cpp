@@ -46,8 +46,8 @@ std::string clean_path(std::string_view path) {
 
 Diagnostic missing_object(const git_oid& id, std::string_view what) {
     return failure("git.missing-object",
-                   fmt::format("{} ({}) cannot be read from the repository: {}", what, to_hex(id).substr(0, 12),
-                               last_error()),
+                   fmt::format("{} ({}) cannot be read from the repository: {}", what,
+                               to_hex(id).substr(0, 12), last_error()),
                    "run git fsck; in a partial or shallow clone fetch the rest with git fetch --refetch");
 }
 
@@ -58,13 +58,14 @@ Diagnostic no_commit(git_repository& repository, const std::string& revision, in
         return failure("git.no-commit", "the repository has no commit yet",
                        "commit the files first, or use --working-tree");
     if (code == GIT_EAMBIGUOUS)
-        return failure("git.no-commit", fmt::format("\"{}\" is the beginning of several commit ids", revision),
+        return failure("git.no-commit",
+                       fmt::format("\"{}\" is the beginning of several commit ids", revision),
                        "give more digits");
     return failure("git.no-commit", fmt::format("\"{}\" names no commit in this repository", revision),
                    "name a branch, a tag or a commit id; git branch --all and git tag list them");
 }
 
-}  // namespace
+} // namespace
 
 Result<OwnedCommit> find_commit(git_repository& repository, const std::string& revision) {
     git_object* found = nullptr;
@@ -77,4 +78,4 @@ Result<OwnedCommit> find_commit(git_repository& repository, const std::string& r
     return OwnedCommit(reinterpret_cast<git_commit*>(peeled));
 }
 
-}  // namespace holdfast::git
+} // namespace holdfast::git

@@ -16,7 +16,9 @@ namespace holdfast::git {
 template <auto Free>
 struct Deleter {
     template <typename Object>
-    void operator()(Object* object) const { Free(object); }
+    void operator()(Object* object) const {
+        Free(object);
+    }
 };
 template <typename Object, auto Free>
 using Owned = std::unique_ptr<Object, Deleter<Free>>;
@@ -47,4 +49,4 @@ Result<OwnedCommit> find_commit(git_repository& repository, const std::string& r
 std::unique_ptr<Tree> make_commit_tree(SharedRepository repository, OwnedTree root, CommitInfo commit);
 std::unique_ptr<Tree> make_working_tree(SharedRepository repository, CommitInfo head);
 
-}  // namespace holdfast::git
+} // namespace holdfast::git

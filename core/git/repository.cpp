@@ -28,16 +28,18 @@ Diagnostic cannot_open(const std::string& path, int code) {
         return failure("git.not-a-repository", fmt::format("{} is not inside a Git repository", path),
                        "run git init there, or name another folder with -C");
     if (code == GIT_EOWNER)
-        return failure("git.unsafe-owner",
-                       fmt::format("the repository at {} belongs to another user: its hooks and configuration "
-                                   "are not trusted",
-                                   path),
-                       fmt::format("if you trust it: git config --global --add safe.directory {}", path));
-    return failure("git.unreadable", fmt::format("the repository at {} cannot be opened: {}", path, last_error()),
+        return failure(
+            "git.unsafe-owner",
+            fmt::format("the repository at {} belongs to another user: its hooks and configuration "
+                        "are not trusted",
+                        path),
+            fmt::format("if you trust it: git config --global --add safe.directory {}", path));
+    return failure("git.unreadable",
+                   fmt::format("the repository at {} cannot be opened: {}", path, last_error()),
                    "run git status there; repositories with SHA-256 ids are not supported");
 }
 
-}  // namespace
+} // namespace
 
 Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Repository::~Repository() = default;
@@ -67,10 +69,12 @@ Result<std::unique_ptr<Tree>> Repository::at(const std::string& revision) const 
 
 Result<std::unique_ptr<Tree>> Repository::working_tree() const {
     if (state_->work_directory.empty())
-        return failure("git.bare", fmt::format("{} is a bare repository without a working tree", state_->git_directory),
+        return failure("git.bare",
+                       fmt::format("{} is a bare repository without a working tree", state_->git_directory),
                        "leave out --working-tree");
     CommitInfo head;
-    if (Result<OwnedCommit> commit = find_commit(*state_->repository, "HEAD")) head = describe_commit(**commit);
+    if (Result<OwnedCommit> commit = find_commit(*state_->repository, "HEAD"))
+        head = describe_commit(**commit);
     head.id.clear();
     return make_working_tree(state_->repository, std::move(head));
 }
@@ -81,4 +85,4 @@ Result<CommitInfo> Repository::commit_info(const std::string& revision) const {
     return describe_commit(**commit);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -16,8 +16,8 @@ namespace holdfast {
 
 struct TreeFile {
     enum class Type : std::uint8_t { file, symlink, submodule };
-    std::string path;   // from the repository's root
-    std::string blob;   // object id in hex; empty in a working tree
+    std::string path; // from the repository's root
+    std::string blob; // object id in hex; empty in a working tree
     Type type = Type::file;
 };
 
@@ -46,10 +46,11 @@ public:
     Repository(const Repository&) = delete;
     Repository& operator=(const Repository&) = delete;
 
-    const std::string& work_directory() const;  // absolute; empty for a bare repository
+    const std::string& work_directory() const; // absolute; empty for a bare repository
     const std::string& git_directory() const;
 
-    // A branch, tag, full or short id, or "HEAD". Errors: `git.no-commit` (empty repository, unknown revision).
+    // A branch, tag, full or short id, or "HEAD". Errors: `git.no-commit` (empty repository, unknown
+    // revision).
     Result<std::unique_ptr<Tree>> at(const std::string& revision) const;
     // Files as they lie on disk, less what .gitignore names.
     Result<std::unique_ptr<Tree>> working_tree() const;
@@ -66,4 +67,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -10,4 +10,4 @@ struct Repository::State {
     std::string work_directory, git_directory;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

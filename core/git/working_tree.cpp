@@ -19,8 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 Diagnostic unreadable(const std::string& path, int error_number) {
-    return failure("git.unreadable", fmt::format("{} cannot be read: {}", path,
-                                                 std::generic_category().message(error_number)));
+    return failure("git.unreadable",
+                   fmt::format("{} cannot be read: {}", path, std::generic_category().message(error_number)));
 }
 
 // Files as they lie on disk. What Git would not commit is left out: ignored files, sockets and the like.
@@ -28,7 +28,8 @@ Diagnostic unreadable(const std::string& path, int error_number) {
 class WorkingTree final : public Tree {
 public:
     WorkingTree(SharedRepository repository, CommitInfo head)
-        : repository_(std::move(repository)), head_(std::move(head)),
+        : repository_(std::move(repository)),
+          head_(std::move(head)),
           root_(git_repository_workdir(repository_.get())) {
         git_index* index = nullptr;
         if (git_repository_index(&index, repository_.get()) == 0) index_.reset(index);
@@ -41,14 +42,16 @@ public:
         if (!is_folder(clean)) return no_path(clean);
         std::vector<TreeFile> files;
         const bool ignored = !clean.empty() && is_ignored(clean);
-        if (Status walked = walk(clean.empty() ? "" : clean + "/", ignored, files); !walked) return walked.error();
+        if (Status walked = walk(clean.empty() ? "" : clean + "/", ignored, files); !walked)
+            return walked.error();
         std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
         return files;
     }
 
     Result<std::string> read(const TreeFile& file, std::size_t max_bytes) const override {
         if (file.type == TreeFile::Type::submodule)
-            return failure("git.unreadable", fmt::format("{} is a submodule: it has no bytes of its own", file.path));
+            return failure("git.unreadable",
+                           fmt::format("{} is a submodule: it has no bytes of its own", file.path));
         if (!is_folder(parent_of(file.path))) return unreadable(file.path, ENOENT);
         const std::string path = root_ + file.path;
         if (file.type == TreeFile::Type::symlink) {
@@ -70,7 +73,8 @@ public:
         std::error_code error;
         const fs::file_status status = fs::symlink_status(root_ + clean, error);
         if (fs::is_symlink(status)) return TreeFile{std::move(clean), {}, TreeFile::Type::symlink};
-        if (fs::is_directory(status) && is_submodule(clean)) return TreeFile{std::move(clean), {}, TreeFile::Type::submodule};
+        if (fs::is_directory(status) && is_submodule(clean))
+            return TreeFile{std::move(clean), {}, TreeFile::Type::submodule};
         if (!fs::is_regular_file(status)) return std::nullopt;
         return TreeFile{std::move(clean), {}, TreeFile::Type::file};
     }
@@ -132,7 +136,8 @@ private:
             }
             if (!fs::is_regular_file(status) && !fs::is_symlink(status)) continue;
             if (!is_tracked(path) && (ignored || is_ignored(path))) continue;
-            files.push_back({path, {}, fs::is_symlink(status) ? TreeFile::Type::symlink : TreeFile::Type::file});
+            files.push_back(
+                {path, {}, fs::is_symlink(status) ? TreeFile::Type::symlink : TreeFile::Type::file});
         }
         if (error) return unreadable(prefix.empty() ? root_ : prefix, error.value());
         return Ok{};
@@ -149,10 +154,11 @@ private:
     Result<std::string> read_whole(int fd, const std::string& path, std::size_t max_bytes) const {
         struct stat info {};
         if (::fstat(fd, &info) != 0) return unreadable(path, errno);
-        if (!S_ISREG(info.st_mode)) return failure("git.unreadable", fmt::format("{} is not a regular file", path));
+        if (!S_ISREG(info.st_mode))
+            return failure("git.unreadable", fmt::format("{} is not a regular file", path));
         std::string content;
         char buffer[65536];
-        for (;;) {  // to the end rather than to st_size: an editor may be writing right now
+        for (;;) { // to the end rather than to st_size: an editor may be writing right now
             const ssize_t got = ::read(fd, buffer, sizeof buffer);
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) return unreadable(path, errno);
@@ -160,8 +166,8 @@ private:
             content.append(buffer, static_cast<std::size_t>(got));
             const std::size_t size = std::max(content.size(), static_cast<std::size_t>(info.st_size));
             if (size > max_bytes)
-                return failure("git.too-large",
-                               fmt::format("{} has {} bytes, more than the limit of {}", path, size, max_bytes));
+                return failure("git.too-large", fmt::format("{} has {} bytes, more than the limit of {}",
+                                                            path, size, max_bytes));
         }
     }
 
@@ -175,14 +181,14 @@ private:
 
     SharedRepository repository_;
     CommitInfo head_;
-    std::string root_;  // with a slash at its end
+    std::string root_; // with a slash at its end
     OwnedIndex index_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Tree> make_working_tree(SharedRepository repository, CommitInfo head) {
     return std::make_unique<WorkingTree>(std::move(repository), std::move(head));
 }
 
-}  // namespace holdfast::git
+} // namespace holdfast::git

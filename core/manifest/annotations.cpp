@@ -73,7 +73,8 @@ Complaint read_wave(std::string_view text, Steering& steering) {
 
 Complaint read_ignore(std::string_view text, Steering& steering) {
     for (std::string& word : words_of(text)) {
-        if (!word.starts_with('/')) return fmt::format("JSON pointers such as /spec/mode; \"{}\" is none", word);
+        if (!word.starts_with('/'))
+            return fmt::format("JSON pointers such as /spec/mode; \"{}\" is none", word);
         steering.ignore.push_back(std::move(word));
     }
     if (steering.ignore.empty()) return "at least one JSON pointer";
@@ -85,9 +86,11 @@ const std::map<std::string, Reader, std::less<>>& readers() {
         {"provider", read_provider},
         {"protect", flag(&Steering::protect)},
         {"observe", flag(&Steering::observe_only)},
-        {"deletion", one_of<Deletion>(&Steering::deletion, {{"delete", Deletion::remove}, {"orphan", Deletion::orphan}})},
-        {"adopt", one_of<Adopt>(&Steering::adopt,
-                                {{"equal", Adopt::equal}, {"always", Adopt::always}, {"never", Adopt::never}})},
+        {"deletion",
+         one_of<Deletion>(&Steering::deletion, {{"delete", Deletion::remove}, {"orphan", Deletion::orphan}})},
+        {"adopt",
+         one_of<Adopt>(&Steering::adopt,
+                       {{"equal", Adopt::equal}, {"always", Adopt::always}, {"never", Adopt::never}})},
         {"drift", one_of<DriftPolicy>(&Steering::drift, {{"correct", DriftPolicy::correct},
                                                          {"report", DriftPolicy::report},
                                                          {"ignore", DriftPolicy::ignore}})},
@@ -102,32 +105,35 @@ const std::map<std::string, Reader, std::less<>>& readers() {
     return all;
 }
 
-void read_annotation(const MapEntry& entry, Steering& steering, const SourceText& source, Diagnostics& problems) {
+void read_annotation(const MapEntry& entry, Steering& steering, const SourceText& source,
+                     Diagnostics& problems) {
     const std::string_view name = std::string_view(entry.key).substr(prefix.size());
     const auto reader = readers().find(name);
     if (reader == readers().end()) {
         std::vector<std::string> known;
         for (const auto& [word, unused] : readers()) known.push_back(word);
         const auto near = closest(name, known);
-        source.error(problems, "manifest.unknown-annotation", fmt::format("unknown annotation \"{}\"", entry.key),
-                     entry.key_position, entry.key.size(),
-                     near ? fmt::format("did you mean \"{}{}\"?", prefix, *near) : "known: " + join(known, ", "));
+        source.error(
+            problems, "manifest.unknown-annotation", fmt::format("unknown annotation \"{}\"", entry.key),
+            entry.key_position, entry.key.size(),
+            near ? fmt::format("did you mean \"{}{}\"?", prefix, *near) : "known: " + join(known, ", "));
         return;
     }
     const std::string* text = entry.value.if_string();
     if (!text) {
         source.error(problems, "manifest.bad-annotation",
-                     fmt::format("the annotation \"{}\" must be text, but is a {}", entry.key, entry.value.type_name()),
+                     fmt::format("the annotation \"{}\" must be text, but is a {}", entry.key,
+                                 entry.value.type_name()),
                      entry.value.position, 0, "put it into quotes");
         return;
     }
     if (const Complaint expected = reader->second(*text, steering))
         source.error(problems, "manifest.bad-annotation",
-                     fmt::format("the annotation \"{}\" has the value \"{}\"", entry.key, *text), entry.value.position,
-                     text->size(), "expected " + *expected);
+                     fmt::format("the annotation \"{}\" has the value \"{}\"", entry.key, *text),
+                     entry.value.position, text->size(), "expected " + *expected);
 }
 
-}  // namespace
+} // namespace
 
 Policy Steering::policy(const Policy& defaults) const {
     Policy out = defaults;
@@ -150,7 +156,8 @@ Steering take_steering(Value& document, const SourceText& source, Diagnostics& p
     if (!annotations || annotations->is_null()) return steering;
     Map* map = annotations->if_map();
     if (!map) {
-        source.error(problems, "manifest.bad-annotation", "metadata.annotations must be a map", annotations->position);
+        source.error(problems, "manifest.bad-annotation", "metadata.annotations must be a map",
+                     annotations->position);
         return steering;
     }
     std::vector<std::string> taken;
@@ -164,4 +171,4 @@ Steering take_steering(Value& document, const SourceText& source, Diagnostics& p
     return steering;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

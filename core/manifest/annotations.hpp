@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "model/leaf.hpp"
 #include "manifest/places.hpp"
+#include "model/leaf.hpp"
 
 namespace holdfast {
 
@@ -27,7 +27,8 @@ struct Steering {
     Policy policy(const Policy& defaults) const;
 };
 
-// Takes the annotations out of `document`. Problems: `manifest.bad-annotation`, `manifest.unknown-annotation`.
+// Takes the annotations out of `document`. Problems: `manifest.bad-annotation`,
+// `manifest.unknown-annotation`.
 Steering take_steering(Value& document, const SourceText& source, Diagnostics& problems);
 
-}  // namespace holdfast
+} // namespace holdfast

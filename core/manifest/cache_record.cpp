@@ -20,7 +20,8 @@ public:
         out += value;
     }
     void id(const ResourceId& value) {
-        for (const std::string* part : {&value.group, &value.kind, &value.name_space, &value.name, &value.part})
+        for (const std::string* part :
+             {&value.group, &value.kind, &value.name_space, &value.name, &value.part})
             text(*part);
     }
     std::string out;
@@ -49,7 +50,7 @@ public:
         for (std::string* part : {&value.group, &value.kind, &value.name_space, &value.name, &value.part})
             *part = text();
     }
-    std::uint32_t count() {  // every element takes at least four bytes
+    std::uint32_t count() { // every element takes at least four bytes
         const auto value = number<std::uint32_t>();
         if (value > rest_.size()) return fail(), 0;
         return value;
@@ -133,8 +134,8 @@ void read_document(Reader& reader, ParsedDocument& document) {
     document.has_references = flags & references;
     document.compiles = flags & compiled;
     reader.id(document.id);
-    for (std::string* text : {&document.api_version, &document.plugin, &document.document.json, &document.identity,
-                              &document.scope})
+    for (std::string* text : {&document.api_version, &document.plugin, &document.document.json,
+                              &document.identity, &document.scope})
         *text = reader.text();
     document.document.hash.bytes = reader.number<decltype(Hash::bytes)>();
     document.line = reader.number<std::uint32_t>();
@@ -142,7 +143,7 @@ void read_document(Reader& reader, ParsedDocument& document) {
     if (flags & steered) read_steering(reader, document.steering);
 }
 
-}  // namespace
+} // namespace
 
 std::string encode_record(const std::vector<ParsedDocument>& documents) {
     Writer writer;
@@ -161,4 +162,4 @@ std::optional<std::vector<ParsedDocument>> decode_record(std::string_view bytes)
     return documents;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

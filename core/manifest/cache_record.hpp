@@ -17,7 +17,7 @@ namespace holdfast {
 struct ParsedDocument {
     ResourceId id;
     std::string api_version;
-    std::string plugin;  // that checked it
+    std::string plugin; // that checked it
     Steering steering;
     Document document;
     std::string identity, scope;
@@ -33,4 +33,4 @@ std::string encode_record(const std::vector<ParsedDocument>& documents);
 // Nothing for bytes that are not such a record.
 std::optional<std::vector<ParsedDocument>> decode_record(std::string_view bytes);
 
-}  // namespace holdfast
+} // namespace holdfast

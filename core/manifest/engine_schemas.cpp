@@ -132,7 +132,7 @@ const std::map<std::string, Value, std::less<>>& schemas() {
     return all;
 }
 
-}  // namespace
+} // namespace
 
 const std::vector<std::string>& engine_kinds() {
     static const std::vector<std::string> kinds{"Project", "Provider", "Source", "Stack"};
@@ -144,4 +144,4 @@ const Value* engine_schema(std::string_view kind) {
     return it == schemas().end() ? nullptr : &it->second;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "manifest/load.hpp"  // engine_schema()
+#include "manifest/load.hpp" // engine_schema()
 
 namespace holdfast {
 
@@ -16,4 +16,4 @@ inline constexpr std::string_view engine_api_version = "holdfast.dev/v1alpha1";
 // "Project", "Provider", "Source", "Stack".
 const std::vector<std::string>& engine_kinds();
 
-}  // namespace holdfast
+} // namespace holdfast

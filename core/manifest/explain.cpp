@@ -21,8 +21,10 @@ std::string name_of(std::string_view pointer) {
     std::string out;
     for (const std::string& token : split_pointer(pointer)) {
         const bool is_index = !token.empty() && token.find_first_not_of("0123456789") == token.npos;
-        if (is_index) out += "[" + token + "]";
-        else out += (out.empty() ? "" : ".") + token;
+        if (is_index)
+            out += "[" + token + "]";
+        else
+            out += (out.empty() ? "" : ".") + token;
     }
     return out.empty() ? "the document" : out;
 }
@@ -35,7 +37,7 @@ bool has_type(const Value& value, std::string_view type) {
     }
     if (type == "object") return value.is_map();
     if (type == "array") return value.is_list();
-    return value.type_name() == type;  // null, boolean, string
+    return value.type_name() == type; // null, boolean, string
 }
 
 std::string_view with_article(std::string_view type) {
@@ -100,7 +102,8 @@ private:
     void check(const Value& given, const Value& value, const std::string& pointer, Findings& out) {
         if (is_reference(value)) return;
         if (const bool* allowed = given.if_bool()) {
-            if (!*allowed) add(out, pointer, "manifest.bad-value", fmt::format("{} may not be set", name_of(pointer)));
+            if (!*allowed)
+                add(out, pointer, "manifest.bad-value", fmt::format("{} may not be set", name_of(pointer)));
             return;
         }
         const Value* schema = resolve(given);
@@ -121,7 +124,8 @@ private:
         if (!type) return true;
         std::vector<std::string> allowed = texts_of(type);
         if (type->is_string()) allowed = {*type->if_string()};
-        if (std::any_of(allowed.begin(), allowed.end(), [&](const auto& t) { return has_type(value, t); })) return true;
+        if (std::any_of(allowed.begin(), allowed.end(), [&](const auto& t) { return has_type(value, t); }))
+            return true;
         std::string expected;
         for (std::size_t i = 0; i < allowed.size(); ++i) {
             if (i > 0) expected += i + 1 == allowed.size() ? " or " : ", ";
@@ -129,9 +133,11 @@ private:
         }
         std::string hint;
         const bool wants_text = std::find(allowed.begin(), allowed.end(), "string") != allowed.end();
-        if (wants_text && value.is_scalar() && !value.is_null()) hint = fmt::format("write \"{}\"", to_json(value));
+        if (wants_text && value.is_scalar() && !value.is_null())
+            hint = fmt::format("write \"{}\"", to_json(value));
         add(out, pointer, "manifest.wrong-type",
-            fmt::format("{} must be {}, but is {}", name_of(pointer), expected, found_text(value)), std::move(hint));
+            fmt::format("{} must be {}, but is {}", name_of(pointer), expected, found_text(value)),
+            std::move(hint));
         return false;
     }
 
@@ -157,9 +163,11 @@ private:
     void check_map(const Value& schema, const Map& map, const std::string& pointer, Findings& out) {
         for (const std::string& key : texts_of(schema.find("required")))
             if (!map.contains(key))
-                add(out, pointer, "manifest.missing-key", fmt::format("{} needs the key \"{}\"", name_of(pointer), key));
+                add(out, pointer, "manifest.missing-key",
+                    fmt::format("{} needs the key \"{}\"", name_of(pointer), key));
         check_count(schema, map.size(), "minProperties", "maxProperties", "keys", pointer, out);
-        for (const MapEntry& entry : map) check_member(schema, entry, append_pointer(pointer, entry.key), out);
+        for (const MapEntry& entry : map)
+            check_member(schema, entry, append_pointer(pointer, entry.key), out);
     }
 
     void check_member(const Value& schema, const MapEntry& entry, const std::string& pointer, Findings& out) {
@@ -178,25 +186,30 @@ private:
         if (const Value* names = schema.find("propertyNames")) {
             const Findings wrong = explain(*names, Value(entry.key), pointer);
             if (!wrong.empty())
-                add(out, pointer, "manifest.bad-value", fmt::format("\"{}\" may not be a key there", entry.key),
-                    wrong.front().message, true);
+                add(out, pointer, "manifest.bad-value",
+                    fmt::format("\"{}\" may not be a key there", entry.key), wrong.front().message, true);
         }
         const Value* others = schema.find("additionalProperties");
         if (is_known || !others) return;
-        if (const bool* allowed = others->if_bool(); !allowed) check(*others, entry.value, pointer, out);
-        else if (!*allowed) add_unknown_key(properties, entry.key, pointer, out);
+        if (const bool* allowed = others->if_bool(); !allowed)
+            check(*others, entry.value, pointer, out);
+        else if (!*allowed)
+            add_unknown_key(properties, entry.key, pointer, out);
     }
 
-    void add_unknown_key(const Value* properties, const std::string& key, const std::string& pointer, Findings& out) {
+    void add_unknown_key(const Value* properties, const std::string& key, const std::string& pointer,
+                         Findings& out) {
         std::vector<std::string> known;
         if (properties && properties->is_map())
             for (const MapEntry& entry : *properties->if_map()) known.push_back(entry.key);
         std::string hint;
-        if (const auto near = closest(key, known)) hint = fmt::format("did you mean \"{}\"?", *near);
-        else if (!known.empty() && known.size() <= 12) hint = "known keys: " + join(known, ", ");
+        if (const auto near = closest(key, known))
+            hint = fmt::format("did you mean \"{}\"?", *near);
+        else if (!known.empty() && known.size() <= 12)
+            hint = "known keys: " + join(known, ", ");
         const std::string parent = pointer.substr(0, pointer.rfind('/'));
-        add(out, pointer, "manifest.unknown-key", fmt::format("unknown key \"{}\" in {}", key, name_of(parent)),
-            std::move(hint), true);
+        add(out, pointer, "manifest.unknown-key",
+            fmt::format("unknown key \"{}\" in {}", key, name_of(parent)), std::move(hint), true);
     }
 
     void check_list(const Value& schema, const List& list, const std::string& pointer, Findings& out) {
@@ -204,8 +217,8 @@ private:
         const Value* items = schema.find("items");
         const List* by_place = items ? items->if_list() : nullptr;
         for (std::size_t i = 0; i < list.size(); ++i) {
-            const Value* wanted = by_place ? (i < by_place->size() ? &(*by_place)[i] : schema.find("additionalItems"))
-                                           : items;
+            const Value* wanted =
+                by_place ? (i < by_place->size() ? &(*by_place)[i] : schema.find("additionalItems")) : items;
             if (wanted) check(*wanted, list[i], append_pointer(pointer, i), out);
         }
         const Value* unique = schema.find("uniqueItems");
@@ -214,13 +227,15 @@ private:
             for (std::size_t j = 0; j < i; ++j)
                 if (list[i] == list[j] && !is_reference(list[i])) {
                     add(out, append_pointer(pointer, i), "manifest.bad-value",
-                        fmt::format("{} stands twice in {}", shorten(to_json(list[i]), 40), name_of(pointer)));
+                        fmt::format("{} stands twice in {}", shorten(to_json(list[i]), 40),
+                                    name_of(pointer)));
                     return;
                 }
     }
 
-    void check_count(const Value& schema, std::size_t count, std::string_view least_key, std::string_view most_key,
-                     std::string_view unit, const std::string& pointer, Findings& out) {
+    void check_count(const Value& schema, std::size_t count, std::string_view least_key,
+                     std::string_view most_key, std::string_view unit, const std::string& pointer,
+                     Findings& out) {
         const auto limit = [&](std::string_view key) -> const std::int64_t* {
             const Value* value = schema.find(key);
             return value ? value->if_integer() : nullptr;
@@ -235,17 +250,21 @@ private:
     }
 
     void check_text(const Value& schema, const std::string& text, const std::string& pointer, Findings& out) {
-        const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-        check_count(schema, static_cast<std::size_t>(characters), "minLength", "maxLength", "characters", pointer, out);
+        const auto characters =
+            std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+        check_count(schema, static_cast<std::size_t>(characters), "minLength", "maxLength", "characters",
+                    pointer, out);
         const std::string_view pattern = schema.text_at("pattern");
         if (pattern.empty()) return;
         if (text.size() > max_pattern_text)
             return add(out, pointer, "manifest.bad-value",
-                       fmt::format("{} has {} bytes, too many for a field with a pattern", name_of(pointer), text.size()));
+                       fmt::format("{} has {} bytes, too many for a field with a pattern", name_of(pointer),
+                                   text.size()));
         if (search_(std::string(pattern), text)) return;
         const std::string_view title = schema.text_at("description");
         add(out, pointer, "manifest.bad-value",
-            fmt::format("{} does not have the form {}: {}", name_of(pointer), pattern, found_text(Value(text))),
+            fmt::format("{} does not have the form {}: {}", name_of(pointer), pattern,
+                        found_text(Value(text))),
             std::string(title));
     }
 
@@ -257,7 +276,8 @@ private:
             const Value* limit = schema.find(key);
             if (!limit || !limit->is_number() || !is_wrong(as_double(value), as_double(*limit))) return;
             add(out, pointer, "manifest.bad-value",
-                fmt::format("{} must be {} {}, but is {}", name_of(pointer), words, to_json(*limit), to_json(value)));
+                fmt::format("{} must be {} {}, but is {}", name_of(pointer), words, to_json(*limit),
+                            to_json(value)));
         };
         bound("minimum", "at least", [](double v, double limit) { return v < limit; });
         bound("maximum", "at most", [](double v, double limit) { return v > limit; });
@@ -268,12 +288,14 @@ private:
         });
     }
 
-    void check_combinations(const Value& schema, const Value& value, const std::string& pointer, Findings& out) {
+    void check_combinations(const Value& schema, const Value& value, const std::string& pointer,
+                            Findings& out) {
         if (const Value* all = schema.find("allOf"); all && all->is_list())
             for (const Value& part : *all->if_list()) check(part, value, pointer, out);
         check_alternatives(schema.find("anyOf"), value, pointer, false, out);
         check_alternatives(schema.find("oneOf"), value, pointer, true, out);
-        if (const Value* forbidden = schema.find("not"); forbidden && explain(*forbidden, value, pointer).empty())
+        if (const Value* forbidden = schema.find("not");
+            forbidden && explain(*forbidden, value, pointer).empty())
             add(out, pointer, "manifest.bad-value",
                 fmt::format("{} has a form that is not allowed there", name_of(pointer)),
                 std::string(forbidden->text_at("description")));
@@ -297,11 +319,13 @@ private:
                 ++matches;
                 continue;
             }
-            const bool has_wrong_type = found.front().code == "manifest.wrong-type" && found.front().pointer == pointer;
+            const bool has_wrong_type =
+                found.front().code == "manifest.wrong-type" && found.front().pointer == pointer;
             const Value* resolved = resolve(form);
             if (has_wrong_type && resolved) {
                 const std::string_view type = with_article(resolved->text_at("type"));
-                if (types.find(type) == types.npos) types += (types.empty() ? "" : " or ") + std::string(type);
+                if (types.find(type) == types.npos)
+                    types += (types.empty() ? "" : " or ") + std::string(type);
             } else if (!best || found.size() < best->size()) {
                 best = std::move(found);
             }
@@ -310,7 +334,8 @@ private:
         if (matches > 1)
             return add(out, pointer, "manifest.bad-value",
                        fmt::format("{} fits several forms of which only one may apply", name_of(pointer)));
-        if (best) out.insert(out.end(), best->begin(), best->end());
+        if (best)
+            out.insert(out.end(), best->begin(), best->end());
         else
             add(out, pointer, "manifest.wrong-type",
                 fmt::format("{} must be {}, but is {}", name_of(pointer), types, found_text(value)));
@@ -321,10 +346,11 @@ private:
     int depth_ = 0;
 };
 
-}  // namespace
+} // namespace
 
-std::vector<SchemaFinding> explain_mismatch(const Value& schema, const Value& document, const PatternSearch& search) {
+std::vector<SchemaFinding> explain_mismatch(const Value& schema, const Value& document,
+                                            const PatternSearch& search) {
     return Explainer(schema, search).explain(schema, document, "");
 }
 
-}  // namespace holdfast
+} // namespace holdfast

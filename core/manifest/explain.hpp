@@ -15,14 +15,15 @@ using PatternSearch = std::function<bool(const std::string& pattern, const std::
 
 struct SchemaFinding {
     std::string pointer;
-    bool of_key = false;  // the key at `pointer` is wrong, not its value
+    bool of_key = false; // the key at `pointer` is wrong, not its value
     std::string code, message, hint;
 };
 
 // Reports nothing where a value holds a reference: its type is not known yet.
-std::vector<SchemaFinding> explain_mismatch(const Value& schema, const Value& document, const PatternSearch& search);
+std::vector<SchemaFinding> explain_mismatch(const Value& schema, const Value& document,
+                                            const PatternSearch& search);
 
 // Longest text that is compared with a pattern: std::regex recurses once per character.
 constexpr std::size_t max_pattern_text = 2048;
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -12,8 +12,8 @@ bool holds_reference(const Value& value) {
     return !value.is_scalar() && may_hold_references(to_json(value));
 }
 
-void expand(const Value& node, const std::vector<std::string>& tokens, std::size_t depth, const std::string& pointer,
-            std::vector<std::string>& out) {
+void expand(const Value& node, const std::vector<std::string>& tokens, std::size_t depth,
+            const std::string& pointer, std::vector<std::string>& out) {
     if (depth == tokens.size()) return out.push_back(pointer);
     const std::string& token = tokens[depth];
     if (token != "*") {
@@ -29,7 +29,7 @@ void expand(const Value& node, const std::vector<std::string>& tokens, std::size
             expand((*list)[i], tokens, depth + 1, append_pointer(pointer, i), out);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> expand_pointer(const Value& document, std::string_view pattern) {
     std::vector<std::string> out;
@@ -41,8 +41,10 @@ Picked pick_identity(const KindInfo& kind, const Value& document, bool reference
     Picked picked;
     const auto value_at = [&](const std::string& pointer) -> const Value* {
         const Value* value = find_at(document, pointer);
-        if (!value) picked.missing = pointer;
-        else if (references_count && holds_reference(*value)) picked.hangs_on_reference = true;
+        if (!value)
+            picked.missing = pointer;
+        else if (references_count && holds_reference(*value))
+            picked.hangs_on_reference = true;
         return value;
     };
     const bool is_one = kind.identity.size() == 1;
@@ -69,4 +71,4 @@ Picked pick_identity(const KindInfo& kind, const Value& document, bool reference
     return picked;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -12,10 +12,10 @@
 namespace holdfast {
 
 struct Picked {
-    std::string identity;  // canonical JSON: the value itself, or a list of several
-    std::string scope;     // joined by "/"
-    bool hangs_on_reference = false;  // then both are empty
-    std::string missing;              // a pointer of the kind that the document has nothing at
+    std::string identity;            // canonical JSON: the value itself, or a list of several
+    std::string scope;               // joined by "/"
+    bool hangs_on_reference = false; // then both are empty
+    std::string missing;             // a pointer of the kind that the document has nothing at
 };
 
 Picked pick_identity(const KindInfo& kind, const Value& document, bool references_count);
@@ -23,4 +23,4 @@ Picked pick_identity(const KindInfo& kind, const Value& document, bool reference
 // The pointers in `document` that `pattern` stands for: "*" is any key or index.
 std::vector<std::string> expand_pointer(const Value& document, std::string_view pattern);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -11,9 +11,12 @@ std::optional<std::string> path_inside(std::string_view folder, std::string_view
     for (std::string_view part : {folder, path})
         for (std::string_view segment : split(part, '/')) {
             if (segment.empty() || segment == ".") continue;
-            if (segment != "..") segments.push_back(segment);
-            else if (segments.empty()) return std::nullopt;
-            else segments.pop_back();
+            if (segment != "..")
+                segments.push_back(segment);
+            else if (segments.empty())
+                return std::nullopt;
+            else
+                segments.pop_back();
         }
     std::string out;
     for (std::string_view segment : segments) out.append(out.empty() ? "" : "/").append(segment);
@@ -56,14 +59,15 @@ void IgnoreRules::add(std::string_view folder, std::string_view text) {
 // The last rule that matches decides, and files further down come after those further up.
 bool IgnoreRules::last_match(std::string_view path, bool is_folder) const {
     bool ignored = false;
-    for (const auto& [folder, rules] : rules_) {  // "" before "a" before "a/b"
+    for (const auto& [folder, rules] : rules_) { // "" before "a" before "a/b"
         const bool applies = folder.empty() || (path.starts_with(folder) && path.size() > folder.size() &&
                                                 path[folder.size()] == '/');
         if (!applies) continue;
         const std::string_view below = folder.empty() ? path : path.substr(folder.size() + 1);
         for (const Rule& rule : rules) {
             if (rule.folders_only && !is_folder) continue;
-            if (matches_glob(rule.pattern, rule.anchored ? below : name_of_file(below))) ignored = !rule.negated;
+            if (matches_glob(rule.pattern, rule.anchored ? below : name_of_file(below)))
+                ignored = !rule.negated;
         }
     }
     return ignored;
@@ -81,4 +85,4 @@ bool IgnoreRules::ignores(std::string_view path) {
     return !rules_.empty() && (folder_is_ignored(folder_of(path)) || last_match(path, false));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -27,8 +27,8 @@ private:
     bool last_match(std::string_view path, bool is_folder) const;
     bool folder_is_ignored(std::string_view folder);
 
-    std::map<std::string, std::vector<Rule>, std::less<>> rules_;  // by folder
-    std::map<std::string, bool, std::less<>> folders_;             // answers given
+    std::map<std::string, std::vector<Rule>, std::less<>> rules_; // by folder
+    std::map<std::string, bool, std::less<>> folders_;            // answers given
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -36,7 +36,11 @@ class StackLoader {
 public:
     StackLoader(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
                 const KeepBlob& keep_blob)
-        : tree_(tree), stack_(stack), catalog_(catalog), cache_(cache), router_(stack, catalog),
+        : tree_(tree),
+          stack_(stack),
+          catalog_(catalog),
+          cache_(cache),
+          router_(stack, catalog),
           context_{tree, router_, checkers_, keep_blob} {}
 
     LoadedStack load() {
@@ -72,9 +76,12 @@ private:
             const std::string_view name = name_of_file(file.path);
             if (is_hidden(file.path, stack_.path) || ignore_.ignores(file.path)) continue;
             if (!charts.empty() && is_below(charts, file.path)) continue;
-            if (file.type == TreeFile::Type::submodule) report_submodule(file.path);
-            else if (file.type == TreeFile::Type::symlink) follow(file);
-            else if (is_overlay_name(name)) report_overlay(file.path);
+            if (file.type == TreeFile::Type::submodule)
+                report_submodule(file.path);
+            else if (file.type == TreeFile::Type::symlink)
+                follow(file);
+            else if (is_overlay_name(name))
+                report_overlay(file.path);
             else if (is_manifest_name(name) && !is_project_file(file.path))
                 add({file.path, std::move(file)});
         }
@@ -97,7 +104,8 @@ private:
         std::string_view above = stack_.path;
         while (!above.empty()) {
             above = folder_of(above);
-            const std::string path = above.empty() ? ".holdfastignore" : std::string(above) + "/.holdfastignore";
+            const std::string path =
+                above.empty() ? ".holdfastignore" : std::string(above) + "/.holdfastignore";
             if (auto file = tree_.find(path)) found.push_back(*std::move(file));
         }
         for (const TreeFile& file : files)
@@ -118,7 +126,7 @@ private:
         std::set<std::string, std::less<>> charts;
         for (const TreeFile& file : files) {
             if (name_of_file(file.path) != "Chart.yaml" || ignore_.ignores(file.path)) continue;
-            if (!charts.empty() && is_below(charts, file.path)) continue;  // a chart inside a chart
+            if (!charts.empty() && is_below(charts, file.path)) continue; // a chart inside a chart
             charts.emplace(folder_of(file.path));
             Diagnostic& note = out_.problems.add({.severity = Severity::note, .code = "manifest.helm-chart"});
             note.message = fmt::format("the folder {} is a Helm chart and was skipped", folder_of(file.path));
@@ -162,7 +170,8 @@ private:
     void report_dangling(const std::string& link, const std::string& target) {
         // Links to folders are common beside manifests, so only what looks like a manifest is an error.
         if (is_manifest_name(link)) {
-            error("manifest.symlink-broken", link, fmt::format("the symlink leads to {}, which is no file", target),
+            error("manifest.symlink-broken", link,
+                  fmt::format("the symlink leads to {}, which is no file", target),
                   "only symlinks to files of the same commit are followed");
             return block_prunes(link);
         }
@@ -189,7 +198,8 @@ private:
         }
         out_.resources.reserve(selected_.size());
         cache_->get(keys, [&](std::size_t index, std::string_view bytes) {
-            if (index < indices.size()) is_done_[indices[index]] = take_record(selected_[indices[index]], bytes);
+            if (index < indices.size())
+                is_done_[indices[index]] = take_record(selected_[indices[index]], bytes);
         });
     }
 
@@ -261,8 +271,10 @@ private:
         resource.refresh_on = std::move(document.steering.refresh_on);
         for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
             out_.resources.push_back(for_instance(resource, route, i));
-        if (route.instances.size() > 1) resource = for_instance(std::move(resource), route, route.instances.size() - 1);
-        else resource.provider = route.instances.front()->name;
+        if (route.instances.size() > 1)
+            resource = for_instance(std::move(resource), route, route.instances.size() - 1);
+        else
+            resource.provider = route.instances.front()->name;
         out_.resources.push_back(std::move(resource));
     }
 
@@ -305,14 +317,17 @@ private:
         std::vector<Resource>& resources = out_.resources;
         std::vector<Resource> unique;
         bool any = false;
-        for (std::size_t i = 1; i < resources.size() && !any; ++i) any = resources[i].id == resources[i - 1].id;
+        for (std::size_t i = 1; i < resources.size() && !any; ++i)
+            any = resources[i].id == resources[i - 1].id;
         if (!any) return;
         for (std::size_t i = 0; i < resources.size();) {
             std::size_t end = i + 1;
             while (end < resources.size() && resources[end].id == resources[i].id) ++end;
             for (std::size_t j = i + 1; j < end; ++j) report_duplicate(resources[i], resources[j]);
-            if (end == i + 1) unique.push_back(std::move(resources[i]));
-            else out_.unloaded.push_back(resources[i].id);
+            if (end == i + 1)
+                unique.push_back(std::move(resources[i]));
+            else
+                out_.unloaded.push_back(resources[i].id);
             i = end;
         }
         resources = std::move(unique);
@@ -321,8 +336,8 @@ private:
     void report_duplicate(const Resource& first, const Resource& second) {
         const Span before = locate(tree_, first.origin, "/metadata/name");
         Diagnostic& problem = out_.problems.error(
-            "manifest.duplicate-id", fmt::format("{} is declared twice, first at {}", short_name(first.id.parent()),
-                                                 to_string(before)));
+            "manifest.duplicate-id", fmt::format("{} is declared twice, first at {}",
+                                                 short_name(first.id.parent()), to_string(before)));
         problem.span = locate(tree_, second.origin, "/metadata/name", &problem.excerpt);
         problem.span.length = static_cast<std::uint32_t>(second.id.name.size());
         problem.hint = "rename or remove one of them";
@@ -338,7 +353,8 @@ private:
     }
 
     void block_prunes(const std::string& path) {
-        if (out_.prunes_blocked.empty()) out_.prunes_blocked = fmt::format("{} could not be read in full", path);
+        if (out_.prunes_blocked.empty())
+            out_.prunes_blocked = fmt::format("{} could not be read in full", path);
     }
 
     void report_no_tree(Diagnostic problem) {
@@ -390,10 +406,10 @@ private:
     const Route* last_route_ = nullptr;
 };
 
-}  // namespace
+} // namespace
 
-LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
-                       const KeepBlob& keep_blob) {
+LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
+                       DocumentCache* cache, const KeepBlob& keep_blob) {
     return StackLoader(tree, stack, catalog, cache, keep_blob).load();
 }
 
@@ -401,7 +417,7 @@ Span locate(const Tree& tree, const Origin& origin, std::string_view pointer, st
     Span span{origin.file, {origin.line, 1}, 0};
     std::optional<TreeFile> file = tree.find(origin.file);
     if (!file) return span;
-    if (!origin.blob.empty()) {  // of a symlink, the file it leads to
+    if (!origin.blob.empty()) { // of a symlink, the file it leads to
         file->blob = origin.blob;
         file->type = TreeFile::Type::file;
     }
@@ -409,14 +425,17 @@ Span locate(const Tree& tree, const Origin& origin, std::string_view pointer, st
     if (!text) return span;
     // Which rules hold for scalars changes no positions; the wider ones report nothing.
     Diagnostics ignored;
-    const std::vector<Value> trees = unpack_lists(parse_yaml(*text, origin.file, ScalarRules::kubernetes, ignored));
+    const std::vector<Value> trees =
+        unpack_lists(parse_yaml(*text, origin.file, ScalarRules::kubernetes, ignored));
     if (origin.index < trees.size()) {
         const Position position = position_at(trees[origin.index], origin.pointer + std::string(pointer));
         if (position.is_known()) span.position = position;
     }
     const std::string_view bytes = *text;
-    if (excerpt) *excerpt = excerpt_of(bytes.starts_with("\xEF\xBB\xBF") ? bytes.substr(3) : bytes, span.position.line);
+    if (excerpt)
+        *excerpt =
+            excerpt_of(bytes.starts_with("\xEF\xBB\xBF") ? bytes.substr(3) : bytes, span.position.line);
     return span;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

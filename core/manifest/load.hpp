@@ -29,19 +29,19 @@ struct Catalog {
         std::map<std::string, std::string> labels;
     };
     std::vector<Instance> instances;
-    Hash fingerprint;  // of the plugins' hashes: cached results of schema checks hang on it
+    Hash fingerprint; // of the plugins' hashes: cached results of schema checks hang on it
 
     const Instance* find(std::string_view name) const;
 };
 
 struct LoadedStack {
-    std::vector<Resource> resources;      // sorted by id, then provider
+    std::vector<Resource> resources; // sorted by id, then provider
     Diagnostics problems;
-    std::vector<ResourceId> unloaded;     // documents whose id is known but that have errors
-    std::string prunes_blocked;           // why nothing may be pruned at all: a file could not be parsed
-    bool tree_is_empty = false;           // the path exists but holds no document
+    std::vector<ResourceId> unloaded; // documents whose id is known but that have errors
+    std::string prunes_blocked;       // why nothing may be pruned at all: a file could not be parsed
+    bool tree_is_empty = false;       // the path exists but holds no document
     std::size_t files = 0, documents = 0, from_cache = 0;
-    Hash inputs;                          // of everything that was read
+    Hash inputs; // of everything that was read
 };
 
 // Parsed documents by the content of their file. The store serves it; here it is only an interface, because
@@ -59,10 +59,11 @@ public:
 using KeepBlob = std::function<void(const Hash& hash, std::string_view bytes)>;
 
 // `cache` may be null. Without `keep_blob` the bytes of named files are only hashed. Never throws.
-LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog, DocumentCache* cache,
-                       const KeepBlob& keep_blob = {});
+LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
+                       DocumentCache* cache, const KeepBlob& keep_blob = {});
 
-// The schema of one of the engine's own kinds ("Stack", "Provider", ...), for `holdfast schema`. Null otherwise.
+// The schema of one of the engine's own kinds ("Stack", "Provider", ...), for `holdfast schema`. Null
+// otherwise.
 const Value* engine_schema(std::string_view kind);
 
 // Checks a whole document against a JSON Schema: pointer, message, suggestion; spans come from the
@@ -79,4 +80,4 @@ public:
 // are not kept for documents that are fine.
 Span locate(const Tree& tree, const Origin& origin, std::string_view pointer, std::string* excerpt = nullptr);
 
-}  // namespace holdfast
+} // namespace holdfast

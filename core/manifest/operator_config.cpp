@@ -50,6 +50,13 @@ constexpr std::string_view config_schema = R"json({
   }
 })json";
 
+std::string own_code(std::string_view code) {
+    if (code == "manifest.unknown-key") return "config.unknown-key";
+    if (code == "manifest.missing-key") return "config.missing-key";
+    if (code == "manifest.wrong-type") return "config.wrong-type";
+    return "config.bad-value";
+}
+
 // The schema's findings, under this file's own codes.
 void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
     static const Value schema = *parse_json(config_schema);
@@ -58,7 +65,7 @@ void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
     Diagnostics found;
     (*checker)->check(tree, found);
     for (Diagnostic problem : found) {
-        problem.code = "config" + problem.code.substr(problem.code.find('.'));
+        problem.code = own_code(problem.code);
         problems.add(source.place(problem));
     }
 }
@@ -86,7 +93,8 @@ std::string beside(const std::string& config, std::string_view path) {
     return folder.empty() ? std::string(path) : folder + "/" + std::string(path);
 }
 
-SecretSource read_secret(const Value& tree, const std::string& path, const SourceText& source, Diagnostics& problems) {
+SecretSource read_secret(const Value& tree, const std::string& path, const SourceText& source,
+                         Diagnostics& problems) {
     SecretSource secret{.name = std::string(tree.text_at("name"))};
     secret.file = beside(path, tree.text_at("file"));
     secret.files = text_map_of(tree.find("files"));
@@ -95,14 +103,16 @@ SecretSource read_secret(const Value& tree, const std::string& path, const Sourc
     secret.stacks = texts_of(tree.find("stacks"));
     secret.providers = texts_of(tree.find("providers"));
     if (const int ways = !secret.file.empty() + !secret.files.empty() + !secret.env.empty(); ways != 1)
-        source.error(problems, "config.bad-secret",
-                     fmt::format("the secret {} has {}", secret.name, ways == 0 ? "no source" : "several sources"),
-                     tree.position, 0, "give it exactly one of `file`, `files` and `env`");
+        source.error(
+            problems, "config.bad-secret",
+            fmt::format("the secret {} has {}", secret.name, ways == 0 ? "no source" : "several sources"),
+            tree.position, 0, "give it exactly one of `file`, `files` and `env`");
     return secret;
 }
 
 void read_plugins(const Value& tree, OperatorConfig& config) {
-    for (const std::string& path : texts_of(tree.find("paths"))) config.plugin_paths.push_back(beside(config.path, path));
+    for (const std::string& path : texts_of(tree.find("paths")))
+        config.plugin_paths.push_back(beside(config.path, path));
     for (const auto& [name, hex] : text_map_of(tree.find("pins")))
         if (const auto hash = hash_from_hex(hex)) config.plugin_pins[name] = *hash;
     const Value* demand = tree.find("demandPins");
@@ -113,18 +123,22 @@ void check_trust(const std::string& path, Diagnostics& problems) {
     const std::optional<FileTrust> trust = trust_of(path);
     if (!trust) return;
     std::string why;
-    if (!trust->owner_is_trusted) why = "belongs to another user";
-    else if (trust->writable_by_others) why = fmt::format("can be written by others (mode {:04o})", trust->mode & 07777);
+    if (!trust->owner_is_trusted)
+        why = "belongs to another user";
+    else if (trust->writable_by_others)
+        why = fmt::format("can be written by others (mode {:04o})", trust->mode & 07777);
     if (why.empty()) return;
     Diagnostic& problem = problems.error("config.unsafe-file", fmt::format("{} {}", path, why));
     problem.span.file = path;
-    problem.hint = fmt::format("it decides which code runs: chown it to yourself or root, then chmod go-w {}", path);
+    problem.hint =
+        fmt::format("it decides which code runs: chown it to yourself or root, then chmod go-w {}", path);
 }
 
 std::string find_config(Diagnostics& problems) {
     if (const auto named = environment("HOLDFAST_CONFIG")) {
         if (!exists(*named))
-            problems.error("config.unreadable", fmt::format("$HOLDFAST_CONFIG names {}, which does not exist", *named));
+            problems.error("config.unreadable",
+                           fmt::format("$HOLDFAST_CONFIG names {}, which does not exist", *named));
         return *named;
     }
     for (const std::string& folder : {config_directory(), std::string("/etc/holdfast")})
@@ -132,21 +146,24 @@ std::string find_config(Diagnostics& problems) {
     return {};
 }
 
-}  // namespace
+} // namespace
 
 const SecretSource* OperatorConfig::secret(const std::string& name) const {
-    auto it = std::find_if(secrets.begin(), secrets.end(), [&](const SecretSource& s) { return s.name == name; });
+    auto it =
+        std::find_if(secrets.begin(), secrets.end(), [&](const SecretSource& s) { return s.name == name; });
     return it == secrets.end() ? nullptr : &*it;
 }
 
-OperatorConfig parse_operator_config(const std::string& text, const std::string& path, Diagnostics& problems) {
+OperatorConfig parse_operator_config(const std::string& text, const std::string& path,
+                                     Diagnostics& problems) {
     OperatorConfig config{.path = path};
     const SourceText source{path, text};
     Diagnostics found;
     const std::vector<YamlDocument> documents = parse_yaml(text, path, ScalarRules::strict, found);
     if (documents.size() > 1)
-        source.error(found, "config.several-documents", "the configuration is one document, this file has several",
-                     documents[1].tree.position, 0, "remove the --- lines");
+        source.error(found, "config.several-documents",
+                     "the configuration is one document, this file has several", documents[1].tree.position,
+                     0, "remove the --- lines");
     if (!documents.empty()) {
         const Value& tree = documents.front().tree;
         check(tree, source, found);
@@ -156,7 +173,8 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
             for (const Value& secret : *secrets->if_list()) {
                 const std::string name(secret.text_at("name"));
                 if (config.secret(name))
-                    source.error(found, "config.bad-secret", fmt::format("the secret {} is defined twice", name),
+                    source.error(found, "config.bad-secret",
+                                 fmt::format("the secret {} is defined twice", name),
                                  position_at(secret, "/name"), name.size());
                 config.secrets.push_back(read_secret(secret, path, source, found));
             }
@@ -182,4 +200,4 @@ OperatorConfig load_operator_config(Diagnostics& problems) {
     return problems.has_errors() ? OperatorConfig{} : parse_operator_config(*text, path, problems);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

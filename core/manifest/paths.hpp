@@ -13,4 +13,4 @@ std::optional<std::string> path_inside(std::string_view folder, std::string_view
 std::string_view folder_of(std::string_view path);
 std::string_view name_of_file(std::string_view path);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -28,9 +28,7 @@ struct SourceText {
         problem.hint = std::move(hint);
         return place(problem);
     }
-    std::string_view without_mark() const {
-        return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
-    }
+    std::string_view without_mark() const { return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text; }
 };
 
-}  // namespace holdfast
+} // namespace holdfast

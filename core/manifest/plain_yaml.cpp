@@ -39,8 +39,8 @@ public:
 
 private:
     static bool is_word(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' ||
-               c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '/' || c == '.';
     }
     static bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -49,7 +49,9 @@ private:
     bool is_end(std::size_t pos) const { return at(pos) == '\n' || (at(pos) == '\r' && at(pos + 1) == '\n'); }
     bool is_blank_or_end(std::size_t pos) const { return at(pos) == ' ' || is_end(pos); }
     std::size_t indent() const { return pos_ - line_start_; }
-    Position position(std::size_t pos) const { return {line_, static_cast<std::uint32_t>(pos - line_start_ + 1)}; }
+    Position position(std::size_t pos) const {
+        return {line_, static_cast<std::uint32_t>(pos - line_start_ + 1)};
+    }
     Position here() const { return position(pos_); }
     bool is_item() const { return at(pos_) == '-' && is_blank_or_end(pos_ + 1); }
     bool is_marker() const { return indent() == 0 && text_.substr(pos_, 3) == "---"; }
@@ -67,7 +69,8 @@ private:
                 next_line();
                 continue;
             }
-            const bool is_directive_or_end = indent() == 0 && (at(pos_) == '%' || text_.substr(pos_, 3) == "...");
+            const bool is_directive_or_end =
+                indent() == 0 && (at(pos_) == '%' || text_.substr(pos_, 3) == "...");
             if (is_directive_or_end || is_control(at(pos_))) throw GiveUp{};
             return;
         }
@@ -92,8 +95,10 @@ private:
 
     // What stands in column `column` begins here.
     void block(std::size_t column) {
-        if (is_item()) list(column);
-        else map(column);
+        if (is_item())
+            list(column);
+        else
+            map(column);
     }
 
     // Behind a value the next content stands in the same column, or further left.
@@ -117,9 +122,12 @@ private:
             }
             const Position colon = position(pos_);
             require_rest_empty(pos_);
-            if (!at_end_ && !is_marker() && indent() > column) block(indent());
-            else if (!at_end_ && !is_marker() && indent() == column && is_item()) list(column);
-            else builder_.null(colon, 0);
+            if (!at_end_ && !is_marker() && indent() > column)
+                block(indent());
+            else if (!at_end_ && !is_marker() && indent() == column && is_item())
+                list(column);
+            else
+                builder_.null(colon, 0);
         } while (continues(column));
         builder_.end_map();
     }
@@ -141,9 +149,12 @@ private:
             return;
         }
         pos_ = behind;
-        if (is_item()) list(indent());
-        else if (is_key()) map(indent());
-        else inline_value(column);
+        if (is_item())
+            list(indent());
+        else if (is_key())
+            map(indent());
+        else
+            inline_value(column);
     }
 
     std::size_t skip_blanks(std::size_t pos) const {
@@ -246,8 +257,10 @@ private:
     std::size_t flow(std::size_t pos) {
         const bool is_map = at(pos) == '{';
         const char close = is_map ? '}' : ']';
-        if (is_map) builder_.start_map(position(pos), {}, 0);
-        else builder_.start_list(position(pos), {}, 0);
+        if (is_map)
+            builder_.start_map(position(pos), {}, 0);
+        else
+            builder_.start_list(position(pos), {}, 0);
         pos = skip_blanks(pos + 1);
         for (bool first = true; at(pos) != close || !first; first = false) {
             if (is_map) pos = flow_key(pos);
@@ -256,8 +269,10 @@ private:
             if (at(pos) != ',') throw GiveUp{};
             pos = skip_blanks(pos + 1);
         }
-        if (is_map) builder_.end_map();
-        else builder_.end_list();
+        if (is_map)
+            builder_.end_map();
+        else
+            builder_.end_list();
         return pos + 1;
     }
 
@@ -285,7 +300,8 @@ private:
         std::size_t end = pos;
         while (is_word(at(end)) || (at(end) == '-' && (end > pos || is_word(at(end + 1))))) ++end;
         const char behind = at(skip_blanks(end));
-        const bool ends_well = behind == ',' || behind == ']' || behind == '}' || (behind == ':' && at(end) == ':');
+        const bool ends_well =
+            behind == ',' || behind == ']' || behind == '}' || (behind == ':' && at(end) == ':');
         if (end == pos || !ends_well) throw GiveUp{};
         builder_.scalar(start, {}, 0, text_.substr(pos, end - pos), ScalarStyle::plain);
         return end;
@@ -295,8 +311,10 @@ private:
     void literal(std::size_t column) {
         const Position start = here();
         char chomping = at(++pos_);
-        if (chomping == '-' || chomping == '+') ++pos_;
-        else chomping = ' ';
+        if (chomping == '-' || chomping == '+')
+            ++pos_;
+        else
+            chomping = ' ';
         if (!is_end(pos_)) throw GiveUp{};
         next_line();
         scratch_.clear();
@@ -307,7 +325,7 @@ private:
         if (content == scratch_.npos) throw GiveUp{};
         if (chomping != '+') scratch_.resize(content + 1);
         if (chomping == ' ') scratch_ += '\n';
-        if (text_.back() != '\n') throw GiveUp{};  // how the last line ends then is yaml-cpp's affair
+        if (text_.back() != '\n') throw GiveUp{}; // how the last line ends then is yaml-cpp's affair
         builder_.scalar(start, {}, 0, scratch_, ScalarStyle::quoted);
         next_content();
         if (!at_end_ && indent() > column && !is_marker()) throw GiveUp{};
@@ -343,7 +361,7 @@ private:
     std::string scratch_;
 };
 
-}  // namespace
+} // namespace
 
 std::optional<std::vector<YamlDocument>> parse_plain_yaml(std::string_view text, const std::string& file,
                                                           ScalarRules rules, const YamlLimits& limits) {
@@ -360,4 +378,4 @@ std::optional<std::vector<YamlDocument>> parse_plain_yaml(std::string_view text,
     return builder.take();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

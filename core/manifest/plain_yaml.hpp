@@ -19,4 +19,4 @@ std::optional<std::vector<YamlDocument>> parse_plain_yaml(std::string_view text,
 std::vector<YamlDocument> parse_yaml_events(std::string_view text, const std::string& file, ScalarRules rules,
                                             Diagnostics& problems, const YamlLimits& limits);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -67,8 +67,9 @@ private:
     void read(const Value& tree, Origin origin) {
         const std::string kind(tree.text_at("kind"));
         if (!tree.is_map() || kind.empty() || tree.text_at("apiVersion").empty()) {
-            source_.error(problems_, "manifest.not-a-resource", "a document without apiVersion and kind", tree.position,
-                          0, fmt::format("begin it with \"apiVersion: {}\" and a kind", engine_api_version));
+            source_.error(problems_, "manifest.not-a-resource", "a document without apiVersion and kind",
+                          tree.position, 0,
+                          fmt::format("begin it with \"apiVersion: {}\" and a kind", engine_api_version));
             return;
         }
         const Value* schema = engine_schema(kind);
@@ -90,9 +91,10 @@ private:
         const std::string hint = !is_ours ? "move it into the folder of a stack"
                                  : near   ? fmt::format("did you mean \"{}\"?", *near)
                                           : "kinds: " + join(engine_kinds(), ", ");
-        source_.error(problems_, "manifest.unknown-kind",
-                      fmt::format("{} {} does not belong into {}", tree.text_at("apiVersion"), kind, source_.file),
-                      position_at(tree, "/kind"), kind.size(), hint);
+        source_.error(
+            problems_, "manifest.unknown-kind",
+            fmt::format("{} {} does not belong into {}", tree.text_at("apiVersion"), kind, source_.file),
+            position_at(tree, "/kind"), kind.size(), hint);
     }
 
     bool note_name(const Value& tree, const std::string& kind) {
@@ -101,8 +103,8 @@ private:
         const auto [it, is_new] = names_.emplace(kind + "/" + name, position);
         if (is_new) return true;
         source_.error(problems_, "manifest.duplicate-id",
-                      fmt::format("there are two documents {}/{}, the first at {}:{}", kind, name, it->second.line,
-                                  it->second.column),
+                      fmt::format("there are two documents {}/{}, the first at {}:{}", kind, name,
+                                  it->second.line, it->second.column),
                       position, name.size(), "rename one of them");
         return false;
     }
@@ -134,7 +136,8 @@ private:
     void take_stack(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
         StackDocument stack{.name = name, .origin = std::move(origin)};
         stack.source = spec.text_at("source");
-        if (const auto path = path_inside("", spec.text_at("path"))) stack.path = *path;
+        if (const auto path = path_inside("", spec.text_at("path")))
+            stack.path = *path;
         else
             source_.error(problems_, "manifest.path-escapes",
                           fmt::format("the path \"{}\" leaves the repository", spec.text_at("path")),
@@ -163,7 +166,8 @@ private:
 
     static void read_limits(const Value& spec, BlastLimits& limits) {
         if (const Value* share = spec.find("maxShare"))
-            limits.max_share = share->if_real() ? *share->if_real() : static_cast<double>(*share->if_integer());
+            limits.max_share =
+                share->if_real() ? *share->if_real() : static_cast<double>(*share->if_integer());
         limits.share_from = count_at(spec, "shareFrom", limits.share_from);
         limits.all_from = count_at(spec, "allFrom", limits.all_from);
         limits.max_leaves = count_at(spec, "maxLeaves", limits.max_leaves);
@@ -186,14 +190,16 @@ private:
 
     std::vector<std::string> instances_of(const Value& value, const std::vector<std::string>& known,
                                           const std::string& group) {
-        if (value.is_string()) return check_known("provider", value, known) ? Names{*value.if_string()} : Names{};
+        if (value.is_string())
+            return check_known("provider", value, known) ? Names{*value.if_string()} : Names{};
         if (value.is_list()) {
             std::vector<std::string> names;
             for (const Value& name : *value.if_list())
                 if (check_known("provider", name, known)) names.push_back(*name.if_string());
             return names;
         }
-        const std::map<std::string, std::string> wanted = text_map_of(find_at(value, "/selector/matchLabels"));
+        const std::map<std::string, std::string> wanted =
+            text_map_of(find_at(value, "/selector/matchLabels"));
         std::vector<std::string> names;
         for (const ProviderDocument& provider : project_.providers) {
             const bool matches = std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
@@ -213,20 +219,22 @@ private:
         const std::string& text = *name.if_string();
         if (std::find(known.begin(), known.end(), text) != known.end()) return true;
         const auto near = closest(text, known);
-        std::string hint = near             ? fmt::format("did you mean \"{}\"?", *near)
-                           : known.empty()  ? fmt::format("{} declares none", source_.file)
-                                            : "known: " + join(known, ", ");
-        source_.error(problems_, fmt::format("manifest.unknown-{}", what),
-                      fmt::format("there is no {} \"{}\"", what, text), name.position, text.size(), std::move(hint));
+        std::string hint = near            ? fmt::format("did you mean \"{}\"?", *near)
+                           : known.empty() ? fmt::format("{} declares none", source_.file)
+                                           : "known: " + join(known, ", ");
+        source_.error(problems_, what == "stack" ? "manifest.unknown-stack" : "manifest.unknown-provider",
+                      fmt::format("there is no {} \"{}\"", what, text), name.position, text.size(),
+                      std::move(hint));
         return false;
     }
 
     void check_source(const StackDocument& stack, const Value& tree) {
         const bool is_known = sources_.contains(stack.source);
         source_.error(problems_, is_known ? "manifest.source-unsupported" : "manifest.unknown-source",
-                      is_known ? fmt::format("stack {} names the source \"{}\", which commands do not serve yet",
-                                             stack.name, stack.source)
-                               : fmt::format("there is no source \"{}\"", stack.source),
+                      is_known
+                          ? fmt::format("stack {} names the source \"{}\", which commands do not serve yet",
+                                        stack.name, stack.source)
+                          : fmt::format("there is no source \"{}\"", stack.source),
                       position_at(tree, "/spec/source"), stack.source.size(),
                       is_known ? "leave out `source` to use this repository at HEAD" : "");
     }
@@ -257,19 +265,20 @@ private:
         for (auto it = std::find(way.begin(), way.end(), name); it != way.end(); ++it) circle += *it + " -> ";
         source_.error(problems_, "manifest.stack-cycle",
                       fmt::format("stacks depend on each other in a circle: {}{}", circle, name),
-                      position_at(*stack_trees_[index], "/spec/dependsOn", true), 9, "take out one of these dependencies");
+                      position_at(*stack_trees_[index], "/spec/dependsOn", true), 9,
+                      "take out one of these dependencies");
     }
 
     SourceText source_;
     Diagnostics& problems_;
     Project project_;
     std::vector<YamlDocument> documents_;
-    std::vector<const Value*> stack_trees_;  // as Project::stacks
+    std::vector<const Value*> stack_trees_; // as Project::stacks
     std::map<std::string, Position> names_;
     std::set<std::string> sources_;
 };
 
-}  // namespace
+} // namespace
 
 Project load_project(std::string_view text, const std::string& file, Diagnostics& problems) {
     Diagnostics found;
@@ -279,4 +288,4 @@ Project load_project(std::string_view text, const std::string& file, Diagnostics
     return project;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

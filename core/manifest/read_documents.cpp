@@ -19,7 +19,8 @@ namespace holdfast {
 
 namespace {
 
-// Problems that leave the structure of the document as it is; after all others the rest of the file is unknown.
+// Problems that leave the structure of the document as it is; after all others the rest of the file is
+// unknown.
 bool leaves_structure(std::string_view code) {
     constexpr std::array<std::string_view, 4> codes{"manifest.duplicate-key", "manifest.ambiguous-scalar",
                                                     "manifest.bad-tag", "manifest.bad-merge"};
@@ -29,7 +30,8 @@ bool leaves_structure(std::string_view code) {
 // kubectl get -o yaml writes such lists; a typed one (ConfigMapList) leaves out what is the same for all.
 bool is_list(const Value& tree) {
     const Value* items = tree.find("items");
-    return items && items->is_list() && tree.text_at("kind").ends_with("List") && !tree.text_at("apiVersion").empty();
+    return items && items->is_list() && tree.text_at("kind").ends_with("List") &&
+           !tree.text_at("apiVersion").empty();
 }
 
 void unpack(Value tree, std::vector<Value>& out) {
@@ -52,9 +54,9 @@ void unpack(Value tree, std::vector<Value>& out) {
 // The documents of a file under one set of scalar rules, with the problems of each.
 struct Reading {
     std::vector<YamlDocument> documents;
-    std::vector<Diagnostics> own;  // by document
-    Diagnostics rest;              // of no document in particular
-    bool is_broken = false;        // what follows the last document is unknown
+    std::vector<Diagnostics> own; // by document
+    Diagnostics rest;             // of no document in particular
+    bool is_broken = false;       // what follows the last document is unknown
 };
 
 Reading read_with(const SourceText& source, ScalarRules rules) {
@@ -68,8 +70,10 @@ Reading read_with(const SourceText& source, ScalarRules rules) {
             reading.documents.begin(), reading.documents.end(),
             [&](const YamlDocument& document) { return document.line > problem.span.position.line; });
         reading.is_broken |= !is_local;
-        if (!is_local || behind == reading.documents.begin()) reading.rest.add(problem);
-        else reading.own[static_cast<std::size_t>(behind - reading.documents.begin() - 1)].add(problem);
+        if (!is_local || behind == reading.documents.begin())
+            reading.rest.add(problem);
+        else
+            reading.own[static_cast<std::size_t>(behind - reading.documents.begin() - 1)].add(problem);
     }
     return reading;
 }
@@ -101,7 +105,8 @@ private:
     ScalarRules rules_of(const Value& tree, ScalarRules guess) const {
         const std::string_view api_version = tree.text_at("apiVersion");
         if (api_version.empty() || !context_.router.has_kubernetes()) return guess;
-        return context_.router.group_follows_kubernetes(api_version) ? ScalarRules::kubernetes : ScalarRules::strict;
+        return context_.router.group_follows_kubernetes(api_version) ? ScalarRules::kubernetes
+                                                                     : ScalarRules::strict;
     }
 
     void read_document(YamlDocument document, const Diagnostics& syntax) {
@@ -139,8 +144,10 @@ private:
         add_all(found);
         const Route& route =
             context_.router.route(document.api_version, document.id.kind, document.steering.provider);
-        if (!route.ok()) report_route(route.problem, tree, provider_at);
-        else check(tree, route, document);
+        if (!route.ok())
+            report_route(route.problem, tree, provider_at);
+        else
+            check(tree, route, document);
         if (errors_ == problems_before && !has_syntax_errors_) {
             document.document = make_document(tree);
             out_.documents.push_back(std::move(document));
@@ -174,16 +181,19 @@ private:
         document.index = index_;
         const bool is_ours = !context_.router.group_follows_kubernetes(api_version);
         return read_name(tree, "name", true, is_ours, document.id.name) &&
-               read_name(tree, "namespace", false, is_ours, document.id.name_space) && check_kind_name(tree, kind);
+               read_name(tree, "namespace", false, is_ours, document.id.name_space) &&
+               check_kind_name(tree, kind);
     }
 
     bool report_no_resource(const Value& tree) {
         std::string what = "apiVersion and kind";
-        if (!tree.text_at("apiVersion").empty()) what = "a kind";
-        else if (!tree.text_at("kind").empty()) what = "an apiVersion";
-        const std::string message = tree.is_map() ? fmt::format("a document without {}", what)
-                                                  : fmt::format("a document that is a {}, not a resource",
-                                                                tree.type_name());
+        if (!tree.text_at("apiVersion").empty())
+            what = "a kind";
+        else if (!tree.text_at("kind").empty())
+            what = "an apiVersion";
+        const std::string message =
+            tree.is_map() ? fmt::format("a document without {}", what)
+                          : fmt::format("a document that is a {}, not a resource", tree.type_name());
         error("manifest.not-a-resource", message, tree.position, 0,
               "if this is no manifest, name the file in .holdfastignore");
         return false;
@@ -192,8 +202,8 @@ private:
     bool check_kind_name(const Value& tree, std::string_view kind) {
         const bool is_capital = kind.front() >= 'A' && kind.front() <= 'Z';
         if (is_capital && kind.find_first_of("/ :#") == kind.npos) return true;
-        error("manifest.bad-name", fmt::format("\"{}\" cannot be a kind", kind), position_at(tree, "/kind"), kind.size(),
-              "kinds are one word with a capital first letter");
+        error("manifest.bad-name", fmt::format("\"{}\" cannot be a kind", kind), position_at(tree, "/kind"),
+              kind.size(), "kinds are one word with a capital first letter");
         return false;
     }
 
@@ -209,15 +219,18 @@ private:
         }
         const std::string* text = name->if_string();
         if (!text) {
-            error("manifest.wrong-type", fmt::format("metadata.{} must be text, but is a {}", key, name->type_name()),
+            error("manifest.wrong-type",
+                  fmt::format("metadata.{} must be text, but is a {}", key, name->type_name()),
                   position_at(tree, pointer), 0, fmt::format("write \"{}\"", to_json(*name)));
             return false;
         }
         // Kubernetes has names such as system:node, which its server checks by kind.
-        const bool is_fine = is_ours ? is_name(*text) : !text->empty() && text->find_first_of("/ #") == text->npos;
+        const bool is_fine =
+            is_ours ? is_name(*text) : !text->empty() && text->find_first_of("/ #") == text->npos;
         if (!is_fine)
-            error("manifest.bad-name", fmt::format("\"{}\" cannot be a {}", *text, key), position_at(tree, pointer),
-                  text->size(), "names are lower-case letters, digits, '-' and '.'");
+            error("manifest.bad-name", fmt::format("\"{}\" cannot be a {}", *text, key),
+                  position_at(tree, pointer), text->size(),
+                  "names are lower-case letters, digits, '-' and '.'");
         if (is_fine) out = *text;
         return is_fine;
     }
@@ -237,8 +250,10 @@ private:
         document.compiles = route.kind->compiles;
         Diagnostics found;
         Diagnostic broken;
-        if (const SchemaChecker* checker = context_.checkers.of(*route.kind, &broken)) checker->check(tree, found);
-        else if (!broken.code.empty()) found.add(broken);
+        if (const SchemaChecker* checker = context_.checkers.of(*route.kind, &broken))
+            checker->check(tree, found);
+        else if (!broken.code.empty())
+            found.add(broken);
         const bool fits = !found.has_errors();
         add_all(found);
         document.has_references = !route.follows_kubernetes && may_hold_references(source_.text) &&
@@ -289,12 +304,14 @@ private:
                             "name the file itself: its bytes are read with the manifest");
         const auto path = path_inside(folder_of(source_.file), *named);
         if (!path)
-            return complain("manifest.path-escapes", fmt::format("the path \"{}\" leaves the repository", *named),
+            return complain("manifest.path-escapes",
+                            fmt::format("the path \"{}\" leaves the repository", *named),
                             "paths are relative to the file that names them");
         const std::optional<TreeFile> file = context_.tree.find(*path);
         if (!file || file->type != TreeFile::Type::file)
             return complain("manifest.bad-file",
-                            file ? fmt::format("{} is no plain file", *path) : fmt::format("there is no file {}", *path),
+                            file ? fmt::format("{} is no plain file", *path)
+                                 : fmt::format("there is no file {}", *path),
                             "paths are relative to the file that names them, in the same commit");
         const Result<std::string> bytes = context_.tree.read(*file, largest);
         if (!bytes) return complain(bytes.error().code, bytes.error().message, bytes.error().hint);
@@ -327,7 +344,7 @@ private:
     bool has_syntax_errors_ = false;
 };
 
-}  // namespace
+} // namespace
 
 const SchemaChecker* Checkers::of(const KindInfo& kind, Diagnostic* problem) {
     auto found = checkers_.find(&kind);
@@ -335,7 +352,8 @@ const SchemaChecker* Checkers::of(const KindInfo& kind, Diagnostic* problem) {
     std::shared_ptr<const SchemaChecker>& checker = checkers_[&kind];
     if (kind.schema.is_null()) return nullptr;
     Result<std::shared_ptr<const SchemaChecker>> compiled = SchemaChecker::compile(kind.schema);
-    if (compiled) checker = *std::move(compiled);
+    if (compiled)
+        checker = *std::move(compiled);
     else {
         *problem = compiled.error();
         problem->message = fmt::format("kind {}: {}", kind.id(), problem->message);
@@ -357,7 +375,8 @@ ScalarRules guess_rules(std::string_view text, Router& router) {
     std::string_view value = text.substr(text.find(':', at) + 1);
     value = value.substr(0, std::min(value.find_first_of("\n#"), value.size()));
     value = trim(value);
-    if (value.size() > 1 && (value.front() == '"' || value.front() == '\'')) value = value.substr(1, value.size() - 2);
+    if (value.size() > 1 && (value.front() == '"' || value.front() == '\''))
+        value = value.substr(1, value.size() - 2);
     return router.group_follows_kubernetes(value) ? ScalarRules::kubernetes : ScalarRules::strict;
 }
 
@@ -367,4 +386,4 @@ ReadFile read_documents(const std::string& file, std::string_view text, const Re
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

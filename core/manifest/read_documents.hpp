@@ -1,5 +1,6 @@
 #pragma once
-// One file of a stack -> its documents: parsed, identified, checked against their schemas. Private to manifest.
+// One file of a stack -> its documents: parsed, identified, checked against their schemas. Private to
+// manifest.
 
 #include <map>
 #include <memory>
@@ -31,12 +32,12 @@ struct ReadContext {
 };
 
 struct ReadFile {
-    std::vector<ParsedDocument> documents;  // those without errors
-    std::size_t count = 0;                  // of all
+    std::vector<ParsedDocument> documents; // those without errors
+    std::size_t count = 0;                 // of all
     Diagnostics problems;
-    std::vector<ResourceId> unloaded;       // ids of those with errors
-    bool ids_unknown = false;               // something in the file could not be identified
-    std::vector<std::pair<std::string, Hash>> named_files;  // read through KindInfo::files
+    std::vector<ResourceId> unloaded;                      // ids of those with errors
+    bool ids_unknown = false;                              // something in the file could not be identified
+    std::vector<std::pair<std::string, Hash>> named_files; // read through KindInfo::files
 };
 
 ReadFile read_documents(const std::string& file, std::string_view text, const ReadContext& context);
@@ -46,4 +47,4 @@ std::vector<Value> unpack_lists(std::vector<YamlDocument> documents);
 // Which rules a file is read with first, guessed from its first apiVersion.
 ScalarRules guess_rules(std::string_view text, Router& router);
 
-}  // namespace holdfast
+} // namespace holdfast

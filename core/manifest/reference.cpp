@@ -43,7 +43,8 @@ public:
         std::vector<std::string> steps;
         bool first_was_quoted = false;
         for (skip_blanks(); !at_end(); skip_blanks()) {
-            const bool is_quoted = text_.substr(pos_).starts_with("[\"") || text_.substr(pos_).starts_with("['");
+            const bool is_quoted =
+                text_.substr(pos_).starts_with("[\"") || text_.substr(pos_).starts_with("['");
             if (steps.empty()) first_was_quoted = is_quoted;
             Result<std::string> step = take_step();
             if (!step) return step.error();
@@ -58,7 +59,8 @@ public:
             if (!producer) return wrong(producer.error().message);
             reference_.producer = *std::move(producer);
         }
-        reference_.path.assign(std::make_move_iterator(steps.begin() + 1), std::make_move_iterator(steps.end()));
+        reference_.path.assign(std::make_move_iterator(steps.begin() + 1),
+                               std::make_move_iterator(steps.end()));
         return reference_;
     }
 
@@ -134,7 +136,7 @@ std::size_t find_closing(std::string_view text, std::size_t from) {
             return i;
         }
     }
-    return text.find(closing, from);  // a stray quote is the parser's to report
+    return text.find(closing, from); // a stray quote is the parser's to report
 }
 
 class Splitter {
@@ -176,10 +178,11 @@ private:
             return opening.size();
         }
         if (end == text.npos) {
-            pieces_.push_back({std::string(text),
-                               Result<Reference>(failure("reference.syntax",
-                                                         fmt::format("the reference \"{}\" has no closing }}}}", text),
-                                                         "close it, or write $${{ for plain text"))});
+            pieces_.push_back(
+                {std::string(text),
+                 Result<Reference>(failure("reference.syntax",
+                                           fmt::format("the reference \"{}\" has no closing }}}}", text),
+                                           "close it, or write $${{ for plain text"))});
             return text.size();
         }
         const std::size_t size = end + closing.size();
@@ -199,8 +202,10 @@ std::string path_text(const std::vector<std::string>& path) {
     std::string out;
     for (const std::string& step : path) {
         const bool is_index = !step.empty() && step.find_first_not_of("0123456789") == step.npos;
-        if (is_index) out += fmt::format("[{}]", step);
-        else out += (out.empty() ? "" : ".") + step;
+        if (is_index)
+            out += fmt::format("[{}]", step);
+        else
+            out += (out.empty() ? "" : ".") + step;
     }
     return out;
 }
@@ -208,7 +213,8 @@ std::string path_text(const std::vector<std::string>& path) {
 template <typename Node, typename Visit>
 void for_each_text(Node& node, std::string pointer, const Visit& visit) {
     if (auto* list = node.if_list()) {
-        for (std::size_t i = 0; i < list->size(); ++i) for_each_text((*list)[i], append_pointer(pointer, i), visit);
+        for (std::size_t i = 0; i < list->size(); ++i)
+            for_each_text((*list)[i], append_pointer(pointer, i), visit);
     } else if (auto* map = node.if_map()) {
         for (auto& entry : *map) for_each_text(entry.value, append_pointer(pointer, entry.key), visit);
     } else if (const std::string* text = node.if_string(); text && may_hold_references(*text)) {
@@ -239,7 +245,7 @@ private:
     std::optional<Value> interpolate(const std::vector<Piece>& pieces, const std::string& pointer) {
         std::string text;
         bool is_known = true;
-        for (const Piece& piece : pieces) {  // all of them, so that all problems and waits are found
+        for (const Piece& piece : pieces) { // all of them, so that all problems and waits are found
             if (!piece.reference) {
                 text += piece.text;
                 continue;
@@ -247,7 +253,8 @@ private:
             std::optional<Value> value = value_of(piece, pointer);
             if (value && !value->is_scalar()) {
                 report(failure("reference.not-scalar",
-                               fmt::format("{} is a {} and cannot be put into text", piece.text, value->type_name()),
+                               fmt::format("{} is a {} and cannot be put into text", piece.text,
+                                           value->type_name()),
                                "let the reference stand alone, or name one member"),
                        pointer);
                 value.reset();
@@ -276,10 +283,12 @@ private:
         if (resolution.sensitive && (out_.sensitive.empty() || out_.sensitive.back() != pointer))
             out_.sensitive.push_back(pointer);
         if (resolution.state == Resolution::State::known) return std::move(resolution.value);
-        if (resolution.state == Resolution::State::error) report(std::move(resolution.problem), pointer);
+        if (resolution.state == Resolution::State::error)
+            report(std::move(resolution.problem), pointer);
         else {
             const Wait wait{reference.producer, path_text(reference.path)};
-            if (std::find(out_.waits.begin(), out_.waits.end(), wait) == out_.waits.end()) out_.waits.push_back(wait);
+            if (std::find(out_.waits.begin(), out_.waits.end(), wait) == out_.waits.end())
+                out_.waits.push_back(wait);
         }
         return std::nullopt;
     }
@@ -293,9 +302,11 @@ private:
     ResolvedDocument& out_;
 };
 
-}  // namespace
+} // namespace
 
-bool may_hold_references(std::string_view json_or_yaml) { return json_or_yaml.find(opening) != json_or_yaml.npos; }
+bool may_hold_references(std::string_view json_or_yaml) {
+    return json_or_yaml.find(opening) != json_or_yaml.npos;
+}
 
 std::vector<Reference> references_in(std::string_view text) {
     std::vector<Reference> references;
@@ -342,4 +353,4 @@ const Value* follow_path(const Value& root, const std::vector<std::string>& path
     return node;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

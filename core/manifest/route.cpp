@@ -25,22 +25,25 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& kn
     return known.empty() ? std::string{} : fmt::format("{}: {}", label, join(known, ", "));
 }
 
-Diagnostic problem_at(std::string_view pointer, std::string_view code, std::string message, std::string hint) {
+Diagnostic problem_at(std::string_view pointer, std::string_view code, std::string message,
+                      std::string hint) {
     Diagnostic problem = failure(code, std::move(message), std::move(hint));
     problem.pointer = pointer;
     return problem;
 }
 
-}  // namespace
+} // namespace
 
 const Catalog::Instance* Catalog::find(std::string_view name) const {
-    auto it = std::find_if(instances.begin(), instances.end(), [&](const Instance& i) { return i.name == name; });
+    auto it =
+        std::find_if(instances.begin(), instances.end(), [&](const Instance& i) { return i.name == name; });
     return it == instances.end() ? nullptr : &*it;
 }
 
 bool follows_kubernetes(const Description& description) { return description.plugin == "kubernetes"; }
 
-const Route& Router::route(const std::string& api_version, const std::string& kind, const std::string& chosen) {
+const Route& Router::route(const std::string& api_version, const std::string& kind,
+                           const std::string& chosen) {
     std::unique_ptr<Route>& slot = routes_[api_version + '\n' + kind + '\n' + chosen];
     if (!slot) slot = std::make_unique<Route>(make(api_version, kind, chosen));
     return *slot;
@@ -91,25 +94,30 @@ void Router::choose_instances(Route& route, const std::string& group, const std:
     const auto exact = stack_.providers.find(group), rest = stack_.providers.find("*");
     const bool is_exact = exact != stack_.providers.end();
     std::vector<std::string> candidates;
-    if (is_exact) candidates = exact->second;
-    else if (rest != stack_.providers.end()) candidates = rest->second;
+    if (is_exact)
+        candidates = exact->second;
+    else if (rest != stack_.providers.end())
+        candidates = rest->second;
     else if (stack_.providers.empty())
         for (const Catalog::Instance& instance : catalog_.instances) candidates.push_back(instance.name);
     for (const std::string& name : candidates) {
         const Catalog::Instance* instance = catalog_.find(name);
         if (!instance || !instance->description) continue;
-        if (serves(*instance->description, group)) route.instances.push_back(instance);
+        if (serves(*instance->description, group))
+            route.instances.push_back(instance);
         else if (is_exact)
-            route.problem = problem_at("/apiVersion", "manifest.wrong-provider",
-                                       fmt::format("stack {} gives {} to provider {}, whose plugin {} does not serve it",
-                                                   stack_.name, shown_group(group), name, instance->description->plugin),
-                                       "its groups: " + join(instance->description->groups, ", "));
+            route.problem =
+                problem_at("/apiVersion", "manifest.wrong-provider",
+                           fmt::format("stack {} gives {} to provider {}, whose plugin {} does not serve it",
+                                       stack_.name, shown_group(group), name, instance->description->plugin),
+                           "its groups: " + join(instance->description->groups, ", "));
     }
     if (!route.ok()) return;
     if (route.instances.empty())
-        route.problem = problem_at("/apiVersion", "manifest.no-provider",
-                                   fmt::format("no provider of stack {} serves {}", stack_.name, shown_group(group)),
-                                   suggestion(group, served_groups(), "served groups"));
+        route.problem =
+            problem_at("/apiVersion", "manifest.no-provider",
+                       fmt::format("no provider of stack {} serves {}", stack_.name, shown_group(group)),
+                       suggestion(group, served_groups(), "served groups"));
     else if (stack_.providers.empty() && route.instances.size() > 1)
         route.problem = problem_at("/apiVersion", "manifest.no-provider",
                                    fmt::format("several providers serve {}", shown_group(group)),
@@ -132,10 +140,11 @@ void Router::choose_named(Route& route, const std::string& group, const std::str
         route.instances.push_back(instance);
         return;
     }
-    route.problem = problem_at(pointer, "manifest.wrong-provider",
-                               fmt::format("provider {} does not serve {}", chosen, shown_group(group)),
-                               instance->description ? "its groups: " + join(instance->description->groups, ", ")
-                                                     : "its plugin could not be loaded");
+    route.problem =
+        problem_at(pointer, "manifest.wrong-provider",
+                   fmt::format("provider {} does not serve {}", chosen, shown_group(group)),
+                   instance->description ? "its groups: " + join(instance->description->groups, ", ")
+                                         : "its plugin could not be loaded");
 }
 
 void Router::find_kind(Route& route, const std::string& api_version, const std::string& kind) const {
@@ -151,10 +160,10 @@ void Router::find_kind(Route& route, const std::string& api_version, const std::
     route.kind = description.find(api_version, kind);
     const std::string group = split_api_version(api_version).group;
     if (route.kind && !route.kind->is_document) {
-        route.problem = problem_at("/kind", "manifest.unknown-kind",
-                                   fmt::format("{} is made by the plugin {} and cannot be written in Git", kind,
-                                               description.plugin),
-                                   "declare the document that it is compiled from");
+        route.problem = problem_at(
+            "/kind", "manifest.unknown-kind",
+            fmt::format("{} is made by the plugin {} and cannot be written in Git", kind, description.plugin),
+            "declare the document that it is compiled from");
     }
     if (route.kind) return;
     std::vector<std::string> versions, kinds;
@@ -165,14 +174,15 @@ void Router::find_kind(Route& route, const std::string& api_version, const std::
         kinds.push_back(known.kind);
     }
     if (!versions.empty())
-        route.problem = problem_at("/apiVersion", "manifest.unknown-version",
-                                   fmt::format("{} has no version {}", kind, split_api_version(api_version).version),
-                                   fmt::format("plugin {} serves {}", description.plugin, join(versions, ", ")));
+        route.problem =
+            problem_at("/apiVersion", "manifest.unknown-version",
+                       fmt::format("{} has no version {}", kind, split_api_version(api_version).version),
+                       fmt::format("plugin {} serves {}", description.plugin, join(versions, ", ")));
     else
-        route.problem = problem_at("/kind", "manifest.unknown-kind",
-                                   fmt::format("plugin {} knows no kind {} in {}", description.plugin, kind,
-                                               shown_group(group)),
-                                   suggestion(kind, kinds, "kinds"));
+        route.problem = problem_at(
+            "/kind", "manifest.unknown-kind",
+            fmt::format("plugin {} knows no kind {} in {}", description.plugin, kind, shown_group(group)),
+            suggestion(kind, kinds, "kinds"));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -11,10 +11,10 @@
 namespace holdfast {
 
 struct Route {
-    std::vector<const Catalog::Instance*> instances;  // not empty where `problem` is
+    std::vector<const Catalog::Instance*> instances; // not empty where `problem` is
     const KindInfo* kind = nullptr;
-    bool follows_kubernetes = false;  // kubectl's scalar rules, and no references
-    Diagnostic problem;               // without a place; its pointer says what is wrong
+    bool follows_kubernetes = false; // kubectl's scalar rules, and no references
+    Diagnostic problem;              // without a place; its pointer says what is wrong
     bool ok() const { return problem.code.empty(); }
 };
 
@@ -44,4 +44,4 @@ private:
     std::unordered_map<std::string, std::unique_ptr<Route>> routes_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

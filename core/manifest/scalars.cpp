@@ -28,7 +28,9 @@ std::string_view without_sign(std::string_view text) {
     return text;
 }
 
-bool all_digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
+bool all_digits(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
+}
 
 // [-+]? ( .d+ | d+ (.d*)? ) ([eE] [-+]? d+)?
 bool looks_like_real(std::string_view text) {
@@ -80,7 +82,7 @@ bool read_real(std::string_view text, Value& value) {
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error == std::errc::result_out_of_range) {
         const bool is_tiny = digits.find("e-") != digits.npos || digits.find("E-") != digits.npos;
-        if (!is_tiny) return false;  // has no finite value: stays text
+        if (!is_tiny) return false; // has no finite value: stays text
         number = 0;
     }
     value = Value(number);
@@ -108,7 +110,7 @@ bool is_sexagesimal(std::string_view text) {
     for (std::size_t from = 0, part = 0; from <= text.size(); ++part) {
         const std::size_t to = std::min(text.find(':', from), text.size());
         std::string_view digits = text.substr(from, to - from);
-        if (to == text.size())  // the last may have a fraction
+        if (to == text.size()) // the last may have a fraction
             digits = digits.substr(0, std::min(digits.find('.'), digits.size()));
         if (!all_digits(digits)) return false;
         if (part > 0 && (digits.size() > 2 || (digits.size() == 2 && digits[0] > '5'))) return false;
@@ -145,29 +147,35 @@ PlainScalar ambiguity_of(std::string_view text) {
     if (is_one_of(text, old_true))
         return {Value(text), fmt::format("\"{}\" is true for YAML 1.1 and text for YAML 1.2", text), "true"};
     if (is_one_of(text, old_false))
-        return {Value(text), fmt::format("\"{}\" is false for YAML 1.1 and text for YAML 1.2", text), "false"};
+        return {Value(text), fmt::format("\"{}\" is false for YAML 1.1 and text for YAML 1.2", text),
+                "false"};
     if (is_one_of(text, not_finite))
         return {Value(text), fmt::format("\"{}\" is a number that JSON cannot express", text), {}};
     if (has_leading_zero(text)) {
         const std::string octal = decimal_of(text, 8);
-        return {Value(text), fmt::format("{} is {} for YAML 1.1 and {} for YAML 1.2", text,
-                                         octal.empty() ? "text" : octal, decimal_of(text, 10)), {}};
+        return {Value(text),
+                fmt::format("{} is {} for YAML 1.1 and {} for YAML 1.2", text, octal.empty() ? "text" : octal,
+                            decimal_of(text, 10)),
+                {}};
     }
     std::string_view digits = without_sign(text);
     if (const int base = base_of(digits); base == 8 || base == 2) {
         Value value;
         if (read_integer(digits, base, false, value))
-            return {Value(text), fmt::format("{} is a number for one version of YAML and text for the other", text),
+            return {Value(text),
+                    fmt::format("{} is a number for one version of YAML and text for the other", text),
                     decimal_of(text, base)};
     }
     if (is_sexagesimal(text))
-        return {Value(text), fmt::format("{} is a number to the base of sixty for YAML 1.1 and text for YAML 1.2", text),
+        return {Value(text),
+                fmt::format("{} is a number to the base of sixty for YAML 1.1 and text for YAML 1.2", text),
                 {}};
     if (text.find('_') != text.npos && is_digit(digits.empty() ? 'x' : digits.front())) {
         const std::string plain = without_underscores(text);
         Value value;
         if (read_number(plain, value))
-            return {Value(text), fmt::format("{} is a number for YAML 1.1 and text for YAML 1.2", text), plain};
+            return {Value(text), fmt::format("{} is a number for YAML 1.1 and text for YAML 1.2", text),
+                    plain};
     }
     return {};
 }
@@ -197,12 +205,13 @@ Value read_kubernetes(std::string_view text) {
     if (base == 10 && digits.size() > 1 && digits.front() == '0' && all_digits(digits)) base = 8;
     Value value;
     const bool signed_twice = !digits.empty() && (digits.front() == '-' || digits.front() == '+');
-    if (first != '.' && !signed_twice && read_integer(digits, base, plain.front() == '-', value)) return value;
+    if (first != '.' && !signed_twice && read_integer(digits, base, plain.front() == '-', value))
+        return value;
     if (read_real(plain, value)) return value;
     return Value(text);
 }
 
-}  // namespace
+} // namespace
 
 bool is_null_text(std::string_view text) {
     return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
@@ -240,4 +249,4 @@ bool needs_quotes(std::string_view text) {
     return !read_plain_scalar(text, ScalarRules::kubernetes).value.is_string();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

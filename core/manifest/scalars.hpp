@@ -28,4 +28,4 @@ bool read_number(std::string_view text, Value& value);
 // True where some YAML reader, of either version, takes the plain text for something else than a string.
 bool needs_quotes(std::string_view text);
 
-}  // namespace holdfast
+} // namespace holdfast

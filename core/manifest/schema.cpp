@@ -1,3 +1,6 @@
+// Without it valijson ends the process where it has something to complain about.
+#define VALIJSON_USE_EXCEPTIONS 1
+
 #include <algorithm>
 #include <exception>
 #include <regex>
@@ -65,7 +68,8 @@ public:
         // explanation, which knows that limit, judges alone.
         const bool is_safe = !has_pattern_ || !has_long_text(document);
         const valijson::adapters::HoldfastAdapter target(document);
-        if (is_safe && validator_.with([&](auto& v) { return v.validate(schema_, target, nullptr); })) return true;
+        if (is_safe && validator_.with([&](auto& v) { return v.validate(schema_, target, nullptr); }))
+            return true;
         const std::vector<SchemaFinding> findings = find(document);
         for (const SchemaFinding& finding : findings) add(document, finding, problems);
         if (!findings.empty()) return false;
@@ -78,12 +82,14 @@ public:
 private:
     std::vector<SchemaFinding> find(const Value& document) const {
         return regexes_.with([&](auto& regexes) {
-            return explain_mismatch(source_, document, [&](const std::string& pattern, const std::string& text) {
-                if (text.size() > max_pattern_text) return false;
-                auto it = regexes.find(pattern);
-                if (it == regexes.end()) it = regexes.emplace(pattern, std::regex(pattern)).first;
-                return std::regex_search(text, it->second);
-            });
+            return explain_mismatch(source_, document,
+                                    [&](const std::string& pattern, const std::string& text) {
+                                        if (text.size() > max_pattern_text) return false;
+                                        auto it = regexes.find(pattern);
+                                        if (it == regexes.end())
+                                            it = regexes.emplace(pattern, std::regex(pattern)).first;
+                                        return std::regex_search(text, it->second);
+                                    });
         });
     }
 
@@ -108,7 +114,8 @@ private:
                       Diagnostics& problems) const {
         valijson::ValidationResults results;
         validator_.with([&](auto& v) { return v.validate(schema_, target, &results); });
-        SchemaFinding deepest{.pointer = "", .code = "manifest.bad-value", .message = "the document does not fit its schema"};
+        SchemaFinding deepest{
+            .pointer = "", .code = "manifest.bad-value", .message = "the document does not fit its schema"};
         for (const auto& error : results) {
             const std::string pointer = pointer_of(error.context);
             if (pointer.size() < deepest.pointer.size()) continue;
@@ -138,7 +145,7 @@ private:
     mutable Locked<std::unordered_map<std::string, std::regex>> regexes_;
 };
 
-}  // namespace
+} // namespace
 
 Result<std::shared_ptr<const SchemaChecker>> SchemaChecker::compile(const Value& schema) {
     if (!schema.is_map() && !schema.is_bool())
@@ -151,4 +158,4 @@ Result<std::shared_ptr<const SchemaChecker>> SchemaChecker::compile(const Value&
     }
 }
 
-}  // namespace holdfast
+} // namespace holdfast

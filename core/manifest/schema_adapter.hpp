@@ -105,8 +105,12 @@ public:
         if (!isObject()) return {};
         return HoldfastObject(*value_->if_map());
     }
-    bool getArraySize(std::size_t& result) const { return isArray() && (result = value_->if_list()->size(), true); }
-    bool getObjectSize(std::size_t& result) const { return isObject() && (result = value_->if_map()->size(), true); }
+    bool getArraySize(std::size_t& result) const {
+        return isArray() && (result = value_->if_list()->size(), true);
+    }
+    bool getObjectSize(std::size_t& result) const {
+        return isObject() && (result = value_->if_map()->size(), true);
+    }
     bool getBool(bool& result) const { return isBool() && (result = *value_->if_bool(), true); }
     bool getDouble(double& result) const { return isDouble() && (result = *value_->if_real(), true); }
     bool getInteger(std::int64_t& result) const {
@@ -160,4 +164,4 @@ inline bool HoldfastFrozenValue::equalTo(const Adapter& other, bool strict) cons
     return HoldfastAdapter(value_).equalTo(other, strict);
 }
 
-}  // namespace valijson::adapters
+} // namespace valijson::adapters

@@ -37,10 +37,10 @@ void sort_entries(std::vector<MapEntry>& entries) {
     }
 }
 
-}  // namespace
+} // namespace
 
-Diagnostic& TreeBuilder::report(std::string_view code, std::string message, Position position, std::size_t length,
-                                std::string hint) {
+Diagnostic& TreeBuilder::report(std::string_view code, std::string message, Position position,
+                                std::size_t length, std::string hint) {
     Diagnostic& problem = problems_.error(code, std::move(message));
     problem.span = {file_, position, static_cast<std::uint32_t>(std::min<std::size_t>(length, 1000))};
     problem.excerpt = excerpt_of(text_, position.line);
@@ -51,9 +51,10 @@ Diagnostic& TreeBuilder::report(std::string_view code, std::string message, Posi
 void TreeBuilder::spend(std::size_t nodes, Position position) {
     nodes_ += nodes;
     if (nodes_ <= limits_.max_nodes) return;
-    report("manifest.too-many-nodes",
-           fmt::format("the document has more than {} nodes once its aliases are expanded", limits_.max_nodes), position,
-           1, "split the file, or use fewer aliases");
+    report(
+        "manifest.too-many-nodes",
+        fmt::format("the document has more than {} nodes once its aliases are expanded", limits_.max_nodes),
+        position, 1, "split the file, or use fewer aliases");
     throw Stop{};
 }
 
@@ -83,7 +84,8 @@ void TreeBuilder::null(Position position, std::size_t anchor) {
 }
 
 Value TreeBuilder::read_tagged(Position position, std::string_view tag, std::string_view text) {
-    const std::string_view name = tag.starts_with(core_tags) ? tag.substr(core_tags.size()) : std::string_view{};
+    const std::string_view name =
+        tag.starts_with(core_tags) ? tag.substr(core_tags.size()) : std::string_view{};
     Value number;
     bool boolean = false;
     if (name == "str" || tag == "!") return Value(text);
@@ -97,7 +99,8 @@ Value TreeBuilder::read_tagged(Position position, std::string_view tag, std::str
         std::erase_if(digits, [](char c) { return c == ' ' || c == '\n' || c == '\t'; });
         if (from_base64(digits)) return Value(std::move(digits));
     }
-    const bool is_known = name == "null" || name == "bool" || name == "int" || name == "float" || name == "binary";
+    const bool is_known =
+        name == "null" || name == "bool" || name == "int" || name == "float" || name == "binary";
     if (is_known)
         report("manifest.bad-tag", fmt::format("\"{}\" is no !!{}", text.substr(0, 40), name), position, 1);
     else
@@ -106,7 +109,8 @@ Value TreeBuilder::read_tagged(Position position, std::string_view tag, std::str
     return {};
 }
 
-Value TreeBuilder::read_scalar(Position position, std::string_view tag, std::string_view text, ScalarStyle style) {
+Value TreeBuilder::read_scalar(Position position, std::string_view tag, std::string_view text,
+                               ScalarStyle style) {
     if (!tag.empty()) return read_tagged(position, tag, text);
     if (style == ScalarStyle::quoted) return Value(text);
     PlainScalar plain = read_plain_scalar(text, rules_);
@@ -156,7 +160,8 @@ void TreeBuilder::alias(Position position, std::size_t anchor) {
     spend(found->second.cost, position);
     const Value& value = found->second.value;
     if (awaits_key()) {
-        if (const std::string* text = value.if_string()) return scalar(position, "!", 0, *text, ScalarStyle::quoted);
+        if (const std::string* text = value.if_string())
+            return scalar(position, "!", 0, *text, ScalarStyle::quoted);
         report("manifest.bad-key", "an alias that is used as a key must stand for text", position, 1);
         throw Stop{};
     }
@@ -174,11 +179,13 @@ void TreeBuilder::open(bool is_map, Position position, std::string_view tag, std
         throw Stop{};
     }
     if (frames_.size() >= limits_.max_depth) {
-        report("manifest.too-deep", fmt::format("nested deeper than {} levels", limits_.max_depth), position, 1);
+        report("manifest.too-deep", fmt::format("nested deeper than {} levels", limits_.max_depth), position,
+               1);
         throw Stop{};
     }
     const std::string_view expected = is_map ? "map" : "seq";
-    if (!tag.empty() && tag != "!" && !(tag.starts_with(core_tags) && tag.substr(core_tags.size()) == expected))
+    if (!tag.empty() && tag != "!" &&
+        !(tag.starts_with(core_tags) && tag.substr(core_tags.size()) == expected))
         report("manifest.bad-tag", fmt::format("unknown tag \"{}\"", tag), position, 1,
                "only !!str, !!int, !!bool, !!float, !!null and !!binary are understood");
     Frame frame;
@@ -227,8 +234,8 @@ void TreeBuilder::report_duplicates(const std::vector<MapEntry>& sorted) {
         while (first > 0 && sorted[first - 1].key == sorted[i].key) --first;
         const Position before = sorted[first].key_position;
         report("manifest.duplicate-key",
-               fmt::format("the key \"{}\" stands twice in this map, first at {}:{}", sorted[i].key, before.line,
-                           before.column),
+               fmt::format("the key \"{}\" stands twice in this map, first at {}:{}", sorted[i].key,
+                           before.line, before.column),
                sorted[i].key_position, sorted[i].key.size(), "remove one of them");
     }
 }
@@ -245,21 +252,22 @@ void TreeBuilder::merge(std::vector<MapEntry>& entries) {
     if (const List* list = merged.value.if_list())
         for (const Value& item : *list) item.is_map() ? maps.push_back(item.if_map()) : void(is_wrong = true);
     if (is_wrong)
-        report("manifest.bad-merge", "the merge key \"<<\" takes a map or a list of maps", merged.key_position, 2,
-               "quote it (\"<<\") if a key of that name is meant");
+        report("manifest.bad-merge", "the merge key \"<<\" takes a map or a list of maps",
+               merged.key_position, 2, "quote it (\"<<\") if a key of that name is meant");
     std::vector<MapEntry> taken;
     for (const Map* map : maps)
         for (const MapEntry& entry : *map) taken.push_back(entry);
     // Sorted with the winner last, which is the one that Map keeps.
     std::reverse(taken.begin(), taken.end());
-    taken.insert(taken.end(), std::make_move_iterator(entries.begin()), std::make_move_iterator(entries.end()));
+    taken.insert(taken.end(), std::make_move_iterator(entries.begin()),
+                 std::make_move_iterator(entries.end()));
     entries = std::move(taken);
 }
 
 void TreeBuilder::put(Value value, std::size_t anchor) {
     if (anchor) {
         const std::size_t cost = cost_of(value);
-        spend(cost, value.position);  // the copy that is kept for aliases
+        spend(cost, value.position); // the copy that is kept for aliases
         anchors_[anchor] = {value, cost};
     }
     if (frames_.empty()) {
@@ -275,4 +283,4 @@ void TreeBuilder::put(Value value, std::size_t anchor) {
     frame.has_key = false;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -43,7 +43,7 @@ private:
     struct Frame {
         bool is_map = false;
         bool has_key = false;
-        bool merges = false;  // holds a plain "<<"
+        bool merges = false; // holds a plain "<<"
         Position position{};
         std::size_t anchor = 0;
         std::string key{};
@@ -81,4 +81,4 @@ private:
     std::size_t nodes_ = 0;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -23,7 +23,7 @@ namespace {
 class ViewBuffer final : public std::streambuf {
 public:
     explicit ViewBuffer(std::string_view text) {
-        char* begin = const_cast<char*>(text.data());  // never written through
+        char* begin = const_cast<char*>(text.data()); // never written through
         setg(begin, begin, begin + text.size());
     }
 };
@@ -44,8 +44,8 @@ public:
 
     void OnDocumentStart(const YAML::Mark& mark) override {
         if (document_count_++ > 0 && !begins_document(static_cast<std::size_t>(mark.pos))) {
-            builder_.report("manifest.syntax", "this does not belong to the document before it", position_of(mark), 1,
-                            "check the indentation, or begin a new document with ---");
+            builder_.report("manifest.syntax", "this does not belong to the document before it",
+                            position_of(mark), 1, "check the indentation, or begin a new document with ---");
             throw TreeBuilder::Stop{};
         }
         needs_first_ = true;
@@ -56,7 +56,9 @@ public:
         const auto pos = static_cast<std::size_t>(mark.pos);
         // "~" gets its own event and no text; in ours it is as ambiguous as "yes".
         const std::string_view rest = text_.substr(std::min(pos, text_.size()));
-        const bool is_tilde = rest.starts_with('~') && (rest.size() == 1 || std::string_view(" \t\r\n,]}").find(rest[1]) != std::string_view::npos);
+        const bool is_tilde =
+            rest.starts_with('~') &&
+            (rest.size() == 1 || std::string_view(" \t\r\n,]}").find(rest[1]) != std::string_view::npos);
         if (is_tilde) return scalar_at(mark, "", anchor, "~", ScalarStyle::plain);
         if (rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL"))
             return scalar_at(mark, "", anchor, "null", ScalarStyle::plain);
@@ -72,7 +74,9 @@ public:
         last_quoted_ = mark;
         scalar_at(mark, tag, anchor, value, ScalarStyle::quoted);
     }
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { builder_.alias(position_of(mark), anchor); }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        builder_.alias(position_of(mark), anchor);
+    }
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                          YAML::EmitterStyle::value) override {
         note_first(mark);
@@ -94,17 +98,21 @@ public:
         if (pos >= text_.size() || (text_[pos] != '"' && text_[pos] != '\'')) return;
         const char quote = text_[pos];
         for (std::size_t i = pos + 1; i < text_.size(); ++i) {
-            if (quote == '"' && text_[i] == '\\') ++i;
-            else if (text_[i] == quote && quote == '\'' && i + 1 < text_.size() && text_[i + 1] == quote) ++i;
-            else if (text_[i] == quote) return;
+            if (quote == '"' && text_[i] == '\\')
+                ++i;
+            else if (text_[i] == quote && quote == '\'' && i + 1 < text_.size() && text_[i + 1] == quote)
+                ++i;
+            else if (text_[i] == quote)
+                return;
         }
-        builder_.report("manifest.syntax", "the quote that opens here is never closed", position_of(last_quoted_), 1);
+        builder_.report("manifest.syntax", "the quote that opens here is never closed",
+                        position_of(last_quoted_), 1);
         throw TreeBuilder::Stop{};
     }
 
 private:
-    void scalar_at(const YAML::Mark& mark, std::string_view tag, YAML::anchor_t anchor, std::string_view value,
-                   ScalarStyle style) {
+    void scalar_at(const YAML::Mark& mark, std::string_view tag, YAML::anchor_t anchor,
+                   std::string_view value, ScalarStyle style) {
         note_first(mark);
         builder_.scalar(position_of(mark), tag, anchor, value, style);
     }
@@ -160,12 +168,15 @@ constexpr std::array translations{
                 "check the indentation: items of one list begin in the same column"},
     Translation{"end of sequence flow not found", "a \"[\" is never closed", "add the missing \"]\""},
     Translation{"illegal EOF in scalar", "the file ends inside a quoted text", "add the missing quote"},
-    Translation{"illegal document indicator in scalar", "a document ends inside a quoted text", "add the missing quote"},
+    Translation{"illegal document indicator in scalar", "a document ends inside a quoted text",
+                "add the missing quote"},
     Translation{"unknown token", "a value cannot begin with this character", "put the value into quotes"},
-    Translation{"illegal block entry", "a list item (\"- \") cannot begin here", "begin the list on a line of its own"},
+    Translation{"illegal block entry", "a list item (\"- \") cannot begin here",
+                "begin the list on a line of its own"},
     Translation{"illegal map key", "a key cannot begin here", "check the indentation"},
     Translation{"illegal flow end", "there is no open bracket that this could close", ""},
-    Translation{"the referenced anchor is not defined", "an alias names an anchor that does not exist before it",
+    Translation{"the referenced anchor is not defined",
+                "an alias names an anchor that does not exist before it",
                 "define it with &name first, or quote the value"},
     Translation{"illegal tab when looking for indentation", "a tab is used as indentation", "use spaces"},
     Translation{"YAML major version too large", "only YAML 1.x is understood", ""},
@@ -196,22 +207,24 @@ void translate(const YAML::Exception& exception, std::string_view text, TreeBuil
 Position position_of_offset(std::string_view text, std::size_t offset) {
     const std::string_view before = text.substr(0, offset);
     const auto line = static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n') + 1);
-    const std::size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
+    const std::size_t start = before.rfind('\n') + 1; // npos + 1 is 0
     return {line, static_cast<std::uint32_t>(offset - start + 1)};
 }
 
 // What yaml-cpp would swallow or misplace is refused before it sees the text.
 bool is_readable(std::string_view text, TreeBuilder& builder, const YamlLimits& limits) {
     if (text.size() > limits.max_bytes) {
-        builder.report("manifest.too-large",
-                       fmt::format("the file has {} bytes, more than the limit of {}", text.size(), limits.max_bytes),
-                       {}, 0, "split it; big content belongs into a file of its own that a document names");
+        builder.report(
+            "manifest.too-large",
+            fmt::format("the file has {} bytes, more than the limit of {}", text.size(), limits.max_bytes),
+            {}, 0, "split it; big content belongs into a file of its own that a document names");
         return false;
     }
     if (const auto offset = find_invalid_utf8(text)) {
-        builder.report("manifest.encoding", fmt::format("byte 0x{:02X} is not valid UTF-8",
-                                                        static_cast<unsigned char>(text[*offset])),
-                       position_of_offset(text, *offset), 1, "save the file as UTF-8");
+        builder.report(
+            "manifest.encoding",
+            fmt::format("byte 0x{:02X} is not valid UTF-8", static_cast<unsigned char>(text[*offset])),
+            position_of_offset(text, *offset), 1, "save the file as UTF-8");
         return false;
     }
     for (std::size_t i = text.find_first_of(std::string_view("\0\r", 2)); i != text.npos;
@@ -227,7 +240,7 @@ bool is_readable(std::string_view text, TreeBuilder& builder, const YamlLimits& 
     return true;
 }
 
-}  // namespace
+} // namespace
 
 std::string excerpt_of(std::string_view text, std::uint32_t line) {
     constexpr std::size_t longest = 240;
@@ -254,7 +267,8 @@ std::vector<YamlDocument> parse_yaml_events(std::string_view text, const std::st
         ViewBuffer buffer(text);
         std::istream stream(&buffer);
         YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(events)) {}
+        while (parser.HandleNextDocument(events)) {
+        }
         events.check_last_quote();
     } catch (const TreeBuilder::Stop&) {
     } catch (const YAML::Exception& exception) {
@@ -273,4 +287,4 @@ std::vector<YamlDocument> parse_yaml(std::string_view text, const std::string& f
     return parse_yaml_events(text, file, rules, problems, limits);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

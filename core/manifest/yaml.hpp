@@ -15,14 +15,14 @@ namespace holdfast {
 enum class ScalarRules { strict, kubernetes };
 
 struct YamlLimits {
-    std::size_t max_bytes = 4U << 20;   // of one file
-    std::size_t max_nodes = 1'000'000;  // after aliases are expanded: stops alias bombs
+    std::size_t max_bytes = 4U << 20;  // of one file
+    std::size_t max_nodes = 1'000'000; // after aliases are expanded: stops alias bombs
     std::size_t max_depth = 100;
 };
 
 struct YamlDocument {
     Value tree;
-    std::uint32_t line = 0;  // of its first node
+    std::uint32_t line = 0; // of its first node
 };
 
 // All documents of a file; empty ones are left out. Problems (syntax, duplicate keys, invalid UTF-8, tabs,
@@ -38,4 +38,4 @@ std::string to_yaml(const Value& value);
 // The source line `line` of `text`, without its end; for excerpts. Long lines are cut.
 std::string excerpt_of(std::string_view text, std::uint32_t line);
 
-}  // namespace holdfast
+} // namespace holdfast

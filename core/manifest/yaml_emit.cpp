@@ -17,7 +17,8 @@ namespace {
 constexpr std::array<std::string_view, 5> first_keys{"apiVersion", "kind", "metadata", "name", "namespace"};
 
 std::size_t rank_of(std::string_view key) {
-    return static_cast<std::size_t>(std::find(first_keys.begin(), first_keys.end(), key) - first_keys.begin());
+    return static_cast<std::size_t>(std::find(first_keys.begin(), first_keys.end(), key) -
+                                    first_keys.begin());
 }
 
 std::vector<const MapEntry*> in_reading_order(const Map& map) {
@@ -38,7 +39,8 @@ bool may_be_plain(std::string_view text) {
     if (std::any_of(text.begin(), text.end(), is_control)) return false;
     if (text.find(": ") != text.npos || text.find(" #") != text.npos) return false;
     // Bytes behind ASCII may be line breaks or a byte order mark to some readers.
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; }) &&
            !text.starts_with("---") && !text.starts_with("...");
 }
 
@@ -55,14 +57,18 @@ bool may_be_literal(std::string_view text) {
 void append_key(std::string& out, std::string_view key) {
     constexpr std::size_t longest_simple_key = 512;
     const bool is_plain = may_be_plain(key) && key.find(':') == key.npos && key.size() < longest_simple_key;
-    if (is_plain) out += key;
-    else append_json_string(out, key);
+    if (is_plain)
+        out += key;
+    else
+        append_json_string(out, key);
 }
 
 void append_literal(std::string& out, std::string_view text, std::size_t depth) {
     out += '|';
-    if (!text.ends_with('\n')) out += '-';
-    else if (text.ends_with("\n\n")) out += '+';
+    if (!text.ends_with('\n'))
+        out += '-';
+    else if (text.ends_with("\n\n"))
+        out += '+';
     out += '\n';
     std::string_view body = text.ends_with('\n') ? text.substr(0, text.size() - 1) : text;
     for (std::string_view line : split(body, '\n')) {
@@ -74,8 +80,10 @@ void append_literal(std::string& out, std::string_view text, std::size_t depth) 
 void append_scalar(std::string& out, const Value& value, std::size_t depth) {
     if (const std::string* text = value.if_string()) {
         if (may_be_literal(*text)) return append_literal(out, *text, depth);
-        if (may_be_plain(*text)) out += *text;
-        else append_json_string(out, *text);
+        if (may_be_plain(*text))
+            out += *text;
+        else
+            append_json_string(out, *text);
     } else if (const double* number = value.if_real(); number && std::isfinite(*number)) {
         const std::string json = to_json(value);
         out += json;
@@ -128,7 +136,7 @@ void append_block(std::string& out, const Value& value, std::size_t depth, bool 
     }
 }
 
-}  // namespace
+} // namespace
 
 std::string to_yaml(const Value& value) {
     std::string out;
@@ -136,4 +144,4 @@ std::string to_yaml(const Value& value) {
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -43,8 +43,8 @@ public:
     void remove(const std::string& file) { std::filesystem::remove_all(path_ / file); }
 
     // Commits everything that is not ignored; returns the id. `merged` becomes a second parent.
-    std::string commit(const std::string& message, const std::string& author = "Ana Souza", const std::string& merged = "",
-                       const std::string& submodule = "") {
+    std::string commit(const std::string& message, const std::string& author = "Ana Souza",
+                       const std::string& merged = "", const std::string& submodule = "") {
         git_index* index = nullptr;
         must(git_repository_index(&index, repository_));
         must(git_index_read(index, 1));
@@ -58,10 +58,12 @@ public:
         git_tree* tree = nullptr;
         must(git_tree_lookup(&tree, repository_, &tree_id));
         git_signature* signature = nullptr;
-        must(git_signature_new(&signature, author.c_str(), "ana@example.org", 1'700'000'000 + 60 * commits_++, 0));
+        must(git_signature_new(&signature, author.c_str(), "ana@example.org", 1'700'000'000 + 60 * commits_++,
+                               0));
         git_commit *head = nullptr, *other = nullptr;
         git_oid head_id;
-        if (git_reference_name_to_id(&head_id, repository_, "HEAD") == 0) must(git_commit_lookup(&head, repository_, &head_id));
+        if (git_reference_name_to_id(&head_id, repository_, "HEAD") == 0)
+            must(git_commit_lookup(&head, repository_, &head_id));
         if (!merged.empty()) {
             git_oid id;
             must(git_oid_fromstr(&id, merged.c_str()));
@@ -105,4 +107,4 @@ private:
     int commits_ = 0;
 };
 
-}  // namespace holdfast::test
+} // namespace holdfast::test

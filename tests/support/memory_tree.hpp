@@ -16,8 +16,12 @@ public:
         for (auto& [path, content] : files) write(path, content);
     }
 
-    void write(const std::string& path, std::string content) { set(path, std::move(content), TreeFile::Type::file); }
-    void link(const std::string& path, std::string target) { set(path, std::move(target), TreeFile::Type::symlink); }
+    void write(const std::string& path, std::string content) {
+        set(path, std::move(content), TreeFile::Type::file);
+    }
+    void link(const std::string& path, std::string target) {
+        set(path, std::move(target), TreeFile::Type::symlink);
+    }
     void submodule(const std::string& path) { set(path, "", TreeFile::Type::submodule); }
     void remove(const std::string& path) { entries_.erase(path); }
     // The next read of this file fails, as in a damaged repository.
@@ -32,7 +36,8 @@ public:
         const std::string prefix = path.empty() ? "" : std::string(path) + "/";
         for (const auto& [name, entry] : entries_)
             if (name.starts_with(prefix)) files.push_back(entry.file);
-        if (files.empty() && !path.empty()) return failure("git.no-path", "there is no folder \"" + prefix + "\"");
+        if (files.empty() && !path.empty())
+            return failure("git.no-path", "there is no folder \"" + prefix + "\"");
         return files;
     }
     Result<std::string> read(const TreeFile& file, std::size_t max_bytes) const override {
@@ -41,7 +46,8 @@ public:
         // By content, as in Git: a symlink's file is read through the id of its target.
         for (const auto& [name, entry] : entries_)
             if (entry.file.blob == file.blob && entry.file.type == file.type) {
-                if (entry.content.size() > max_bytes) return failure("git.too-large", file.path + " is too large");
+                if (entry.content.size() > max_bytes)
+                    return failure("git.too-large", file.path + " is too large");
                 return entry.content;
             }
         return failure("git.unreadable", file.path);
@@ -71,4 +77,4 @@ private:
     CommitInfo commit_{.id = std::string(40, 'a'), .author = "Ana"};
 };
 
-}  // namespace holdfast::test
+} // namespace holdfast::test

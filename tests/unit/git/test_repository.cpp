@@ -18,7 +18,7 @@ std::vector<std::string> paths_of(const Result<std::vector<TreeFile>>& files) {
 
 using Paths = std::vector<std::string>;
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a folder outside of any repository is refused with what to do") {
     const Result<std::unique_ptr<Repository>> opened = Repository::open("/proc");
@@ -76,7 +76,8 @@ TEST_CASE("a commit is named by branch, tag, full id, short id and HEAD") {
 
 TEST_CASE("a commit's files are listed by path, with symlinks and submodules as what they are") {
     GitRepository made;
-    for (const char* file : {"b.yaml", "a/z.yaml", "a-b/x.yaml", "a.yaml", "a/b/c.yaml"}) made.write(file, file);
+    for (const char* file : {"b.yaml", "a/z.yaml", "a-b/x.yaml", "a.yaml", "a/b/c.yaml"})
+        made.write(file, file);
     made.link("a/link.yaml", "../b.yaml");
     made.commit("all", "Ana", "", "vendored");
     const auto tree = (*Repository::open(made.path()))->at("HEAD");
@@ -168,7 +169,7 @@ TEST_CASE("the working tree has tracked and new files, and not what .gitignore n
     CHECK(paths_of((*tree)->list("")) ==
           Paths{".gitignore", "a.yaml", "b.yaml", "build/kept.yaml", "escape.yaml", "folder"});
     CHECK(*(*tree)->read(*(*tree)->find("a.yaml"), 100) == "new");
-    CHECK(*(*tree)->read(*(*tree)->find("escape.yaml"), 100) == "/etc/passwd");  // the link, not the file
+    CHECK(*(*tree)->read(*(*tree)->find("escape.yaml"), 100) == "/etc/passwd"); // the link, not the file
     CHECK_FALSE((*tree)->find("folder/passwd"));
     CHECK_FALSE((*tree)->find("../escape"));
     CHECK_FALSE((*tree)->find(".git/config"));
@@ -192,7 +193,8 @@ TEST_CASE("an object that is missing from the repository is an error, not an emp
     const auto tree = (*opened)->at("HEAD");
     const TreeFile file = *(*tree)->find("a/x");
     const std::string folder = (*tree)->id_of("a");
-    std::filesystem::remove(made.path() + "/.git/objects/" + file.blob.substr(0, 2) + "/" + file.blob.substr(2));
+    std::filesystem::remove(made.path() + "/.git/objects/" + file.blob.substr(0, 2) + "/" +
+                            file.blob.substr(2));
     const auto again = Repository::open(made.path());
     const auto read = (*(*again)->at("HEAD"))->read(file, 100);
     REQUIRE_FALSE(read.ok());

@@ -9,13 +9,17 @@ namespace {
 Resolution answer(const Reference& reference, std::string_view) {
     if (reference.root == Reference::Root::secrets) return {.value = Value("s3cret"), .sensitive = true};
     if (reference.root == Reference::Root::outputs) {
-        if (reference.path.empty() || reference.path[0] == "later") return {.state = Resolution::State::not_yet};
-        return {.value = *follow_path(*parse_json(R"({"status":{"addresses":["192.0.2.1","192.0.2.2"]}})"), reference.path)};
+        if (reference.path.empty() || reference.path[0] == "later")
+            return {.state = Resolution::State::not_yet};
+        return {.value = *follow_path(*parse_json(R"({"status":{"addresses":["192.0.2.1","192.0.2.2"]}})"),
+                                      reference.path)};
     }
-    static const Value vars = *parse_json(R"({"zone":"example.org","port":8080,"on":true,"list":[1,2],"none":null})");
+    static const Value vars =
+        *parse_json(R"({"zone":"example.org","port":8080,"on":true,"list":[1,2],"none":null})");
     const Value* value = vars.find(reference.name);
     if (!value)
-        return {.state = Resolution::State::error, .problem = failure("reference.unknown-variable", "no " + reference.name)};
+        return {.state = Resolution::State::error,
+                .problem = failure("reference.unknown-variable", "no " + reference.name)};
     return {.value = *value};
 }
 
@@ -25,7 +29,7 @@ std::string resolved(const std::string& text) {
     return to_json(*out.document.find("x"));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("references are replaced, and everything else stays as it is") {
     auto [text, expected] = GENERATE(table<std::string, std::string>({
@@ -71,12 +75,14 @@ TEST_CASE("references are replaced, and everything else stays as it is") {
 }
 
 TEST_CASE("a reference knows its root, its producer and its path") {
-    const auto found = references_in("a ${{ outputs[\"web:instances.holdfast.dev/Instance/web-1\"].status.addresses[0] }}"
-                                     " ${{ secrets.DB.password }} ${{ outputs['Kind/}}'].x }}");
+    const auto found =
+        references_in("a ${{ outputs[\"web:instances.holdfast.dev/Instance/web-1\"].status.addresses[0] }}"
+                      " ${{ secrets.DB.password }} ${{ outputs['Kind/}}'].x }}");
     REQUIRE(found.size() == 3);
     CHECK(to_string(found[0].producer) == "web:instances.holdfast.dev/Instance/web-1");
     CHECK(found[0].path == std::vector<std::string>{"status", "addresses", "0"});
-    CHECK(found[0].text == "${{ outputs[\"web:instances.holdfast.dev/Instance/web-1\"].status.addresses[0] }}");
+    CHECK(found[0].text ==
+          "${{ outputs[\"web:instances.holdfast.dev/Instance/web-1\"].status.addresses[0] }}");
     CHECK(found[1].root == Reference::Root::secrets);
     CHECK(found[1].name == "DB");
     CHECK(found[1].path == std::vector<std::string>{"password"});
@@ -85,7 +91,8 @@ TEST_CASE("a reference knows its root, its producer and its path") {
 }
 
 TEST_CASE("what takes in a secret is sensitive, also in the middle of text") {
-    const Value document = *parse_json(R"({"a":["plain","x ${{ secrets.A.k }} y"],"b":{"c/d":"${{ secrets.A.k }}"}})");
+    const Value document =
+        *parse_json(R"({"a":["plain","x ${{ secrets.A.k }} y"],"b":{"c/d":"${{ secrets.A.k }}"}})");
     const ResolvedDocument out = resolve_references(document, answer);
     CHECK(out.sensitive == std::vector<std::string>{"/a/1", "/b/c~1d"});
     CHECK(to_json(out.document) == R"({"a":["plain","x s3cret y"],"b":{"c/d":"s3cret"}})");
@@ -104,14 +111,16 @@ TEST_CASE("what is not known yet is left as written and waited for, once each") 
 }
 
 TEST_CASE("all problems of a document are reported at once") {
-    const Value document = *parse_json(R"({"a":"${{ vars }}","b":"${{ vars.nope }} ${{ vars. }}","c":"${{ vars.port }}"})");
+    const Value document =
+        *parse_json(R"({"a":"${{ vars }}","b":"${{ vars.nope }} ${{ vars. }}","c":"${{ vars.port }}"})");
     const ResolvedDocument out = resolve_references(document, answer);
     CHECK(out.problems.size() == 3);
     CHECK(*out.document.find("c") == Value(8080));
 }
 
 TEST_CASE("uses in a document are found with their pointers") {
-    const auto uses = references_of(*parse_json(R"({"a":[{"b":"${{ vars.x }}${{ vars.y }}"}],"c":"${{ z }}"})"));
+    const auto uses =
+        references_of(*parse_json(R"({"a":[{"b":"${{ vars.x }}${{ vars.y }}"}],"c":"${{ z }}"})"));
     REQUIRE(uses.size() == 2);
     CHECK(uses[1].pointer == "/a/0/b");
     CHECK(uses[1].reference.name == "y");

@@ -1,0 +1,93 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <sys/stat.h>
+
+#include "manifest/operator_config.hpp"
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace holdfast;
+
+namespace {
+
+std::string problems_of(const std::string& text) {
+    Diagnostics problems;
+    parse_operator_config(text, "/etc/holdfast/config.yaml", problems);
+    std::string out;
+    for (const Diagnostic& p : problems)
+        out += p.code + " " + std::to_string(p.span.position.line) + ":" +
+               std::to_string(p.span.position.column) + "\n";
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("the operator's configuration names plugins, pins, secrets and the store") {
+    Diagnostics problems;
+    const std::string pin(64, 'a');
+    const OperatorConfig config =
+        parse_operator_config("plugins:\n  paths: [/opt/plugins, here]\n  pins: {host: " + pin +
+                                  "}\n  demandPins: true\n"
+                                  "secrets:\n- name: DB\n  file: db.yaml\n  stacks: [web-*]\n"
+                                  "- name: API\n  env: {token: API_TOKEN}\n  providers: [dns]\n"
+                                  "- name: tls\n  files: {key: /etc/tls/key}\n"
+                                  "store: /srv/store\n",
+                              "/etc/holdfast/config.yaml", problems);
+    for (const Diagnostic& problem : problems) FAIL_CHECK(render(problem));
+    CHECK(config.plugin_paths == std::vector<std::string>{"/opt/plugins", "/etc/holdfast/here"});
+    CHECK(to_hex(config.plugin_pins.at("host")) == pin);
+    CHECK(config.demand_pins);
+    REQUIRE(config.secret("DB"));
+    CHECK(config.secret("DB")->file == "/etc/holdfast/db.yaml");
+    CHECK(config.secret("DB")->stacks == std::vector<std::string>{"web-*"});
+    CHECK(config.secret("API")->env.at("token") == "API_TOKEN");
+    CHECK(config.secret("tls")->files.at("key") == "/etc/tls/key");
+    CHECK_FALSE(config.secret("nope"));
+    CHECK(config.store == "/srv/store");
+}
+
+TEST_CASE("mistakes in the operator's configuration are reported at their place") {
+    auto [text, problems] = GENERATE(table<std::string, std::string>({
+        {"", ""},
+        {"plugin: {}\n", "config.unknown-key 1:1\n"},
+        {"plugins: {pahts: []}\n", "config.unknown-key 1:11\n"},
+        {"plugins: {pins: {host: abc}}\n", "config.bad-value 1:24\n"},
+        {"plugins: {demandPins: 1}\n", "config.wrong-type 1:23\n"},
+        {"secrets:\n- name: A\n", "config.bad-secret 2:3\n"},
+        {"secrets:\n- {name: A, file: x, env: {k: V}}\n", "config.bad-secret 2:3\n"},
+        {"secrets:\n- {name: A, file: x}\n- {name: A, file: z}\n", "config.bad-secret 3:10\n"},
+        {"store: 1\n---\nstore: x\n", "config.wrong-type 1:8\nconfig.several-documents 3:1\n"},
+        {"- x\n", "config.wrong-type 1:1\n"},
+    }));
+    CAPTURE(text);
+    CHECK(problems_of(text) == problems);
+}
+
+TEST_CASE("a configuration that others may write is not believed") {
+    TempFolder folder;
+    const std::string path = folder / "config.yaml";
+    std::ofstream(path) << "store: /srv/evil\n";
+    ::setenv("HOLDFAST_CONFIG", path.c_str(), 1);
+    const unsigned mode = GENERATE(0600U, 0644U, 0664U, 0666U);
+    CAPTURE(mode);
+    ::chmod(path.c_str(), mode);
+    Diagnostics problems;
+    const OperatorConfig config = load_operator_config(problems);
+    const bool is_safe = mode == 0600U || mode == 0644U;
+    CHECK(problems.empty() == is_safe);
+    CHECK((config.store == "/srv/evil") == is_safe);
+    if (!is_safe) CHECK(problems.list()[0].code == "config.unsafe-file");
+    ::unsetenv("HOLDFAST_CONFIG");
+}
+
+TEST_CASE("a configuration that is named but missing is an error, none at all is fine") {
+    TempFolder folder;
+    Diagnostics problems;
+    ::setenv("HOLDFAST_CONFIG", (folder / "missing").c_str(), 1);
+    load_operator_config(problems);
+    REQUIRE(problems.size() == 1);
+    CHECK(problems.list()[0].code == "config.unreadable");
+    ::unsetenv("HOLDFAST_CONFIG");
+}
