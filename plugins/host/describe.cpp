@@ -5,9 +5,11 @@ namespace holdfast::host {
 std::string HostProvider::describe() {
     // The kinds differ only in their spec; `path` says the same of each.
     static const char* const head =
-        R"("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":{
-        "apiVersion":{"const":"host.holdfast.dev/v1alpha1"},"kind":{"type":"string"},"metadata":{"type":"object"},
-        "status":{"type":"object"},"spec":{"type":"object","additionalProperties":false,)";
+        R"("type":"object",
+        "required":["apiVersion","kind","metadata","spec"],"properties":{
+        "apiVersion":{"const":"host.holdfast.dev/v1alpha1"},"kind":{"type":"string"},
+        "metadata":{"type":"object"},"status":{"type":"object"},
+        "spec":{"type":"object","additionalProperties":false,)";
     static const char* const path = R"("path":{"type":"string","minLength":1,"maxLength":4095,
         "description":"where, relative to the provider's root"})";
     static const char* const access = R"("mode":{"type":"string","pattern":"^[0-7]{3,5}$",
@@ -21,11 +23,13 @@ std::string HostProvider::describe() {
     };
     const std::string file = std::string(R"("required":["path"],"properties":{)") + path + "," + access + R"(,
         "content":{"type":"string","description":"the file's text"},
-        "source":{"type":["string","object"],"description":"a file of the same commit, relative to this document"}})";
+        "source":{"type":["string","object"],
+            "description":"a file of the same commit, relative to this document"}})";
     const std::string directory =
         std::string(R"("required":["path"],"properties":{)") + path + "," + access + "}";
     const std::string symlink = std::string(R"("required":["path","target"],"properties":{)") + path + R"(,
-        "target":{"type":"string","minLength":1,"maxLength":4095,"description":"what the link says, not checked"}})";
+        "target":{"type":"string","minLength":1,"maxLength":4095,
+            "description":"what the link says, not checked"}})";
     return std::string(R"({"name":"host","version":")") + plugin_version +
            R"(","groups":["host.holdfast.dev"],
         "config":{"type":"object","required":["root"],"additionalProperties":false,"properties":{

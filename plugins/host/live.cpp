@@ -1,5 +1,6 @@
 #include "live.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -137,6 +138,10 @@ std::string version_of(const Live& live) {
     ::clock_gettime(CLOCK_REALTIME, &now);
     if (nanoseconds(live.status.st_ctim) > nanoseconds(now) - racy_ns) out += ":" + content_mark(live);
     return out;
+}
+
+bool is_about_content(std::string_view version) {
+    return std::count(version.begin(), version.end(), ':') == 5;
 }
 
 bool is_version(const Live& live, std::string_view version) {

@@ -38,7 +38,8 @@ void append_document(std::string& out, const Live& live, std::string_view path, 
 // few milliseconds, so for a file that changed just before it was looked at the content's hash is added:
 // a second change within the same tick would show the same times.
 std::string version_of(const Live& live);
-// `live` was read with its content.
+bool is_about_content(std::string_view version);
+// `live` was read with its content, at least where the version is about that.
 bool is_version(const Live& live, std::string_view version);
 
 } // namespace holdfast::host

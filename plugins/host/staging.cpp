@@ -26,6 +26,15 @@ int rename_with(const Fd& directory, const std::string& from, const std::string&
     return done == 0 ? 0 : errno;
 }
 
+// Gives a nameless file its name; /proc may be missing in a chroot, the other way needs a capability.
+int link_nameless(const Fd& file, const Fd& directory, const std::string& name) {
+    char self[40];
+    std::snprintf(self, sizeof self, "/proc/self/fd/%d", file.get());
+    if (::linkat(AT_FDCWD, self, directory.get(), name.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
+    if (errno != ENOENT) return errno;
+    return ::linkat(file.get(), "", directory.get(), name.c_str(), AT_EMPTY_PATH) == 0 ? 0 : errno;
+}
+
 bool is_not_supported(int error) { return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP; }
 
 // An exchange changes ctime, so that cannot be compared.
@@ -89,11 +98,8 @@ Placed Staged::place_new() {
                         : errno;
         } else if (error == 0)
             has_temporary_ = false;
-    } else {
-        char self[40];
-        std::snprintf(self, sizeof self, "/proc/self/fd/%d", fd_.get());
-        error = ::linkat(AT_FDCWD, self, directory_.get(), name_.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
-    }
+    } else
+        error = link_nameless(fd_, directory_, name_);
     if (error == EEXIST) return Placed::name_is_taken;
     if (error != 0) fail(error);
     return Placed::yes;
@@ -102,10 +108,8 @@ Placed Staged::place_new() {
 // A file can be exchanged only when it has a name.
 void Staged::give_name() {
     if (has_temporary_) return;
-    char self[40];
-    std::snprintf(self, sizeof self, "/proc/self/fd/%d", fd_.get());
     ::unlinkat(directory_.get(), temporary_.c_str(), 0); // left by a crash
-    if (::linkat(AT_FDCWD, self, directory_.get(), temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) fail(errno);
+    if (const int error = link_nameless(fd_, directory_, temporary_)) fail(error);
     has_temporary_ = true;
 }
 

@@ -374,7 +374,7 @@ sdk::Result Writer::remove(const sdk::Change& change) {
     if (!directory) throw sdk::Error(parent_diagnostic(error, path));
     Live live;
     // The content is read only where the version leans on it.
-    error = look(*directory, name, change.version().empty() ? Type::symlink : type, live);
+    error = look(*directory, name, is_about_content(change.version()) ? type : Type::symlink, live);
     if (error != 0) throw_system(error, "read", path);
     if (live.type == Type::none) return result;
     if (live.type != type) { // ours is gone; what stands here now is somebody else's

@@ -1,3 +1,6 @@
+#include "base/json.hpp"
+#include "model/kind.hpp"
+
 #include "sandbox.hpp"
 
 using namespace holdfast::testing;
@@ -14,6 +17,16 @@ TEST_CASE("the description names three kinds that are found by their path, direc
     }
     for (const Json& id : description.at("extensions"))
         CHECK(plugin.table->extension(id.get<std::string>().c_str()) != nullptr);
+}
+
+TEST_CASE("the engine understands the description") {
+    RawPlugin plugin(HOST_PLUGIN);
+    const auto description = holdfast::parse_description(*holdfast::parse_json(plugin.describe().dump()));
+    REQUIRE(description);
+    REQUIRE(description->find("host.holdfast.dev/v1alpha1", "File"));
+    CHECK(description->find("host.holdfast.dev/v1alpha1", "File")->files ==
+          std::vector<std::string>{"/spec/source"});
+    CHECK(description->has("holdfast.watch/1"));
 }
 
 TEST_CASE("open wants an absolute root that is a directory") {

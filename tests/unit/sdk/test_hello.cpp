@@ -6,7 +6,8 @@
 
 #include "support/raw_plugin.hpp"
 
-using namespace holdfast::testing;
+using holdfast::testing::RawItem;
+using holdfast::testing::RawPlugin;
 namespace fs = std::filesystem;
 
 TEST_CASE("the hello provider creates, observes, lists, updates and deletes") {
@@ -14,10 +15,10 @@ TEST_CASE("the hello provider creates, observes, lists, updates and deletes") {
     fs::remove_all(directory);
     RawPlugin plugin(HELLO_PLUGIN);
     CHECK(plugin.describe().at("groups").at(0) == "hello.example.org");
-    CHECK(plugin.open(Json{{"directory", directory}}.dump()).at(0).code() == "hello.no-directory");
+    CHECK(plugin.open(nlohmann::json{{"directory", directory}}.dump()).at(0).code() == "hello.no-directory");
 
     fs::create_directory(directory);
-    plugin.open(Json{{"directory", directory}}.dump());
+    plugin.open(nlohmann::json{{"directory", directory}}.dump());
     REQUIRE(plugin.instance);
     RawItem item;
     item.kind = "hello.example.org/v1/Greeting";
@@ -25,7 +26,7 @@ TEST_CASE("the hello provider creates, observes, lists, updates and deletes") {
     CHECK(plugin.call(plugin.table->observe, {item}).at(0).outcome == HOLDFAST_ABSENT);
     for (const char* greeting : {"hello", "good night"}) {
         item.action = HOLDFAST_CREATE;
-        item.declared = Json{{"spec", {{"key", "world"}, {"text", greeting}}}}.dump();
+        item.declared = nlohmann::json{{"spec", {{"key", "world"}, {"text", greeting}}}}.dump();
         CHECK(plugin.call(plugin.table->apply, {item}).at(0).outcome == HOLDFAST_DONE);
         CHECK(plugin.call(plugin.table->observe, {item}).at(0).spec().at("text") == greeting);
     }
