@@ -14,7 +14,8 @@ std::string_view to_string(Operation operation) {
 }
 
 Diagnostic thrown_by_plugin(std::string_view what) {
-    return failure("plugin.exception", fmt::format("an exception came out of it, which the contract forbids: {}", what),
+    return failure("plugin.exception",
+                   fmt::format("an exception came out of it, which the contract forbids: {}", what),
                    "this is a mistake in the plugin: tell its author");
 }
 
@@ -23,4 +24,4 @@ std::int64_t monotonic_ns(std::chrono::steady_clock::time_point time) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -18,8 +18,21 @@ namespace holdfast {
 
 // The methods, and what else travels to a plugin. The numbers are part of the worker's protocol.
 enum class Operation : std::uint32_t {
-    describe, open, validate, observe, list, apply, upgrade, compile, canonicalize, snapshot, restore, health,
-    watch, unwatch, close,
+    describe,
+    open,
+    validate,
+    observe,
+    list,
+    apply,
+    upgrade,
+    compile,
+    canonicalize,
+    snapshot,
+    restore,
+    health,
+    watch,
+    unwatch,
+    close,
 };
 constexpr Operation operation_of(Method method) { return static_cast<Operation>(method); }
 std::string_view to_string(Operation operation);
@@ -28,15 +41,15 @@ std::string_view to_string(Operation operation);
 struct RawResult {
     std::uint32_t item = HOLDFAST_CALL;
     std::uint32_t outcome = HOLDFAST_DONE;
-    bool is_malformed = false;   // the structure itself made no sense; the rest is empty
-    bool is_oversized = false;   // its texts were over the limit and have been left out
+    bool is_malformed = false; // the structure itself made no sense; the rest is empty
+    bool is_oversized = false; // its texts were over the limit and have been left out
     std::string_view document, version, private_data, refreshed, diagnostics, detail;
     std::string_view kind, identity, scope, part, pointer;
 };
 inline constexpr std::array raw_result_texts{
-    &RawResult::document, &RawResult::version, &RawResult::private_data, &RawResult::refreshed,
-    &RawResult::diagnostics, &RawResult::detail, &RawResult::kind, &RawResult::identity,
-    &RawResult::scope, &RawResult::part, &RawResult::pointer};
+    &RawResult::document,    &RawResult::version, &RawResult::private_data, &RawResult::refreshed,
+    &RawResult::diagnostics, &RawResult::detail,  &RawResult::kind,         &RawResult::identity,
+    &RawResult::scope,       &RawResult::part,    &RawResult::pointer};
 
 class ResultSink {
 public:
@@ -47,9 +60,9 @@ public:
 
 // How a call ended on the plugin's side.
 struct ChannelEnd {
-    std::uint32_t status = HOLDFAST_OK;  // holdfast_status, or whatever number the plugin returned
+    std::uint32_t status = HOLDFAST_OK; // holdfast_status, or whatever number the plugin returned
     bool instance_is_lost = false;
-    std::optional<Diagnostic> why;       // what the channel itself noticed: exception, crash, kill, protocol
+    std::optional<Diagnostic> why; // what the channel itself noticed: exception, crash, kill, protocol
 };
 
 class Channel {
@@ -68,4 +81,4 @@ Diagnostic thrown_by_plugin(std::string_view what);
 // For a clock that a plugin understands: CLOCK_MONOTONIC in nanoseconds; 0 for "none".
 std::int64_t monotonic_ns(std::chrono::steady_clock::time_point time);
 
-}  // namespace holdfast
+} // namespace holdfast

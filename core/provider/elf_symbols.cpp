@@ -27,7 +27,8 @@ std::optional<T> read_at(std::string_view image, std::uint64_t offset) {
 }
 
 std::optional<std::string_view> slice(std::string_view image, const Section& section) {
-    if (section.sh_offset > image.size() || image.size() - section.sh_offset < section.sh_size) return std::nullopt;
+    if (section.sh_offset > image.size() || image.size() - section.sh_offset < section.sh_size)
+        return std::nullopt;
     return image.substr(section.sh_offset, section.sh_size);
 }
 
@@ -58,12 +59,14 @@ std::optional<std::vector<std::string_view>> names_in(std::string_view symbols, 
     return names;
 }
 
-}  // namespace
+} // namespace
 
 Result<std::vector<std::string_view>> exported_symbols(std::string_view image) {
     const auto header = read_at<Header>(image, 0);
     if (const auto why = why_not_loadable(header)) return failure("plugin.unreadable", *why);
     const Diagnostic damaged = failure("plugin.unreadable", "its symbol table is damaged or cut off");
+    const std::uint64_t table_size = std::uint64_t{header->e_shnum} * sizeof(Section);
+    if (header->e_shoff > image.size() || image.size() - header->e_shoff < table_size) return damaged;
     for (std::uint64_t i = 0; i < header->e_shnum; ++i) {
         const auto section = read_at<Section>(image, header->e_shoff + i * sizeof(Section));
         if (!section) return damaged;
@@ -81,4 +84,4 @@ Result<std::vector<std::string_view>> exported_symbols(std::string_view image) {
     return failure("plugin.unreadable", "it exports no symbols at all");
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -12,4 +12,4 @@ namespace holdfast {
 // checked against the image. Error: `plugin.unreadable` for what is no ELF shared library of this machine.
 Result<std::vector<std::string_view>> exported_symbols(std::string_view image);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -8,8 +8,9 @@ namespace {
 
 // Most texts of an item or a result are empty: a bit mask says which are there, and only those have a
 // length.
-constexpr std::array item_texts{&holdfast_item::kind,     &holdfast_item::identity, &holdfast_item::declared,
-                                &holdfast_item::recorded, &holdfast_item::observed, &holdfast_item::version,
+constexpr std::array item_texts{&holdfast_item::kind,         &holdfast_item::identity,
+                                &holdfast_item::declared,     &holdfast_item::recorded,
+                                &holdfast_item::observed,     &holdfast_item::version,
                                 &holdfast_item::private_data, &holdfast_item::refresh};
 
 void write_item(FrameWriter& writer, const holdfast_item& item) {
@@ -39,7 +40,7 @@ char* put(char* to, T number) {
     return to + sizeof number;
 }
 
-}  // namespace
+} // namespace
 
 holdfast_item abi_item(const Item& item) {
     holdfast_item out{};
@@ -123,7 +124,8 @@ void write_hint(std::string& out, const holdfast_hint& hint) {
     writer.add(hint.reach);
     writer.add(hint.pid);
     writer.add(hint.at_ns);
-    for (const auto member : {&holdfast_hint::scope, &holdfast_hint::kind, &holdfast_hint::identity, &holdfast_hint::actor})
+    for (const auto member :
+         {&holdfast_hint::scope, &holdfast_hint::kind, &holdfast_hint::identity, &holdfast_hint::actor})
         writer.add_text(text_of(hint.*member));
 }
 
@@ -156,4 +158,4 @@ bool read_setup(std::string_view body, Setup& out) {
     return reader.ok() && reader.at_end();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

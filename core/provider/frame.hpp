@@ -22,11 +22,11 @@ namespace holdfast {
 enum class FrameType : std::uint32_t { setup = 1, call, cancel, hello, results, end, log, hint };
 
 struct FrameHeader {
-    static constexpr std::uint32_t expected_magic = 0x54464C48;  // "HLFT"
+    static constexpr std::uint32_t expected_magic = 0x54464C48; // "HLFT"
     std::uint32_t magic = expected_magic;
     FrameType type = FrameType::log;
-    std::uint32_t call = 0;  // number of the call it belongs to; 0: none
-    std::uint32_t size = 0;  // of the body
+    std::uint32_t call = 0; // number of the call it belongs to; 0: none
+    std::uint32_t size = 0; // of the body
 };
 static_assert(sizeof(FrameHeader) == 16);
 
@@ -40,9 +40,9 @@ constexpr int worker_outbox_fd = 5;
 // engine reads it, so that it knows of every item whose result the plugin had handed over.
 struct Outbox {
     static constexpr std::uint32_t capacity = 64U << 10;
-    std::atomic<std::uint32_t> used;  // bytes of whole results; stored last
+    std::atomic<std::uint32_t> used; // bytes of whole results; stored last
     std::uint32_t call;
-    std::uint32_t first;  // running number, within the call, of the first result here
+    std::uint32_t first; // running number, within the call, of the first result here
     std::uint32_t count;
     char bytes[capacity];
 };
@@ -105,11 +105,11 @@ struct CallFrame {
     std::vector<holdfast_item> items;
 };
 void write_call(std::string& out, Operation operation, const Call& call);
-bool read_call(std::string_view body, CallFrame& out);  // reuses out.items
+bool read_call(std::string_view body, CallFrame& out); // reuses out.items
 
 // One result, as it stands in a results frame and in the outbox.
 std::size_t size_of(const RawResult& result);
-char* write_result(char* to, const RawResult& result);  // `to` has room for size_of(result)
+char* write_result(char* to, const RawResult& result); // `to` has room for size_of(result)
 bool read_result(FrameReader& from, RawResult& out);
 
 void write_hint(std::string& out, const holdfast_hint& hint);
@@ -129,4 +129,4 @@ constexpr std::string_view text_of(const holdfast_bytes& bytes) {
     return bytes.data ? std::string_view{bytes.data, bytes.size} : std::string_view{};
 }
 
-}  // namespace holdfast
+} // namespace holdfast

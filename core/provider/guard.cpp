@@ -90,15 +90,16 @@ std::string item_name(const Call& call, std::uint32_t item) {
     return fmt::format("item {} ({} {})", item, call.items[item].kind, call.items[item].identity);
 }
 
-}  // namespace
+} // namespace
 
 Guard::Guard(const GuardedCall& call, const OnResult& on_result) : subject_(call), on_result_(on_result) {
     answered_.resize(call.call.items.size());
 }
 
 Diagnostic Guard::about_call(std::string_view code, std::string_view what, std::string hint) const {
-    Diagnostic out = failure(code, fmt::format("plugin \"{}\" of provider \"{}\", in {}: {}", subject_.plugin,
-                                               subject_.provider, subject_.operation, what),
+    Diagnostic out = failure(code,
+                             fmt::format("plugin \"{}\" of provider \"{}\", in {}: {}", subject_.plugin,
+                                         subject_.provider, subject_.operation, what),
                              std::move(hint));
     out.subject = subject_.provider;
     return out;
@@ -111,7 +112,11 @@ bool Guard::take(const RawResult& raw) {
     judge(raw, result);
     if (raw.item == no_item && result.outcome == Outcome::failed) {
         call_failed_ = true;
-        end_.why.append(result.diagnostics);
+        for (Diagnostic why : result.diagnostics) {
+            why.context.push_back(fmt::format("running {} of plugin \"{}\", provider \"{}\"",
+                                              subject_.operation, subject_.plugin, subject_.provider));
+            end_.why.add(std::move(why));
+        }
         return true;
     }
     on_result_(result);
@@ -128,19 +133,22 @@ bool Guard::is_expected(const RawResult& raw) {
     switch (numbering(subject_.call.method)) {
         case Numbering::by_plugin: return true;
         case Numbering::none:
-            complain(about_call("plugin.unasked-item",
-                                fmt::format("it answered item {}, but the call is not about items", raw.item)));
+            complain(
+                about_call("plugin.unasked-item",
+                           fmt::format("it answered item {}, but the call is not about items", raw.item)));
             return false;
         default: break;
     }
     if (raw.item >= answered_.size()) {
-        complain(about_call("plugin.unasked-item", fmt::format("it answered item {}, but was asked about {} only", raw.item,
-                                                               count_of(answered_.size(), "item"))));
+        complain(
+            about_call("plugin.unasked-item", fmt::format("it answered item {}, but was asked about {} only",
+                                                          raw.item, count_of(answered_.size(), "item"))));
         return false;
     }
     if (answered_[raw.item] && numbering(subject_.call.method) == Numbering::one_each) {
-        complain(about_call("plugin.doubled-result",
-                            fmt::format("it answered {} twice; the first answer counts", item_name(subject_.call, raw.item))));
+        complain(
+            about_call("plugin.doubled-result", fmt::format("it answered {} twice; the first answer counts",
+                                                            item_name(subject_.call, raw.item))));
         return false;
     }
     if (!answered_[raw.item]) ++answers_;
@@ -155,16 +163,21 @@ void Guard::judge(const RawResult& raw, ItemResult& result) {
                                                      : std::string();
     const auto name = [&] { return who.empty() ? item_name(subject_.call, raw.item) : who; };
     if (raw.is_malformed)
-        return fail_item(result, about_call("plugin.bad-result",
-                                            fmt::format("its result for {} holds a text without bytes", name())));
+        return fail_item(result,
+                         about_call("plugin.bad-result",
+                                    fmt::format("its result for {} holds a text without bytes", name())));
     if (raw.is_oversized)
-        return fail_item(result, about_call("plugin.oversized", fmt::format("its result for {} is larger than allowed", name()),
-                                            "raise the limit on documents if the object really is that large"));
-    const unsigned allowed = who.empty() ? allowed_outcomes(method) : bit(Outcome::done) | bit(Outcome::failed);
+        return fail_item(result,
+                         about_call("plugin.oversized",
+                                    fmt::format("its result for {} is larger than allowed", name()),
+                                    "raise the limit on documents if the object really is that large"));
+    const unsigned allowed =
+        who.empty() ? allowed_outcomes(method) : bit(Outcome::done) | bit(Outcome::failed);
     if (raw.outcome > static_cast<unsigned>(Outcome::must_replace) || (allowed & (1U << raw.outcome)) == 0)
-        return fail_item(result, about_call("plugin.bad-outcome",
-                                            fmt::format("it answered {} with outcome {}, which this call cannot have",
-                                                        name(), raw.outcome)));
+        return fail_item(result,
+                         about_call("plugin.bad-outcome",
+                                    fmt::format("it answered {} with outcome {}, which this call cannot have",
+                                                name(), raw.outcome)));
     result.outcome = static_cast<Outcome>(raw.outcome);
     for (const auto& [to, from] : {std::pair{&ItemResult::document, &RawResult::document},
                                    {&ItemResult::version, &RawResult::version},
@@ -180,17 +193,20 @@ void Guard::judge(const RawResult& raw, ItemResult& result) {
     read_diagnostics(raw.diagnostics, result);
     const bool has_answer = result.outcome == Outcome::done || result.outcome == Outcome::must_replace;
     if (who.empty() && has_answer && needs_document(method) && result.document.empty())
-        return fail_item(result, about_call("plugin.bad-document", fmt::format("its answer for {} has no document", name())));
+        return fail_item(result, about_call("plugin.bad-document",
+                                            fmt::format("its answer for {} has no document", name())));
     if (!result.document.empty() && !looks_like_object(result.document))
         return fail_item(result, about_call("plugin.bad-document",
                                             fmt::format("the document of {} is no JSON object", name())));
     if (!result.detail.empty()) {
         const auto detail = parse_json(result.detail, small_json);
         if (!detail || !detail->is_map())
-            return fail_item(result, about_call("plugin.bad-detail", fmt::format("the detail of {} is no JSON object", name())));
+            return fail_item(result, about_call("plugin.bad-detail",
+                                                fmt::format("the detail of {} is no JSON object", name())));
     }
     if (result.outcome == Outcome::failed && !result.diagnostics.has_errors())
-        result.diagnostics.add(about_call("plugin.no-reason", fmt::format("{} failed, and it does not say why", name()),
+        result.diagnostics.add(about_call("plugin.no-reason",
+                                          fmt::format("{} failed, and it does not say why", name()),
                                           "the plugin's log may tell more"));
 }
 
@@ -201,8 +217,10 @@ void Guard::read_diagnostics(std::string_view text, ItemResult& result) {
     if (!is_bad)
         for (const Value& value : *list->if_list()) {
             auto diagnostic = read_diagnostic(value);
-            if (diagnostic) result.diagnostics.add(*std::move(diagnostic));
-            else is_bad = true;
+            if (diagnostic)
+                result.diagnostics.add(*std::move(diagnostic));
+            else
+                is_bad = true;
         }
     if (!is_bad) return;
     // What it wanted to say is lost, what it did is not: the outcome stands.
@@ -243,7 +261,8 @@ void Guard::judge_end(const ChannelEnd& end) {
         case HOLDFAST_OK:
             if (!call_failed_) return;
             end_.ok = false;
-            complain(about_call("plugin.bad-status", "it said that the call failed, and then that it went well"));
+            complain(
+                about_call("plugin.bad-status", "it said that the call failed, and then that it went well"));
             return;
         case HOLDFAST_FAILED:
             end_.ok = false;
@@ -255,10 +274,12 @@ void Guard::judge_end(const ChannelEnd& end) {
             end_.ok = false;
             const bool by_caller = subject_.call.stop.stop_requested();
             const bool by_deadline = std::chrono::steady_clock::now() >= subject_.call.deadline;
-            Diagnostic why = by_caller     ? about_call("plugin.cancelled", "it was told to stop, and did")
-                             : by_deadline ? about_call("plugin.deadline", "it was not done before the deadline",
-                                                        "try again, or allow more time")
-                                           : about_call("plugin.bad-status", "it says it was cancelled, but nobody did that");
+            Diagnostic why =
+                by_caller ? about_call("plugin.cancelled", "it was told to stop, and did")
+                : by_deadline
+                    ? about_call("plugin.deadline", "it was not done before the deadline",
+                                 "try again, or allow more time")
+                    : about_call("plugin.bad-status", "it says it was cancelled, but nobody did that");
             if (by_deadline || by_caller) why.retry = Retry::after;
             end_.why.add(std::move(why));
             return;
@@ -268,37 +289,44 @@ void Guard::judge_end(const ChannelEnd& end) {
             end_.why.add(about_call("provider.unsupported", "it does not have this call"));
             return;
         default:
-            complain(about_call("plugin.bad-status", fmt::format("it returned status {}, which does not exist", end.status)));
+            complain(about_call("plugin.bad-status",
+                                fmt::format("it returned status {}, which does not exist", end.status)));
     }
 }
 
-void Guard::report_missing() {
+void Guard::report_missing(bool claims_success) {
     const Numbering how = numbering(subject_.call.method);
     if (how != Numbering::one_each && (how != Numbering::any_number || end_.ok)) return;
     if (answers_ == answered_.size()) return;
-    if (end_.ok)
-        complain(about_call("plugin.missing-result", fmt::format("it says that all went well, but {} of {} had no answer",
-                                                                 answered_.size() - answers_,
-                                                                 count_of(answered_.size(), "item"))));
-    const auto& reasons = end_.why.list();
-    const auto error = std::find_if(reasons.begin(), reasons.end(),
-                                    [](const Diagnostic& d) { return d.severity == Severity::error; });
+    Diagnostic why;
+    if (claims_success && how == Numbering::one_each) {
+        why = about_call("plugin.missing-result",
+                         fmt::format("it says that all went well, but {} of {} had no answer",
+                                     answered_.size() - answers_, count_of(answered_.size(), "item")));
+        complain(why);
+    } else {
+        const auto& reasons = end_.why.list();
+        const auto error = std::find_if(reasons.begin(), reasons.end(),
+                                        [](const Diagnostic& d) { return d.severity == Severity::error; });
+        if (error != reasons.end()) why = *error;
+    }
     for (std::size_t i = 0; i < answered_.size(); ++i) {
         if (answered_[i]) continue;
         ItemResult result;
         result.item = static_cast<std::uint32_t>(i);
         result.outcome = lost_outcome();
-        if (error != reasons.end()) result.diagnostics.add(*error);
+        result.diagnostics.add(why);
         on_result_(result);
     }
 }
 
 CallEnd Guard::finish(const ChannelEnd& end) {
     judge_end(end);
-    report_missing();
+    report_missing(end.status == HOLDFAST_OK && !end.why);
     if (complaints_ > max_complaints)
-        end_.why.add(about_call("plugin.more", fmt::format("and {} more complaints of this kind", complaints_ - max_complaints)));
+        end_.why.add(about_call(
+            "plugin.more", fmt::format("and {} more complaints of this kind", complaints_ - max_complaints)));
     return std::move(end_);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

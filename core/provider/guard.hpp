@@ -12,7 +12,7 @@ namespace holdfast {
 struct GuardedCall {
     const std::string& plugin;
     const std::string& provider;
-    const Call& call;  // what is sent: one batch
+    const Call& call; // what is sent: one batch
     std::string_view operation = to_string(call.method);
 };
 
@@ -36,7 +36,7 @@ private:
     void fail_item(ItemResult& result, Diagnostic why);
     void complain(Diagnostic diagnostic);
     void judge_end(const ChannelEnd& end);
-    void report_missing();
+    void report_missing(bool claims_success);
     Outcome lost_outcome() const;
 
     GuardedCall subject_;
@@ -44,8 +44,8 @@ private:
     std::vector<bool> answered_;
     std::size_t answers_ = 0;
     std::size_t complaints_ = 0;
-    bool call_failed_ = false;  // a result about the call said so
+    bool call_failed_ = false; // a result about the call said so
     CallEnd end_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -46,9 +46,10 @@ Call with_deadline(Call call, std::chrono::milliseconds timeout) {
     return call;
 }
 
-}  // namespace
+} // namespace
 
-CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& call, const OnResult& on_result) {
+CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& call,
+                    const OnResult& on_result) {
     Guard guard({names.plugin, names.provider, call}, on_result);
     return guard.finish(channel.run(operation_of(call.method), call, guard));
 }
@@ -56,8 +57,11 @@ CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& ca
 GuardedProvider::GuardedProvider(ProviderNames names, std::shared_ptr<const Description> description,
                                  std::string target, std::unique_ptr<Channel> channel,
                                  std::chrono::milliseconds call_timeout)
-    : names_(std::move(names)), description_(std::move(description)), target_(std::move(target)),
-      channel_(std::move(channel)), call_timeout_(call_timeout) {}
+    : names_(std::move(names)),
+      description_(std::move(description)),
+      target_(std::move(target)),
+      channel_(std::move(channel)),
+      call_timeout_(call_timeout) {}
 
 CallEnd GuardedProvider::call(const Call& call, const OnResult& on_result) {
     if (!can_be_split(call.method) || batch_size(call.items, *description_) == call.items.size())
@@ -65,11 +69,12 @@ CallEnd GuardedProvider::call(const Call& call, const OnResult& on_result) {
     if (call.method == Method::apply && description_->atomic) {
         // Nothing has been sent, so this is a plain failure of each item.
         Guard guard({names_.plugin, names_.provider, call}, on_result);
-        const Diagnostic why = guard.about_call(
-            "plugin.batch-too-large",
-            fmt::format("{} in one atomic scope are more than it takes at once ({} items, {} bytes); nothing was sent",
-                        count_of(call.items.size(), "change"), description_->max_items, description_->max_bytes),
-            "spread them over several scopes or commits");
+        const Diagnostic why = guard.about_call("plugin.batch-too-large",
+                                                fmt::format("{} in one atomic scope are more than it takes "
+                                                            "at once ({} items, {} bytes); nothing was sent",
+                                                            count_of(call.items.size(), "change"),
+                                                            description_->max_items, description_->max_bytes),
+                                                "spread them over several scopes or commits");
         CallEnd end{.ok = false};
         end.why.add(why);
         for (std::uint32_t i = 0; i < call.items.size(); ++i) {
@@ -99,7 +104,8 @@ CallEnd GuardedProvider::call_in_batches(const Call& whole, const OnResult& on_r
         batch.scope_version = version_before;
         const CallEnd end = run_guarded(*channel_, names_, batch, [&](const ItemResult& result) {
             if (result.item == scope_item && whole.method == Method::apply) scope_version = result.version;
-            if (result.item == scope_item && whole.method == Method::observe && std::exchange(has_scope_version, true))
+            if (result.item == scope_item && whole.method == Method::observe &&
+                std::exchange(has_scope_version, true))
                 return;
             ItemResult moved = result;
             if (result.item < count) moved.item += static_cast<std::uint32_t>(first);
@@ -109,14 +115,17 @@ CallEnd GuardedProvider::call_in_batches(const Call& whole, const OnResult& on_r
         total.instance_is_lost = total.instance_is_lost || end.instance_is_lost;
         total.why.append(end.why);
         first += count;
-        const bool must_stop = whole.stop.stop_requested() || std::chrono::steady_clock::now() >= whole.deadline ||
+        const bool must_stop = whole.stop.stop_requested() ||
+                               std::chrono::steady_clock::now() >= whole.deadline ||
                                (!end.ok && whole.method == Method::apply);
         if (must_stop) break;
     }
     for (; first < whole.items.size(); ++first) {
         ItemResult result{.item = static_cast<std::uint32_t>(first), .outcome = Outcome::failed};
-        result.diagnostics.add(failure("plugin.not-sent", fmt::format("not sent to provider \"{}\", because the call ended before",
-                                                                      names_.provider)))
+        result.diagnostics
+            .add(failure(
+                "plugin.not-sent",
+                fmt::format("not sent to provider \"{}\", because the call ended before", names_.provider)))
             .retry = Retry::after;
         total.ok = false;
         on_result(result);
@@ -132,11 +141,12 @@ Status GuardedProvider::watch(std::string_view scope, std::span<const Item> item
     Guard guard({names_.plugin, names_.provider, call, "watch"}, ignore);
     const CallEnd end = guard.finish(channel_->watch(call, guard, on_hint));
     if (end.ok) return Ok{};
-    Diagnostic why = end.why.empty() ? failure("plugin.no-reason", "the watch failed") : end.why.list().front();
-    why.context.push_back(fmt::format("while starting to watch with provider \"{}\"", names_.provider));
+    Diagnostic why =
+        end.why.empty() ? failure("plugin.no-reason", "the watch failed") : end.why.list().front();
+    why.context.push_back(fmt::format("starting to watch with provider \"{}\"", names_.provider));
     return why;
 }
 
 void GuardedProvider::unwatch() { channel_->unwatch(); }
 
-}  // namespace holdfast
+} // namespace holdfast

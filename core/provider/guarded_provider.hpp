@@ -6,9 +6,9 @@
 namespace holdfast {
 
 struct ProviderNames {
-    std::string provider;  // of the Provider document
+    std::string provider; // of the Provider document
     std::string plugin;
-    Hash hash;             // of the plugin's file
+    Hash hash; // of the plugin's file
 };
 
 class GuardedProvider final : public Provider {
@@ -37,6 +37,7 @@ private:
 };
 
 // One guarded call over a channel; what GuardedProvider and the opening of an instance share.
-CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& call, const OnResult& on_result);
+CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& call,
+                    const OnResult& on_result);
 
-}  // namespace holdfast
+} // namespace holdfast

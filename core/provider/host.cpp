@@ -53,7 +53,7 @@ Diagnostic first_error(const CallEnd& end) {
     return failure("plugin.no-reason", "the call failed, and nobody says why");
 }
 
-}  // namespace
+} // namespace
 
 struct PluginHost::State {
     struct Checked {
@@ -62,15 +62,18 @@ struct PluginHost::State {
     };
 
     HostOptions options;
-    std::map<std::string, Checked> checked;                                // by plugin
-    std::map<Hash, std::shared_ptr<const Description>> descriptions;       // by file
-    std::map<std::string, const holdfast_plugin*> loaded;                  // in this process, by plugin and hash
-    std::map<std::string, std::unique_ptr<WorkerChannel>> idle_workers;    // have described, have no instance yet
+    std::map<std::string, Checked> checked;                          // by plugin
+    std::map<Hash, std::shared_ptr<const Description>> descriptions; // by file
+    std::map<std::string, const holdfast_plugin*> loaded;            // in this process, by plugin and hash
+    std::map<std::string, std::unique_ptr<WorkerChannel>>
+        idle_workers; // have described, have no instance yet
 
     Result<std::shared_ptr<CheckedFile>> check(const std::string& plugin);
     Result<const holdfast_plugin*> load(const CheckedFile& file);
-    Result<std::unique_ptr<Channel>> channel(const CheckedFile& file, Isolation isolation, const std::string& label);
-    Result<std::shared_ptr<const Description>> describe(const CheckedFile& file, Channel& channel, const std::string& label);
+    Result<std::unique_ptr<Channel>> channel(const CheckedFile& file, Isolation isolation,
+                                             const std::string& label);
+    Result<std::shared_ptr<const Description>> describe(const CheckedFile& file, Channel& channel,
+                                                        const std::string& label);
     Call call(Method method, std::string_view options_json) const;
     WorkerOptions worker_options(const CheckedFile& file) const;
 };
@@ -94,7 +97,8 @@ Result<std::shared_ptr<CheckedFile>> PluginHost::State::check(const std::string&
 Result<const holdfast_plugin*> PluginHost::State::load(const CheckedFile& file) {
     const std::string key = file.file.plugin + "@" + to_hex(file.file.hash);
     if (const auto known = loaded.find(key); known != loaded.end()) return known->second;
-    auto table = load_plugin(fcntl(file.descriptor.get(), F_DUPFD_CLOEXEC, 3), file.file.plugin, file.file.path);
+    auto table =
+        load_plugin(fcntl(file.descriptor.get(), F_DUPFD_CLOEXEC, 3), file.file.plugin, file.file.path);
     if (table) loaded[key] = *table;
     return table;
 }
@@ -115,7 +119,9 @@ Result<std::unique_ptr<Channel>> PluginHost::State::channel(const CheckedFile& f
         if (!table) return table.error();
         ServiceOptions services{.blob_directory = options.blob_directory, .http = options.http};
         if (options.log)
-            services.log = [log = options.log, label](int level, std::string_view message) { log(label, level, message); };
+            services.log = [log = options.log, label](int level, std::string_view message) {
+                log(label, level, message);
+            };
         return make_in_process_channel(**table, std::move(services), options.max_document_bytes);
     }
     const auto idle = idle_workers.find(file.file.plugin + "@" + to_hex(file.file.hash));
@@ -136,16 +142,18 @@ Call PluginHost::State::call(Method method, std::string_view options_json) const
             .deadline = std::chrono::steady_clock::now() + options.call_timeout};
 }
 
-Result<std::shared_ptr<const Description>> PluginHost::State::describe(const CheckedFile& file, Channel& channel,
-                                                                       const std::string& label) {
-    if (const auto known = descriptions.find(file.file.hash); known != descriptions.end()) return known->second;
+Result<std::shared_ptr<const Description>>
+PluginHost::State::describe(const CheckedFile& file, Channel& channel, const std::string& label) {
+    if (const auto known = descriptions.find(file.file.hash); known != descriptions.end())
+        return known->second;
     SingleAnswer answer;
     const ProviderNames names{label, file.file.plugin, file.file.hash};
     const CallEnd end = run_guarded(channel, names, call(Method::describe, "{}"), answer.sink());
     if (!end.ok) return first_error(end);
     const auto wrong = [&](std::string_view what) {
-        Diagnostic why = failure("plugin.describe", fmt::format("plugin \"{}\", in describe: {}", file.file.plugin, what),
-                                 "this is a mistake in the plugin: tell its author");
+        Diagnostic why =
+            failure("plugin.describe", fmt::format("plugin \"{}\", in describe: {}", file.file.plugin, what),
+                    "this is a mistake in the plugin: tell its author");
         why.subject = file.file.path;
         return why;
     };
@@ -161,7 +169,9 @@ Result<std::shared_ptr<const Description>> PluginHost::State::describe(const Che
     return std::shared_ptr<const Description>(shared);
 }
 
-PluginHost::PluginHost(HostOptions options) : state_(std::make_unique<State>()) { state_->options = std::move(options); }
+PluginHost::PluginHost(HostOptions options) : state_(std::make_unique<State>()) {
+    state_->options = std::move(options);
+}
 PluginHost::~PluginHost() = default;
 
 Result<PluginFile> PluginHost::find(const std::string& plugin) const {
@@ -177,7 +187,8 @@ std::vector<PluginFile> PluginHost::find_all() const {
     return out;
 }
 
-Result<std::shared_ptr<const Description>> PluginHost::describe(const std::string& plugin, Isolation isolation) {
+Result<std::shared_ptr<const Description>> PluginHost::describe(const std::string& plugin,
+                                                                Isolation isolation) {
     auto file = state_->check(plugin);
     if (!file) return file.error();
     if (const auto known = state_->descriptions.find((*file)->file.hash); known != state_->descriptions.end())
@@ -187,7 +198,8 @@ Result<std::shared_ptr<const Description>> PluginHost::describe(const std::strin
     auto description = state_->describe(**file, **channel, plugin);
     // The worker is kept: whoever asks for a description usually opens an instance next.
     if (description && isolation == Isolation::worker)
-        state_->idle_workers[plugin + "@" + to_hex((*file)->file.hash)].reset(static_cast<WorkerChannel*>(channel->release()));
+        state_->idle_workers[plugin + "@" + to_hex((*file)->file.hash)].reset(
+            static_cast<WorkerChannel*>(channel->release()));
     return description;
 }
 
@@ -204,20 +216,23 @@ Result<std::unique_ptr<Provider>> PluginHost::open(const OpenRequest& request) {
     const CallEnd end = run_guarded(**channel, names, state_->call(Method::open, config), answer.sink());
     if (!end.ok) {
         Diagnostic why = first_error(end);
-        why.context.push_back(fmt::format("while opening provider \"{}\" (plugin {})", request.name, request.plugin));
+        why.context.push_back(
+            fmt::format("opening provider \"{}\" (plugin {})", request.name, request.plugin));
         return why;
     }
     const auto detail = parse_json(answer.detail);
     std::string target(detail ? detail->text_at("target") : std::string_view{});
     if (target.empty())
-        return failure("plugin.no-target",
-                       fmt::format("plugin \"{}\" of provider \"{}\", in open: it does not say which target it reached",
-                                   request.plugin, request.name),
-                       "this is a mistake in the plugin: tell its author");
+        return failure(
+            "plugin.no-target",
+            fmt::format("plugin \"{}\" of provider \"{}\", in open: it does not say which target it reached",
+                        request.plugin, request.name),
+            "this is a mistake in the plugin: tell its author");
     if (request.isolation == Isolation::worker)
         static_cast<WorkerChannel&>(**channel).remember_instance(config, target);
-    return std::unique_ptr<Provider>(std::make_unique<GuardedProvider>(
-        std::move(names), *description, std::move(target), std::move(*channel), state_->options.call_timeout));
+    return std::unique_ptr<Provider>(std::make_unique<GuardedProvider>(std::move(names), *description,
+                                                                       std::move(target), std::move(*channel),
+                                                                       state_->options.call_timeout));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -18,24 +18,25 @@ namespace holdfast {
 enum class Isolation { worker, in_process };
 
 struct HostOptions {
-    std::vector<std::string> search_path;  // folders that hold libholdfast-<name>.so, first match wins
-    std::map<std::string, Hash> pinned;    // plugin name -> hash its file must have
-    bool demand_pins = false;              // refuse plugins without an entry in `pinned`
-    std::string worker;                    // path of the holdfast-provider program
-    std::string blob_directory;            // of holdfast.blob/1
+    std::vector<std::string> search_path; // folders that hold libholdfast-<name>.so, first match wins
+    std::map<std::string, Hash> pinned;   // plugin name -> hash its file must have
+    bool demand_pins = false;             // refuse plugins without an entry in `pinned`
+    std::string worker;                   // path of the holdfast-provider program
+    std::string blob_directory;           // of holdfast.blob/1
     std::size_t max_document_bytes = 8U << 20;
-    std::chrono::milliseconds call_timeout{120'000};   // where a call has no deadline of its own
-    std::chrono::milliseconds cancel_grace{2'000};     // from cancel or deadline to killing the worker
-    std::function<void(std::string_view provider, int level, std::string_view message)> log;  // from any thread
+    std::chrono::milliseconds call_timeout{120'000}; // where a call has no deadline of its own
+    std::chrono::milliseconds cancel_grace{2'000};   // from cancel or deadline to killing the worker
+    std::function<void(std::string_view provider, int level, std::string_view message)>
+        log; // from any thread
     // holdfast.http/1 for plugins in this process: http_extension() of provider/services.hpp, or none. The
     // worker brings its own, so that a program which uses workers only does not link libcurl.
     const holdfast_http* http = nullptr;
 };
 
 struct OpenRequest {
-    std::string name;       // of the Provider document
-    std::string plugin;     // "host" -> libholdfast-host.so
-    std::string config;     // JSON, secrets resolved
+    std::string name;   // of the Provider document
+    std::string plugin; // "host" -> libholdfast-host.so
+    std::string config; // JSON, secrets resolved
     Isolation isolation = Isolation::worker;
 };
 
@@ -53,7 +54,8 @@ public:
 
     // Finds and checks a plugin's file; none of its code runs. Errors: `plugin.not-found` (with where it
     // was looked for and a suggestion), `plugin.unsafe-file` (group- or world-writable, or its folder),
-    // `plugin.not-pinned`, `plugin.hash-mismatch`, `plugin.no-symbol`, `plugin.wrong-major`, `plugin.unreadable`.
+    // `plugin.not-pinned`, `plugin.hash-mismatch`, `plugin.no-symbol`, `plugin.wrong-major`,
+    // `plugin.unreadable`.
     Result<PluginFile> find(const std::string& plugin) const;
     std::vector<PluginFile> find_all() const;
 
@@ -67,4 +69,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

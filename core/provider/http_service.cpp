@@ -8,7 +8,9 @@ namespace holdfast {
 
 namespace {
 
-std::string text_of(const holdfast_bytes& bytes) { return bytes.data ? std::string(bytes.data, bytes.size) : std::string(); }
+std::string text_of(const holdfast_bytes& bytes) {
+    return bytes.data ? std::string(bytes.data, bytes.size) : std::string();
+}
 holdfast_bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
 
 std::int64_t number_at(const Value& options, std::string_view key, std::int64_t otherwise) {
@@ -27,7 +29,8 @@ void read_options(const Value& options, HttpRequest& request) {
     request.timeout = std::chrono::milliseconds(number_at(options, "timeoutMs", request.timeout.count()));
     request.max_response_bytes = static_cast<std::size_t>(
         number_at(options, "maxResponseBytes", static_cast<std::int64_t>(request.max_response_bytes)));
-    request.retries = static_cast<unsigned>(std::min<std::int64_t>(number_at(options, "retries", request.retries), 10));
+    request.retries =
+        static_cast<unsigned>(std::min<std::int64_t>(number_at(options, "retries", request.retries), 10));
 }
 
 HttpRequest from_abi(const holdfast_call* call, const holdfast_http_request& given) {
@@ -35,13 +38,16 @@ HttpRequest from_abi(const holdfast_call* call, const holdfast_http_request& giv
     request.method = text_of(given.method);
     if (request.method.empty()) request.method = "GET";
     request.url = text_of(given.url);
-    for (std::uint32_t i = 0; i < given.header_count; ++i) request.headers.push_back(text_of(given.headers[i]));
+    for (std::uint32_t i = 0; i < given.header_count; ++i)
+        request.headers.push_back(text_of(given.headers[i]));
     request.body = text_of(given.body);
     if (call && call->deadline_ns != 0)
         request.deadline = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(call->deadline_ns));
     if (call) request.is_cancelled = [call] { return call->cancelled(call) != 0; };
     if (given.on_body)
-        request.on_body = [&given](std::string_view chunk) { return given.on_body(given.context, bytes_of(chunk)) != 0; };
+        request.on_body = [&given](std::string_view chunk) {
+            return given.on_body(given.context, bytes_of(chunk)) != 0;
+        };
     return request;
 }
 
@@ -72,7 +78,9 @@ holdfast_status perform(const holdfast_call* call, const holdfast_http_request* 
         const HttpResponse response = client.perform(request);
         respond(*given, response);
         const bool stopped = response.end == HttpEnd::cancelled || response.end == HttpEnd::past_deadline;
-        return response.end == HttpEnd::answered ? HOLDFAST_OK : stopped ? HOLDFAST_CANCELLED : HOLDFAST_FAILED;
+        return response.end == HttpEnd::answered ? HOLDFAST_OK
+               : stopped                         ? HOLDFAST_CANCELLED
+                                                 : HOLDFAST_FAILED;
     } catch (const std::exception& error) {
         respond(*given, {.error = error.what()});
         return HOLDFAST_FAILED;
@@ -81,8 +89,8 @@ holdfast_status perform(const holdfast_call* call, const holdfast_http_request* 
 
 const holdfast_http table{sizeof(holdfast_http), perform};
 
-}  // namespace
+} // namespace
 
 const holdfast_http* http_extension() { return &table; }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -15,7 +15,8 @@ public:
 
     ChannelEnd run(Operation operation, const Call& call, ResultSink& sink) override {
         fill(operation, call);
-        return end_of(instance_.invoke(frame_, [&] { return call.stop.stop_requested(); }, sink));
+        return end_of(instance_.invoke(
+            frame_, [&] { return call.stop.stop_requested(); }, sink));
     }
 
     ChannelEnd watch(const Call& call, ResultSink& sink, const OnHint& on_hint) override {
@@ -33,7 +34,8 @@ public:
             out.at_ns = hint.at_ns;
             on_hint(out);
         };
-        return end_of(instance_.watch(frame_, [&] { return call.stop.stop_requested(); }, sink, forward));
+        return end_of(instance_.watch(
+            frame_, [&] { return call.stop.stop_requested(); }, sink, forward));
     }
 
     void unwatch() override { instance_.unwatch(); }
@@ -61,11 +63,11 @@ private:
     CallFrame frame_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Channel> make_in_process_channel(const holdfast_plugin& table, ServiceOptions services,
                                                  std::size_t max_document_bytes) {
     return std::make_unique<InProcessChannel>(table, std::move(services), max_document_bytes);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

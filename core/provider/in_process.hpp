@@ -10,4 +10,4 @@ namespace holdfast {
 std::unique_ptr<Channel> make_in_process_channel(const holdfast_plugin& table, ServiceOptions services,
                                                  std::size_t max_document_bytes);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -14,7 +14,7 @@ struct CallContext {
     ResultSink& sink;
     std::size_t max_bytes;
     std::int64_t deadline_ns;
-    std::exception_ptr thrown_by_sink;  // ours: passed on once the plugin's frames are gone
+    std::exception_ptr thrown_by_sink; // ours: passed on once the plugin's frames are gone
     bool is_listening = true;
 };
 
@@ -38,10 +38,11 @@ RawResult raw_result(const holdfast_result* given, std::size_t max_bytes) {
     std::memcpy(&known, given, std::min<std::size_t>(given->size, sizeof known));
     out.item = known.item;
     out.outcome = known.outcome;
-    constexpr std::array members{&holdfast_result::document,    &holdfast_result::version, &holdfast_result::private_data,
-                                 &holdfast_result::refreshed,   &holdfast_result::diagnostics, &holdfast_result::detail,
-                                 &holdfast_result::kind,        &holdfast_result::identity, &holdfast_result::scope,
-                                 &holdfast_result::part,        &holdfast_result::pointer};
+    constexpr std::array members{
+        &holdfast_result::document,  &holdfast_result::version,     &holdfast_result::private_data,
+        &holdfast_result::refreshed, &holdfast_result::diagnostics, &holdfast_result::detail,
+        &holdfast_result::kind,      &holdfast_result::identity,    &holdfast_result::scope,
+        &holdfast_result::part,      &holdfast_result::pointer};
     static_assert(members.size() == raw_result_texts.size());
     std::size_t room = max_bytes;
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -109,7 +110,7 @@ InvokeEnd without_exceptions(const Function& function) {
     return end;
 }
 
-}  // namespace
+} // namespace
 
 const void* PluginInstance::extension(const char* id) const {
     return table_.extension ? table_.extension(id) : nullptr;
@@ -119,10 +120,12 @@ std::uint32_t PluginInstance::dispatch(Operation operation, const holdfast_call&
     const auto optional = [&](auto function) -> std::uint32_t {
         return function ? function(instance_, &call) : HOLDFAST_UNSUPPORTED;
     };
-    const auto extended = [&]<typename Table>(const char* id, holdfast_status (*Table::*member)(void*, const holdfast_call*)) {
-        const auto* table = static_cast<const Table*>(extension(id));
-        return table && table->size >= sizeof *table ? optional(table->*member) : static_cast<std::uint32_t>(HOLDFAST_UNSUPPORTED);
-    };
+    const auto extended =
+        [&]<typename Table>(const char* id, holdfast_status (*Table::*member)(void*, const holdfast_call*)) {
+            const auto* table = static_cast<const Table*>(extension(id));
+            return table && table->size >= sizeof *table ? optional(table->*member)
+                                                         : static_cast<std::uint32_t>(HOLDFAST_UNSUPPORTED);
+        };
     switch (operation) {
         case Operation::describe: return table_.describe(&call);
         case Operation::open: {
@@ -136,7 +139,8 @@ std::uint32_t PluginInstance::dispatch(Operation operation, const holdfast_call&
         case Operation::apply: return optional(table_.apply);
         case Operation::upgrade: return optional(table_.upgrade);
         case Operation::compile: return extended(HOLDFAST_EXT_COMPILE, &holdfast_compile::compile);
-        case Operation::canonicalize: return extended(HOLDFAST_EXT_CANONICALIZE, &holdfast_canonicalize::canonicalize);
+        case Operation::canonicalize:
+            return extended(HOLDFAST_EXT_CANONICALIZE, &holdfast_canonicalize::canonicalize);
         case Operation::snapshot: return extended(HOLDFAST_EXT_CHECKPOINT, &holdfast_checkpoint::snapshot);
         case Operation::restore: return extended(HOLDFAST_EXT_CHECKPOINT, &holdfast_checkpoint::restore);
         case Operation::health: return extended(HOLDFAST_EXT_HEALTH, &holdfast_health::health);
@@ -165,7 +169,8 @@ InvokeEnd PluginInstance::watch(const CallFrame& frame, const IsCancelled& is_ca
     }
     CallContext context{is_cancelled, sink, max_document_bytes_, frame.deadline_ns, nullptr, true};
     const holdfast_call call = abi_call(frame, host_, context);
-    return without_exceptions([&] { return static_cast<std::uint32_t>(table->watch(instance_, &call, &sink_)); });
+    return without_exceptions(
+        [&] { return static_cast<std::uint32_t>(table->watch(instance_, &call, &sink_)); });
 }
 
 void PluginInstance::unwatch() {
@@ -182,4 +187,4 @@ void PluginInstance::close() {
     is_open_ = false;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

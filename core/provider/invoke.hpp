@@ -18,7 +18,7 @@ using IsCancelled = std::function<bool()>;
 struct InvokeEnd {
     std::uint32_t status = HOLDFAST_OK;
     bool threw = false;
-    std::string exception;  // what() of what was thrown
+    std::string exception; // what() of what was thrown
 };
 
 // A plugin's table with at most one opened instance of it.
@@ -51,4 +51,4 @@ private:
     holdfast_watch_sink sink_{};
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -25,20 +25,23 @@ constexpr std::uint32_t smallest_table = sizeof(holdfast_plugin);
 
 Status check_table(const holdfast_plugin& table, const std::string& plugin) {
     auto bad = [&](std::string_view what) -> Status {
-        return failure("plugin.bad-table", fmt::format("plugin \"{}\" exports a broken table: {}", plugin, what),
+        return failure("plugin.bad-table",
+                       fmt::format("plugin \"{}\" exports a broken table: {}", plugin, what),
                        "this is a mistake in the plugin: tell its author, or build it again with its SDK");
     };
     if (table.size < smallest_table)
-        return bad(fmt::format("it says it has {} bytes, version 1 has at least {}", table.size, smallest_table));
+        return bad(
+            fmt::format("it says it has {} bytes, version 1 has at least {}", table.size, smallest_table));
     if (!table.name || !table.version) return bad("it has no name or no version");
     if (!table.describe || !table.open || !table.close || !table.observe || !table.apply)
         return bad("describe, open, close, observe and apply must all be there");
     return Ok{};
 }
 
-}  // namespace
+} // namespace
 
-Result<const holdfast_plugin*> load_plugin(int descriptor, const std::string& plugin, const std::string& path) {
+Result<const holdfast_plugin*> load_plugin(int descriptor, const std::string& plugin,
+                                           const std::string& path) {
     namespace dll = boost::dll;
     try {
         // Kept for ever: plugins start threads, register atexit handlers, and hold thread-local data.
@@ -48,11 +51,12 @@ Result<const holdfast_plugin*> load_plugin(int descriptor, const std::string& pl
         if (Status status = check_table(table, plugin); !status) return status.error();
         return &table;
     } catch (const std::exception& error) {
-        Diagnostic why = failure("plugin.unreadable", fmt::format("plugin \"{}\" cannot be loaded: {}", plugin, error.what()),
+        Diagnostic why = failure("plugin.unreadable",
+                                 fmt::format("plugin \"{}\" cannot be loaded: {}", plugin, error.what()),
                                  "is a library that it needs missing? ldd tells: ldd " + path);
         why.subject = path;
         return why;
     }
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -11,7 +11,7 @@ namespace holdfast {
 
 struct CheckedFile {
     PluginFile file;
-    Fd descriptor;  // kept open as long as the library is loaded; see library.cpp
+    Fd descriptor; // kept open as long as the library is loaded; see library.cpp
 };
 
 // `libholdfast-<plugin>.so` in the first folder of the search path that holds it.
@@ -19,6 +19,7 @@ Result<std::string> locate_plugin(const HostOptions& options, const std::string&
 // Names of all plugins on the search path, each once.
 std::vector<std::string> plugin_names(const HostOptions& options);
 // Owner and modes of the file and its folder, pin, symbols. Errors as PluginHost::find.
-Result<CheckedFile> check_plugin(const HostOptions& options, const std::string& plugin, const std::string& path);
+Result<CheckedFile> check_plugin(const HostOptions& options, const std::string& plugin,
+                                 const std::string& path);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -31,8 +31,8 @@ void log_message(const holdfast_host* host, holdfast_log_level level, holdfast_b
 // Only what is a hash in the form we write it: the name can lead nowhere else.
 bool is_blob_name(std::string_view name) {
     return name.size() == 64 && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    });
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
 }
 
 int open_blob(const holdfast_host* host, holdfast_bytes sha256_hex, std::uint64_t* bytes) {
@@ -67,7 +67,8 @@ bool store_blob(const std::string& folder, const std::string& name, std::string_
     const std::string part = fmt::format("{}/.part-{}-{}", folder, getpid(), counter++);
     Fd file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) return false;
-    const bool ok = write_all(file.get(), content) && fsync(file.get()) == 0 && rename(part.c_str(), path.c_str()) == 0;
+    const bool ok =
+        write_all(file.get(), content) && fsync(file.get()) == 0 && rename(part.c_str(), path.c_str()) == 0;
     if (!ok) unlink(part.c_str());
     return ok;
 }
@@ -86,12 +87,13 @@ const holdfast_blob blob_table{sizeof(holdfast_blob), open_blob, put_blob};
 const void* host_extension(const holdfast_host* host, const char* id) {
     if (!id) return nullptr;
     const ServiceOptions& options = services_of(host).options();
-    if (std::strcmp(id, HOLDFAST_EXT_BLOB) == 0) return options.blob_directory.empty() ? nullptr : &blob_table;
+    if (std::strcmp(id, HOLDFAST_EXT_BLOB) == 0)
+        return options.blob_directory.empty() ? nullptr : &blob_table;
     if (std::strcmp(id, HOLDFAST_EXT_HTTP) == 0) return options.http;
     return nullptr;
 }
 
-}  // namespace
+} // namespace
 
 HostServices::HostServices(ServiceOptions options) : options_(std::move(options)) {
     host_.size = sizeof host_;
@@ -101,4 +103,4 @@ HostServices::HostServices(ServiceOptions options) : options_(std::move(options)
     host_.extension = host_extension;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

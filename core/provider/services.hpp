@@ -11,9 +11,9 @@
 namespace holdfast {
 
 struct ServiceOptions {
-    std::function<void(int level, std::string_view message)> log;  // [any]
-    std::string blob_directory;                                    // empty: no blobs
-    const holdfast_http* http = nullptr;                           // http_extension(), or none
+    std::function<void(int level, std::string_view message)> log; // [any]
+    std::string blob_directory;                                   // empty: no blobs
+    const holdfast_http* http = nullptr;                          // http_extension(), or none
 };
 
 // Lives as long as the instances that use it; never moves, because plugins keep its address.
@@ -34,4 +34,4 @@ private:
 // The table of holdfast.http/1. In a library of its own (holdfast_provider_http), because it needs libcurl.
 const holdfast_http* http_extension();
 
-}  // namespace holdfast
+} // namespace holdfast

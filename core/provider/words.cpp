@@ -35,4 +35,4 @@ std::string_view to_string(Outcome outcome) {
     return "unknown";
 }
 
-}  // namespace holdfast
+} // namespace holdfast

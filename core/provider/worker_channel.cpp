@@ -36,12 +36,14 @@ ChannelEnd not_run(Diagnostic why) {
     return {.status = HOLDFAST_FAILED, .instance_is_lost = true, .why = std::move(why)};
 }
 
-}  // namespace
+} // namespace
 
 WorkerChannel::WorkerChannel(WorkerOptions options, WorkerLog log)
     : options_(std::move(options)), log_(std::move(log)), label_(options_.plugin.plugin) {}
 
-WorkerChannel::~WorkerChannel() { on_hint_.with([](OnHint& function) { function = nullptr; }); }
+WorkerChannel::~WorkerChannel() {
+    on_hint_.with([](OnHint& function) { function = nullptr; });
+}
 
 void WorkerChannel::set_label(std::string label) {
     label_.with([&](std::string& text) { text = std::move(label); });
@@ -59,7 +61,8 @@ WorkerListeners WorkerChannel::listeners() {
     };
     return {.on_log =
                 [this](int level, std::string_view message) {
-                    if (log_.sink) log_.sink(label_.with([](const std::string& text) { return text; }), level, message);
+                    if (log_.sink)
+                        log_.sink(label_.with([](const std::string& text) { return text; }), level, message);
                 },
             .on_hint = pass_on,
             .on_death = [pass_on] { pass_on(Hint{}); }};
@@ -78,8 +81,10 @@ Status WorkerChannel::wait_before_restart(const Call& call) {
     std::unique_lock lock(mutex);
     waiting.wait_until(lock, call.stop, std::min(not_before_, call.deadline), [] { return false; });
     if (Clock::now() >= not_before_) return Ok{};
-    return failure("plugin.crashed", fmt::format("its worker died {} times in a row and is not started again yet", deaths_in_a_row_),
-                   "the log has what it said; nothing was sent");
+    return failure(
+        "plugin.crashed",
+        fmt::format("its worker died {} times in a row and is not started again yet", deaths_in_a_row_),
+        "the log has what it said; nothing was sent");
 }
 
 Status WorkerChannel::ensure_worker(const Call& call) {
@@ -100,7 +105,8 @@ Status WorkerChannel::start(const Call& call) {
     const auto event = worker_->next(call.deadline, call.stop);
     if (!event) return failure("plugin.deadline", "its worker did not start in time");
     if (event->type == WorkerEvent::Type::death)
-        return failure(event->code, fmt::format("{} while loading the plugin", event->body), "the log has what it said");
+        return failure(event->code, fmt::format("{} while loading the plugin", event->body),
+                       "the log has what it said");
     FrameReader reader(event->body);
     const std::string code(reader.take_text()), message(reader.take_text()), hint(reader.take_text());
     if (event->type != WorkerEvent::Type::hello || !reader.ok())
@@ -115,18 +121,21 @@ Status WorkerChannel::reopen(const Call& call) {
     const ChannelEnd end = exchange(Operation::open, open, answer);
     if (end.why) return *end.why;
     if (end.status != HOLDFAST_OK)
-        return failure("plugin.reopen", "a fresh worker could not open the instance again", answer.diagnostics);
+        return failure("plugin.reopen", "a fresh worker could not open the instance again",
+                       answer.diagnostics);
     if (answer.target != target_)
-        return failure("plugin.target-changed",
-                       fmt::format("a fresh worker reached target \"{}\", it was \"{}\" before", answer.target, target_),
-                       "nothing is written to a target that changed; start again if that is right");
+        return failure(
+            "plugin.target-changed",
+            fmt::format("a fresh worker reached target \"{}\", it was \"{}\" before", answer.target, target_),
+            "nothing is written to a target that changed; start again if that is right");
     return Ok{};
 }
 
 Status WorkerChannel::renew_watches(const Call& call) {
     for (const auto& [scope, watched] : watched_) {
         std::vector<Item> items;
-        for (const WatchedItem& item : watched) items.push_back({.kind = item.kind, .identity = item.identity});
+        for (const WatchedItem& item : watched)
+            items.push_back({.kind = item.kind, .identity = item.identity});
         NoAnswer ignored;
         const Call again{.scope = scope, .items = items, .deadline = call.deadline, .stop = call.stop};
         const ChannelEnd end = exchange(Operation::watch, again, ignored);
@@ -141,8 +150,10 @@ Status WorkerChannel::renew_watches(const Call& call) {
 ChannelEnd WorkerChannel::run(Operation operation, const Call& call, ResultSink& sink) {
     if (Status status = ensure_worker(call); !status) return not_run(status.error());
     ChannelEnd end = exchange(operation, call, sink);
-    if (end.instance_is_lost) discard_worker();
-    else deaths_in_a_row_ = 0;
+    if (end.instance_is_lost)
+        discard_worker();
+    else
+        deaths_in_a_row_ = 0;
     return end;
 }
 
@@ -152,9 +163,16 @@ ChannelEnd WorkerChannel::exchange(Operation operation, const Call& call, Result
     const std::uint32_t number = ++last_call_;
     received_ = 0;
     is_listening_ = true;
-    if (frame_.size() > UINT32_MAX / 2) return not_run(failure("plugin.batch-too-large", "the request is larger than 2 GiB"));
+    if (frame_.size() > UINT32_MAX / 2)
+        return not_run(failure("plugin.batch-too-large", "the request is larger than 2 GiB"));
     if (!worker_->send(FrameType::call, number, frame_, call.deadline)) worker_->kill();
-    return await_end(number, call, sink);
+    try {
+        return await_end(number, call, sink);
+    } catch (...) {
+        // Thrown by whoever takes the results. What the worker still sends for this call is ignored.
+        worker_->send(FrameType::cancel, number, {}, Clock::now() + options_.grace);
+        throw;
+    }
 }
 
 // Waits for the end of the call. Once it should stop (deadline, stop token, or nobody listens any more)
@@ -175,7 +193,7 @@ ChannelEnd WorkerChannel::await_end(std::uint32_t number, const Call& call, Resu
         }
         if (!event) continue;
         if (event->type == WorkerEvent::Type::death) return died(*event, number, call, sink);
-        if (event->call != number) continue;  // of a call that is over
+        if (event->call != number) continue; // of a call that is over
         if (event->type == WorkerEvent::Type::results) {
             if (!take_results(event->body, sink)) {
                 worker_->kill();
@@ -187,7 +205,9 @@ ChannelEnd WorkerChannel::await_end(std::uint32_t number, const Call& call, Resu
             ChannelEnd end{.status = reader.take<std::uint32_t>()};
             const bool threw = reader.take<std::uint32_t>() != 0;
             const std::string_view exception = reader.take_text();
-            if (!reader.ok()) return worker_->kill(), not_run(failure("plugin.protocol", "its worker ended a call wrongly"));
+            if (!reader.ok())
+                return worker_->kill(),
+                       not_run(failure("plugin.protocol", "its worker ended a call wrongly"));
             if (threw) end.why = thrown_by_plugin(exception);
             return end;
         }
@@ -225,18 +245,21 @@ void WorkerChannel::recover_results(std::uint32_t number, ResultSink& sink) {
     take_results(body, sink);
 }
 
-ChannelEnd WorkerChannel::died(const WorkerEvent& death, std::uint32_t number, const Call& call, ResultSink& sink) {
+ChannelEnd WorkerChannel::died(const WorkerEvent& death, std::uint32_t number, const Call& call,
+                               ResultSink& sink) {
     recover_results(number, sink);
     if (!death.is_ours) {
-        Diagnostic why = failure(death.code, death.body, "the log has what it said; the next call gets a fresh worker");
+        Diagnostic why =
+            failure(death.code, death.body, "the log has what it said; the next call gets a fresh worker");
         why.retry = Retry::after;
         return not_run(std::move(why));
     }
     const bool by_caller = call.stop.stop_requested();
-    Diagnostic why = failure(by_caller ? "plugin.cancelled" : "plugin.deadline",
-                             fmt::format("it {} and did not end within {} ms of being told to; its worker was killed",
-                                         by_caller ? "was cancelled" : "passed its deadline", options_.grace.count()),
-                             "the next call gets a fresh worker");
+    Diagnostic why =
+        failure(by_caller ? "plugin.cancelled" : "plugin.deadline",
+                fmt::format("it {} and did not end within {} ms of being told to; its worker was killed",
+                            by_caller ? "was cancelled" : "passed its deadline", options_.grace.count()),
+                "the next call gets a fresh worker");
     why.retry = Retry::after;
     return not_run(std::move(why));
 }
@@ -247,8 +270,10 @@ ChannelEnd WorkerChannel::watch(const Call& call, ResultSink& sink, const OnHint
     if (end.status != HOLDFAST_OK || end.why) return end;
     std::vector<WatchedItem> items;
     for (const Item& item : call.items) items.push_back({std::string(item.kind), std::string(item.identity)});
-    if (items.empty()) watched_.erase(std::string(call.scope));
-    else watched_[std::string(call.scope)] = std::move(items);
+    if (items.empty())
+        watched_.erase(std::string(call.scope));
+    else
+        watched_[std::string(call.scope)] = std::move(items);
     return end;
 }
 
@@ -262,4 +287,4 @@ void WorkerChannel::unwatch() {
     on_hint_.with([](OnHint& function) { function = nullptr; });
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -51,15 +51,15 @@ private:
     Locked<OnHint> on_hint_;
     Locked<std::string> label_;
     std::unique_ptr<WorkerProcess> worker_;
-    std::optional<std::string> config_;  // set: the worker has to hold an open instance
+    std::optional<std::string> config_; // set: the worker has to hold an open instance
     std::string target_;
     std::map<std::string, std::vector<WatchedItem>> watched_;
-    std::string frame_;                  // reused for every call
+    std::string frame_; // reused for every call
     std::uint32_t last_call_ = 0;
-    std::uint32_t received_ = 0;         // results of the call in progress
+    std::uint32_t received_ = 0; // results of the call in progress
     bool is_listening_ = true;
     unsigned deaths_in_a_row_ = 0;
     Clock::time_point not_before_{};
 };
 
-}  // namespace holdfast
+} // namespace holdfast

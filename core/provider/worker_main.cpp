@@ -4,6 +4,7 @@
 // through while the plugin works, and the end of the engine ends the worker whatever the plugin does.
 
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <csignal>
 #include <thread>
 #include <unistd.h>
 
@@ -33,7 +33,8 @@ constexpr std::chrono::milliseconds apply_flush_interval{2};
 class Line {
 public:
     void send(FrameType type, std::uint32_t call, std::string_view head, std::string_view tail = {}) {
-        FrameHeader header{.type = type, .call = call, .size = static_cast<std::uint32_t>(head.size() + tail.size())};
+        FrameHeader header{
+            .type = type, .call = call, .size = static_cast<std::uint32_t>(head.size() + tail.size())};
         iovec parts[] = {{&header, sizeof header},
                          {const_cast<char*>(head.data()), head.size()},
                          {const_cast<char*>(tail.data()), tail.size()}};
@@ -46,7 +47,7 @@ private:
         while (count > 0) {
             const ssize_t written = writev(worker_socket_fd, parts, static_cast<int>(count));
             if (written < 0 && errno == EINTR) continue;
-            if (written < 0) _exit(0);  // the engine is gone
+            if (written < 0) _exit(0); // the engine is gone
             auto rest = static_cast<std::size_t>(written);
             while (count > 0 && rest >= parts->iov_len) {
                 rest -= parts->iov_len;
@@ -168,7 +169,9 @@ public:
         is_busy_ = false;
     }
 
-    bool is_cancelled(std::uint32_t call) const { return cancelled_call_.load(std::memory_order_relaxed) == call; }
+    bool is_cancelled(std::uint32_t call) const {
+        return cancelled_call_.load(std::memory_order_relaxed) == call;
+    }
 
 private:
     static bool receive(void* to, std::size_t size) {
@@ -303,9 +306,11 @@ private:
 };
 
 int worker_main(int argc, char** argv) {
-    const bool is_child = argc == 3 && fcntl(worker_socket_fd, F_GETFD) >= 0 && fcntl(worker_outbox_fd, F_GETFD) >= 0;
+    const bool is_child =
+        argc == 3 && fcntl(worker_socket_fd, F_GETFD) >= 0 && fcntl(worker_outbox_fd, F_GETFD) >= 0;
     if (!is_child) {
-        std::fputs("holdfast-provider runs one plugin for holdfast or holdfastd, which start it themselves\n", stderr);
+        std::fputs("holdfast-provider runs one plugin for holdfast or holdfastd, which start it themselves\n",
+                   stderr);
         return 1;
     }
     if (!settle_in(argv[2])) return 1;
@@ -316,8 +321,8 @@ int worker_main(int argc, char** argv) {
     return worker->run();
 }
 
-}  // namespace
-}  // namespace holdfast
+} // namespace
+} // namespace holdfast
 
 int main(int argc, char** argv) {
     const int status = holdfast::worker_main(argc, argv);

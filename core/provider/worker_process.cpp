@@ -34,9 +34,9 @@ constexpr std::size_t max_stderr_line = 4U << 10;
 // configuration, and only for the instance.
 bool may_inherit(std::string_view variable) {
     const std::string_view name = variable.substr(0, variable.find('='));
-    constexpr std::array names{"PATH",       "LANG",        "TZ",          "http_proxy",   "https_proxy",
-                               "no_proxy",   "all_proxy",   "HTTP_PROXY",  "HTTPS_PROXY",  "NO_PROXY",
-                               "ALL_PROXY",  "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"};
+    constexpr std::array names{
+        "PATH",       "LANG",        "TZ",       "http_proxy", "https_proxy",  "no_proxy",      "all_proxy",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",  "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"};
     return std::find(names.begin(), names.end(), name) != names.end() || name.starts_with("LC_") ||
            name.ends_with("SAN_OPTIONS");
 }
@@ -58,7 +58,8 @@ Fd out_of_the_way(Fd fd) {
 std::string death_of(int status) {
     if (WIFSIGNALED(status)) {
         const char* name = sigabbrev_np(WTERMSIG(status));
-        return fmt::format("its process was ended by signal SIG{}", name ? name : std::to_string(WTERMSIG(status)));
+        return fmt::format("its process was ended by signal SIG{}",
+                           name ? name : std::to_string(WTERMSIG(status)));
     }
     return fmt::format("its process ended itself with status {}", WEXITSTATUS(status));
 }
@@ -68,12 +69,13 @@ int poll_ms(Clock::time_point until) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000));
 }
 
-}  // namespace
+} // namespace
 
 WorkerProcess::WorkerProcess(const WorkerOptions& options)
     : options_(options), max_frame_(options.max_document_bytes + 2 * Outbox::capacity) {}
 
-Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerOptions& options, WorkerListeners listeners) {
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerOptions& options,
+                                                            WorkerListeners listeners) {
     std::unique_ptr<WorkerProcess> worker(new WorkerProcess(options));
     worker->set_listeners(std::move(listeners));
     if (Status status = worker->prepare(); !status) return status.error();
@@ -91,14 +93,16 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerOptions&
         return status.error();
     }
     std::string setup;
-    write_setup(setup, {options.plugin.plugin, options.plugin.path, options.blob_directory, options.max_document_bytes});
+    write_setup(setup, {options.plugin.plugin, options.plugin.path, options.blob_directory,
+                        options.max_document_bytes});
     worker->send(FrameType::setup, 0, setup, Clock::now() + options.grace);
     return worker;
 }
 
 Status WorkerProcess::prepare() {
     auto broken = [](std::string_view what) -> Status {
-        return failure("plugin.no-worker", fmt::format("cannot prepare a worker: {}: {}", what, error_text(errno)));
+        return failure("plugin.no-worker",
+                       fmt::format("cannot prepare a worker: {}: {}", what, error_text(errno)));
     };
     int pair[2], pipe_ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return broken("socketpair");
@@ -139,21 +143,24 @@ Status WorkerProcess::spawn() {
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::string parent = std::to_string(getpid());
     std::string name = "holdfast-provider";
     char* arguments[] = {name.data(), options_.plugin.plugin.data(), parent.data(), nullptr};
     std::vector<char*> environment = worker_environment();
     pid_t pid = 0;
-    const int error = posix_spawn(&pid, options_.program.c_str(), &actions, &attributes, arguments, environment.data());
+    const int error =
+        posix_spawn(&pid, options_.program.c_str(), &actions, &attributes, arguments, environment.data());
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     child_socket_ = Fd();
     child_stderr_ = Fd();
     if (error != 0)
-        return failure("plugin.no-worker",
-                       fmt::format("cannot start the worker program {}: {}", options_.program, error_text(error)),
-                       "install holdfast-provider beside holdfast, or say where it is");
+        return failure(
+            "plugin.no-worker",
+            fmt::format("cannot start the worker program {}: {}", options_.program, error_text(error)),
+            "install holdfast-provider beside holdfast, or say where it is");
     pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     std::lock_guard lock(mutex_);
     inbox_.pid = pid;
@@ -212,7 +219,8 @@ bool WorkerProcess::send(FrameType type, std::uint32_t call, std::string_view bo
     while (sent < total) {
         iovec parts[2];
         std::size_t count = 0;
-        if (sent < sizeof header) parts[count++] = {reinterpret_cast<char*>(&header) + sent, sizeof header - sent};
+        if (sent < sizeof header)
+            parts[count++] = {reinterpret_cast<char*>(&header) + sent, sizeof header - sent};
         const std::size_t of_body = sent < sizeof header ? 0 : sent - sizeof header;
         if (body.size() > of_body)
             parts[count++] = {const_cast<char*>(body.data()) + of_body, body.size() - of_body};
@@ -235,8 +243,10 @@ bool WorkerProcess::send(FrameType type, std::uint32_t call, std::string_view bo
 std::optional<WorkerEvent> WorkerProcess::next(Clock::time_point until, std::stop_token stop) {
     std::unique_lock lock(mutex_);
     const auto has_event = [&] { return !inbox_.events.empty(); };
-    if (until == Clock::time_point::max()) changed_.wait(lock, stop, has_event);
-    else changed_.wait_until(lock, stop, until, has_event);
+    if (until == Clock::time_point::max())
+        changed_.wait(lock, stop, has_event);
+    else
+        changed_.wait_until(lock, stop, until, has_event);
     if (inbox_.events.empty()) return std::nullopt;
     WorkerEvent event = std::move(inbox_.events.front());
     inbox_.events.pop_front();
@@ -283,8 +293,10 @@ void WorkerProcess::read_until_death(std::stop_token) {
         if (poll(waits, std::size(waits), -1) < 0) continue;
         if ((waits[1].revents & (POLLIN | POLLHUP)) != 0) read_stderr();
         if ((waits[1].revents & POLLHUP) != 0 && (waits[1].revents & POLLIN) == 0) waits[1].fd = -1;
-        if ((waits[0].revents & (POLLIN | POLLHUP)) != 0) is_reading = read_frame();
-        else if ((waits[2].revents & POLLIN) != 0) is_reading = false;
+        if ((waits[0].revents & (POLLIN | POLLHUP)) != 0)
+            is_reading = read_frame();
+        else if ((waits[2].revents & POLLIN) != 0)
+            is_reading = false;
     }
     finish();
 }
@@ -310,19 +322,26 @@ bool WorkerProcess::read_frame() {
     std::string body = body_buffer(header.size);
     if (!read_exactly(body.data(), body.size())) return false;
     switch (header.type) {
-        case FrameType::hello: push({WorkerEvent::Type::hello, header.call, std::move(body), false, {}}); return true;
-        case FrameType::results: push({WorkerEvent::Type::results, header.call, std::move(body), false, {}}); return true;
-        case FrameType::end: push({WorkerEvent::Type::end, header.call, std::move(body), false, {}}); return true;
+        case FrameType::hello:
+            push({WorkerEvent::Type::hello, header.call, std::move(body), false, {}});
+            return true;
+        case FrameType::results:
+            push({WorkerEvent::Type::results, header.call, std::move(body), false, {}});
+            return true;
+        case FrameType::end:
+            push({WorkerEvent::Type::end, header.call, std::move(body), false, {}});
+            return true;
         case FrameType::log: {
             FrameReader reader(body);
             const auto level = reader.take<std::uint32_t>();
             const std::string_view message = reader.take_text();
-            if (const auto on_log = listeners().on_log; on_log && reader.ok()) on_log(static_cast<int>(level & 3U), message);
+            if (const auto on_log = listeners().on_log; on_log && reader.ok())
+                on_log(static_cast<int>(level & 3U), message);
             return true;
         }
         case FrameType::hint: {
             Hint hint;
-            if (!read_hint(body, hint)) hint = Hint{};  // unreadable: anything may have changed
+            if (!read_hint(body, hint)) hint = Hint{}; // unreadable: anything may have changed
             if (const auto on_hint = listeners().on_hint) on_hint(hint);
             return true;
         }
@@ -339,7 +358,8 @@ void WorkerProcess::read_stderr() {
                 stderr_line_ += c;
                 continue;
             }
-            if (const auto on_log = listeners().on_log; on_log && !stderr_line_.empty()) on_log(2, stderr_line_);
+            if (const auto on_log = listeners().on_log; on_log && !stderr_line_.empty())
+                on_log(2, stderr_line_);
             stderr_line_.clear();
             if (c != '\n') stderr_line_ += c;
         }
@@ -356,10 +376,11 @@ void WorkerProcess::finish() {
     pollfd wait{pidfd_.get(), POLLIN, 0};
     if (pidfd_ && poll(&wait, 1, static_cast<int>(options_.grace.count())) == 0) ::kill(-pid, SIGKILL);
     siginfo_t ended{};
-    while (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {}
+    while (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+    }
     read_stderr();
     if (const auto on_log = listeners().on_log; on_log && !stderr_line_.empty()) on_log(2, stderr_line_);
-    ::kill(-pid, SIGKILL);  // children that it left behind
+    ::kill(-pid, SIGKILL); // children that it left behind
     int status = 0;
     bool is_known = false;
     WorkerEvent death;
@@ -371,9 +392,11 @@ void WorkerProcess::finish() {
         death.is_ours = inbox_.was_killed;
     }
     death.code = protocol_error_.empty() ? "plugin.crashed" : "plugin.protocol";
-    death.body = !protocol_error_.empty() ? protocol_error_ : is_known ? death_of(status) : "its process ended";
+    death.body = !protocol_error_.empty() ? protocol_error_
+                 : is_known               ? death_of(status)
+                                          : "its process ended";
     if (const auto on_death = listeners().on_death) on_death();
     push(std::move(death));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

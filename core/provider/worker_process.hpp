@@ -19,12 +19,12 @@
 namespace holdfast {
 
 struct WorkerOptions {
-    std::string program;      // holdfast-provider
-    int plugin_fd = -1;       // of the checked file; the worker loads exactly this
+    std::string program; // holdfast-provider
+    int plugin_fd = -1;  // of the checked file; the worker loads exactly this
     PluginFile plugin;
     std::string blob_directory;
     std::size_t max_document_bytes = 8U << 20;
-    std::chrono::milliseconds grace{2'000};  // between being asked to end and being killed
+    std::chrono::milliseconds grace{2'000}; // between being asked to end and being killed
 };
 
 // Called on the reader's thread, never under a lock. Set them before the first call that may cause them.
@@ -38,15 +38,16 @@ struct WorkerListeners {
 struct WorkerEvent {
     enum class Type { hello, results, end, death } type = Type::death;
     std::uint32_t call = 0;
-    std::string body;  // of the frame; for a death: how it died, in words
-    bool is_ours = false;  // death: we killed it, or it spoke nonsense (body says so)
-    std::string code;      // death: plugin.crashed, plugin.protocol
+    std::string body;     // of the frame; for a death: how it died, in words
+    bool is_ours = false; // death: we killed it, or it spoke nonsense (body says so)
+    std::string code;     // death: plugin.crashed, plugin.protocol
 };
 
 class WorkerProcess {
 public:
     // Error: `plugin.no-worker` when the program cannot be started.
-    static Result<std::unique_ptr<WorkerProcess>> start(const WorkerOptions& options, WorkerListeners listeners);
+    static Result<std::unique_ptr<WorkerProcess>> start(const WorkerOptions& options,
+                                                        WorkerListeners listeners);
     // Lets the worker close its instance; kills it after the grace.
     ~WorkerProcess();
     WorkerProcess(const WorkerProcess&) = delete;
@@ -54,7 +55,8 @@ public:
 
     void set_listeners(WorkerListeners listeners);
     // False once the worker is gone, or does not take the frame before `until`.
-    bool send(FrameType type, std::uint32_t call, std::string_view body, std::chrono::steady_clock::time_point until);
+    bool send(FrameType type, std::uint32_t call, std::string_view body,
+              std::chrono::steady_clock::time_point until);
     // Waits for an event; nothing at `until`, or once `stop` is requested.
     std::optional<WorkerEvent> next(std::chrono::steady_clock::time_point until, std::stop_token stop = {});
     // Gives the memory of a body back to the reader.
@@ -96,9 +98,9 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
-    Inbox inbox_;  // under mutex_
+    Inbox inbox_; // under mutex_
     Locked<WorkerListeners> listeners_;
     std::jthread reader_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -44,7 +44,8 @@ bool is_busy(long status) { return status == 429 || status == 502 || status == 5
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return out;
 }
 
@@ -98,7 +99,8 @@ std::optional<UrlParts> parts_of(const std::string& url, const std::string& host
         return value;
     };
     if (curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
-        out = UrlParts{get(CURLUPART_SCHEME, 0), get(CURLUPART_HOST, 0), get(CURLUPART_PORT, CURLU_DEFAULT_PORT), {}};
+        out = UrlParts{
+            get(CURLUPART_SCHEME, 0), get(CURLUPART_HOST, 0), get(CURLUPART_PORT, CURLU_DEFAULT_PORT), {}};
         if (!host.empty()) curl_url_set(parsed, CURLUPART_HOST, host.c_str(), 0);
         out->whole = get(CURLUPART_URL, 0);
     }
@@ -108,7 +110,8 @@ std::optional<UrlParts> parts_of(const std::string& url, const std::string& host
 
 void set_tls(CURL* handle, const HttpRequest& request) {
     if (!request.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, request.ca_file.c_str());
-    if (!request.client_certificate.empty()) curl_easy_setopt(handle, CURLOPT_SSLCERT, request.client_certificate.c_str());
+    if (!request.client_certificate.empty())
+        curl_easy_setopt(handle, CURLOPT_SSLCERT, request.client_certificate.c_str());
     if (!request.client_key.empty()) curl_easy_setopt(handle, CURLOPT_SSLKEY, request.client_key.c_str());
     if (request.accept_any_certificate) {
         curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
@@ -132,10 +135,12 @@ void set_address(CURL* handle, const HttpRequest& request, HeaderList& headers, 
 }
 
 void set_method(CURL* handle, const HttpRequest& request) {
-    if (request.method == "HEAD") curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+    if (request.method == "HEAD")
+        curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
     else if (request.method != "GET" || !request.body.empty())
         curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+        request.method == "PATCH") {
         curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
     }
@@ -143,13 +148,16 @@ void set_method(CURL* handle, const HttpRequest& request) {
 
 milliseconds time_for_attempt(const HttpRequest& request) {
     if (request.deadline == Clock::time_point::max()) return request.timeout;
-    const auto left = std::chrono::duration_cast<milliseconds>(request.deadline - Clock::now());
-    return std::clamp(left, milliseconds(1), request.timeout);
+    // Not before the deadline, or a timeout would be taken for the server's.
+    const auto left = std::chrono::ceil<milliseconds>(request.deadline - Clock::now()) + milliseconds(1);
+    return std::max(milliseconds(1), std::min(left, request.timeout));
 }
 
 std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) {
-    std::string why = code == CURLE_OPERATION_TIMEDOUT ? fmt::format("no answer within {} ms", attempt.request.timeout.count())
-                      : attempt.is_too_large ? fmt::format("the answer is larger than {} bytes", attempt.request.max_response_bytes)
+    std::string why = code == CURLE_OPERATION_TIMEDOUT
+                          ? fmt::format("no answer within {} ms", attempt.request.timeout.count())
+                      : attempt.is_too_large ? fmt::format("the answer is larger than {} bytes",
+                                                           attempt.request.max_response_bytes)
                       : attempt.was_refused  ? "the receiver ended the transfer"
                       : *detail != '\0'      ? std::string(detail)
                                              : std::string(curl_easy_strerror(code));
@@ -157,9 +165,9 @@ std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) 
 }
 
 bool was_not_reached(CURLcode code) {
-    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
-           code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_HTTP2 ||
-           code == CURLE_HTTP2_STREAM;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+           code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
+           code == CURLE_RECV_ERROR || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 std::optional<milliseconds> retry_after(std::string_view headers) {
@@ -183,13 +191,15 @@ bool pause(milliseconds duration, const HttpRequest& request) {
     if (until >= request.deadline) return false;
     while (Clock::now() < until) {
         if (should_stop(request)) return false;
-        std::this_thread::sleep_for(std::min(milliseconds(20), std::chrono::ceil<milliseconds>(until - Clock::now())));
+        std::this_thread::sleep_for(
+            std::min(milliseconds(20), std::chrono::ceil<milliseconds>(until - Clock::now())));
     }
     return true;
 }
 
 HttpResponse stopped(const HttpRequest& request, unsigned attempts) {
-    const bool by_deadline = Clock::now() >= request.deadline || !(request.is_cancelled && request.is_cancelled());
+    const bool by_deadline =
+        Clock::now() >= request.deadline || !(request.is_cancelled && request.is_cancelled());
     HttpResponse out{.end = by_deadline ? HttpEnd::past_deadline : HttpEnd::cancelled, .attempts = attempts};
     out.error = fmt::format("{} {}: {}", request.method, shown_url(request.url),
                             by_deadline ? "not done before the deadline" : "cancelled");
@@ -209,9 +219,10 @@ void set_up(CURL* handle, Attempt& attempt, HeaderList& headers, HeaderList& con
     set_address(handle, request, headers, connect_to);
     set_method(handle, request);
     set_tls(handle, request);
-    if (!request.proxy.empty()) curl_easy_setopt(handle, CURLOPT_PROXY, request.proxy == "-" ? "" : request.proxy.c_str());
+    if (!request.proxy.empty())
+        curl_easy_setopt(handle, CURLOPT_PROXY, request.proxy == "-" ? "" : request.proxy.c_str());
     for (const std::string& header : request.headers) headers.add(header);
-    headers.add("Expect:");  // nobody waits for a "100 Continue"
+    headers.add("Expect:"); // nobody waits for a "100 Continue"
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.list);
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, &attempt);
@@ -222,7 +233,7 @@ void set_up(CURL* handle, Attempt& attempt, HeaderList& headers, HeaderList& con
     curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &attempt);
 }
 
-}  // namespace
+} // namespace
 
 std::string shown_url(std::string_view url) {
     url = url.substr(0, url.find_first_of("?#"));
@@ -283,11 +294,13 @@ HttpResponse HttpClient::perform(const HttpRequest& request) {
         set_up(handle.get(), attempt, headers, connect_to, error);
         const CURLcode code = curl_easy_perform(handle.get());
         attempt.response.attempts = number;
-        if (attempt.was_stopped || (code != CURLE_OK && Clock::now() >= request.deadline)) return stopped(request, number);
+        if (attempt.was_stopped || (code != CURLE_OK && Clock::now() >= request.deadline))
+            return stopped(request, number);
         long status = 0;
         curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-        const bool again = attempt.may_retry && (code == CURLE_OK ? is_busy(status)
-                                                                  : attempt.received == 0 && was_not_reached(code));
+        const bool again =
+            attempt.may_retry &&
+            (code == CURLE_OK ? is_busy(status) : attempt.received == 0 && was_not_reached(code));
         if (!again) {
             attempt.response.end = code == CURLE_OK ? HttpEnd::answered : HttpEnd::failed;
             attempt.response.status = code == CURLE_OK ? static_cast<int>(status) : 0;
@@ -300,4 +313,4 @@ HttpResponse HttpClient::perform(const HttpRequest& request) {
     }
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -14,34 +14,34 @@ namespace holdfast {
 
 struct HttpRequest {
     std::string method = "GET";
-    std::string url;                   // http or https
-    std::vector<std::string> headers;  // "Name: value"
+    std::string url;                  // http or https
+    std::vector<std::string> headers; // "Name: value"
     std::string body;
 
-    std::string ca_file;               // instead of the system's certificates
+    std::string ca_file; // instead of the system's certificates
     std::string client_certificate, client_key;
-    std::string server_name;           // name in the certificate, where it is not the URL's host
-    std::string proxy;                 // instead of the environment's; "-": none
+    std::string server_name; // name in the certificate, where it is not the URL's host
+    std::string proxy;       // instead of the environment's; "-": none
     bool accept_any_certificate = false;
 
-    std::chrono::milliseconds timeout{30'000};  // of one attempt
-    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // of all
+    std::chrono::milliseconds timeout{30'000}; // of one attempt
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max(); // of all
     std::size_t max_response_bytes = 64U << 20;
-    unsigned retries = 2;              // of GET, HEAD and OPTIONS, where the server was not reached or is busy
-    std::chrono::milliseconds retry_pause{200};  // before the first retry; doubles; Retry-After counts more
+    unsigned retries = 2; // of GET, HEAD and OPTIONS, where the server was not reached or is busy
+    std::chrono::milliseconds retry_pause{200}; // before the first retry; doubles; Retry-After counts more
 
-    std::function<bool()> is_cancelled;                     // may be empty
-    std::function<bool(std::string_view chunk)> on_body;    // takes the body as it comes; false ends it
+    std::function<bool()> is_cancelled;                  // may be empty
+    std::function<bool(std::string_view chunk)> on_body; // takes the body as it comes; false ends it
 };
 
 enum class HttpEnd { answered, failed, cancelled, past_deadline };
 
 struct HttpResponse {
     HttpEnd end = HttpEnd::failed;
-    int status = 0;       // 0: no whole answer came
-    std::string headers;  // "name: value\r\n" lines, names in lower case
-    std::string body;     // empty where on_body took it
-    std::string error;    // one sentence without credentials, where `end` is not answered
+    int status = 0;      // 0: no whole answer came
+    std::string headers; // "name: value\r\n" lines, names in lower case
+    std::string body;    // empty where on_body took it
+    std::string error;   // one sentence without credentials, where `end` is not answered
     unsigned attempts = 0;
 };
 
@@ -63,4 +63,4 @@ private:
 // The URL as it may be shown: without user, password, query and fragment.
 std::string shown_url(std::string_view url);
 
-}  // namespace holdfast
+} // namespace holdfast
