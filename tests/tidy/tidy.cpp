@@ -213,17 +213,21 @@ bool is_code_character(char c) {
            std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '-';
 }
 
-// "folder.what-is-wrong", and not a file's or a host's name.
-bool looks_like_code(std::string_view text) {
+// "folder.what-is-wrong"
+bool is_dotted(std::string_view text) {
     const std::size_t dot = text.find('.');
     if (dot == text.npos || dot == 0 || dot + 1 == text.size()) return false;
     const std::string_view prefix = text.substr(0, dot), rest = text.substr(dot + 1);
-    if (!std::all_of(prefix.begin(), prefix.end(), is_code_character)) return false;
-    if (!std::all_of(rest.begin(), rest.end(), is_code_character)) return false;
-    static const std::set<std::string_view> endings{"yaml", "yml",  "json",   "so",  "db",   "txt", "md",
-                                                    "sock", "lock", "dev",    "git", "toml", "log", "name",
-                                                    "com",  "org",  "sqlite", "net", "local"};
-    return prefix != "holdfast" && !endings.contains(rest);
+    return std::all_of(prefix.begin(), prefix.end(), is_code_character) &&
+           std::all_of(rest.begin(), rest.end(), is_code_character);
+}
+
+// A file or a host, to judge by its ending.
+bool is_name_of_something(std::string_view text) {
+    static const std::set<std::string_view> endings{"yaml", "yml",  "json",   "so",  "db",    "txt",
+                                                    "md",   "sock", "lock",   "dev", "toml",  "log",
+                                                    "com",  "org",  "sqlite", "net", "local", "git"};
+    return text.starts_with("holdfast.") || endings.contains(text.substr(text.find('.') + 1));
 }
 
 // The string literals of a line, without escapes; comments are left out.
@@ -262,7 +266,7 @@ std::map<std::string, Place> listed_codes(const std::vector<Source>& sources) {
             const std::size_t colon = line.find(": ");
             if (line.empty() || line[0] == '#') continue;
             const std::string code = line.substr(0, std::min(colon, line.size()));
-            if (colon == line.npos || !looks_like_code(code)) {
+            if (colon == line.npos || !is_dotted(code)) {
                 report(source, i + 1, "not \"code: explanation\"");
             } else if (const auto [first, is_new] = listed.emplace(code, Place{&source, i + 1}); !is_new) {
                 report(source, i + 1, code + " is listed in " + first->second.source->path + " as well");
@@ -280,11 +284,11 @@ void check_codes(const std::vector<Source>& sources) {
             source.is_under("core/") || source.is_under("plugins/") || source.is_under("sdk/");
         if (!is_ours || !source.is_code()) continue;
         for (std::size_t i = 0; i < source.lines.size(); ++i) {
-            if (source.lines[i].find("tidy: not a code") != std::string::npos) continue;
+            const bool is_include = !included(source.lines[i]).empty();
+            if (is_include || source.lines[i].find("tidy: not a code") != std::string::npos) continue;
             for (const std::string& text : literals(source.lines[i])) {
-                if (!looks_like_code(text) || included(source.lines[i]).size() > 0) continue;
                 used.insert(text);
-                if (!listed.contains(text))
+                if (is_dotted(text) && !is_name_of_something(text) && !listed.contains(text))
                     report(source, i + 1,
                            text + " is not explained in docs/diagnostics.d (or say \"tidy: not a code\")");
             }
