@@ -64,6 +64,8 @@ private:
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
+    void rewrite_entries(const Plan& plan);
+    void close_open_steps();
     void end_record(bool interrupted);
     void remember_stack();
     // Executes `plan` less what is `held`; the results go with the changes of `plan`.

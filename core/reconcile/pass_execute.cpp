@@ -2,6 +2,7 @@
 // once they are done; so a plan runs in rounds, and each round touches only what the last one made ready.
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/core.h>
 
@@ -49,9 +50,9 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
         return change.readiness == Readiness::ready && change.action != Action::none && change.action != Action::wait;
     });
-    const bool has_news = std::any_of(plan.settled.begin(), plan.settled.end(),
-                                      [](const SettledLeaf& leaf) { return leaf.rewrite_entry; });
-    if (!has_work && !has_news) {
+    rewrite_entries(plan);
+    const bool has_open_steps = !session_.store().open_steps(stack().name).empty();
+    if (!has_work && !has_open_steps) {
         if (outcome_.result == StackResult::unchanged) remember_stack();
         return;
     }
@@ -75,8 +76,49 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         outcome_.rounds.push_back(*std::move(next));
     }
     run_held_removals(events, stop);
+    close_open_steps();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
+}
+
+// The declared document changed in a way that no target can see (a label, another provider name): the ledger
+// follows, so that `why` and the next comparison speak of what is declared now.
+void Pass::rewrite_entries(const Plan& plan) {
+    StoreBatch batch;
+    for (const SettledLeaf& settled : plan.settled) {
+        if (!settled.rewrite_entry) continue;
+        const Leaf& leaf = input_.leaves[settled.leaf];
+        std::optional<LedgerEntry> entry = session_.store().entry(input_.recorded[settled.recorded].address);
+        if (!entry) continue;
+        entry->provider = leaf.provider;
+        entry->api_version = leaf.api_version;
+        entry->declared = leaf.recordable().json;
+        entry->declared_hash = leaf.recordable().hash;
+        entry->settled = settled.hash;
+        entry->protect = leaf.policy.protect;
+        entry->deletion = leaf.policy.deletion;
+        entry->commit = session_.commit().id;
+        entry->author = session_.commit().author;
+        entry->file = leaf.origin.file;
+        entry->line = leaf.origin.line;
+        batch.upserts.push_back(*std::move(entry));
+    }
+    if (!batch.empty()) session_.store().commit(batch);
+}
+
+// Steps that an interrupted pass intended and that turned out to need nothing more: found out and closed.
+void Pass::close_open_steps() {
+    StoreBatch batch;
+    for (JournalStep step : session_.store().open_steps(stack().name)) {
+        const bool is_ours = step.pass == outcome_.pass.id;
+        if (is_ours || unfinished_.contains(step.address)) continue;
+        step.pass = outcome_.pass.id;
+        step.state = StepState::unchanged;
+        step.message = "found as it should be after an interrupted pass";
+        step.at_ms = session_.clock().now_ms();
+        batch.steps.push_back(std::move(step));
+    }
+    if (!batch.empty()) session_.store().commit(batch);
 }
 
 Status Pass::lock_scopes(const Plan& plan) {

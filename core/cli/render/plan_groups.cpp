@@ -56,7 +56,7 @@ PlanGroups group_changes(const Plan& plan, std::size_t limit) {
     return out;
 }
 
-std::string place_of(const Origin& origin) {
+std::string printable_place(const Origin& origin) {
     if (origin.file.empty()) return {};
     const std::string file = printable(origin.file);
     return origin.line == 0 ? file : fmt::format("{}:{}", file, origin.line);

@@ -31,7 +31,7 @@ struct PlanGroups {
 PlanGroups group_changes(const Plan& plan, std::size_t limit);
 
 // "web/motd.yaml:3"; empty where nothing is known.
-std::string place_of(const Origin& origin);
+std::string printable_place(const Origin& origin);
 
 // Names documents shortly ("File/motd"), and in full where two groups have a kind of that name.
 class Names {
