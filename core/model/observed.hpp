@@ -19,6 +19,7 @@ struct Observed {
     Presence presence = Presence::unread;
     std::string document;  // JSON as the plugin sent it; may be dropped once it is known to be settled
     Hash raw_hash;         // of those bytes
+    bool is_settled = false;  // the settle memo (plan/plan.hpp) says: equal, as it was the last time
     std::string version;
     std::string private_data;
     std::string refreshed;

@@ -74,6 +74,7 @@ struct Change {
 // is blocked it stays shut, and what stands behind it is not started. Parked changes hold no gate.
 struct Gate {
     std::string name;                      // for people: "wave 0", "Zone/example-org"
+    bool is_dependency = false;            // what it stands for was depended on by name
     std::vector<std::size_t> after;        // indices of changes
     std::vector<std::size_t> after_gates;  // indices of gates, all lower than its own
 };

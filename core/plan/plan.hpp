@@ -27,9 +27,9 @@ struct ProviderFacts {
 // The document that the target would store for a leaf, as the plugin canonicalised it.
 struct Canonical {
     enum class State { as_declared, done, not_yet, must_replace } state = State::as_declared;
-    Document document;                // done, must_replace
-    std::vector<std::string> paths;   // must_replace: what cannot be changed in place
-    std::string reason;               // not_yet
+    Document document;              // done, must_replace
+    std::vector<std::string> paths; // must_replace: what cannot be changed in place
+    std::string reason;             // not_yet
 };
 
 // An object that the target holds and nobody recorded; only where a scope is exclusive.
@@ -42,10 +42,11 @@ struct ForeignObject {
 struct PlanInput {
     const StackDocument* stack = nullptr;
     std::vector<Leaf> leaves;
-    std::vector<LedgerEntry> recorded;            // of this stack, brief or full
-    std::vector<Observed> observed_leaves;        // by index of `leaves`
-    std::vector<Observed> observed_recorded;      // by index of `recorded`; unread where a leaf has the same object
-    std::vector<Canonical> canonical;             // by index of `leaves`
+    std::vector<LedgerEntry> recorded;     // of this stack, brief or full
+    std::vector<Observed> observed_leaves; // by index of `leaves`
+    std::vector<Observed>
+        observed_recorded;            // by index of `recorded`; unread where a leaf has the same object
+    std::vector<Canonical> canonical; // by index of `leaves`
     std::vector<ForeignObject> foreign;
     std::map<std::string, ProviderFacts> providers;
     // Objects that other stacks declare or record: no prune of these, the entry moves (law 7).
@@ -55,17 +56,17 @@ struct PlanInput {
     // scopes named here (law 1 and 5). `all_prunes_blocked` carries the reason where not even the
     // documents' ids are known.
     std::vector<ResourceId> unloaded;
-    std::vector<std::pair<std::string, std::string>> unread_scopes;  // provider, scope
+    std::vector<std::pair<std::string, std::string>> unread_scopes; // provider, scope
     std::string all_prunes_blocked;
     // Leaves whose document failed to validate: blocked, with these problems.
     std::unordered_map<std::size_t, Diagnostics> invalid;
-    bool destroy = false;                         // plan the removal of everything
-    bool tree_is_empty = false;                   // the stack's path holds no document at all (law 2)
-    std::vector<Address> replace;                 // --replace
-    std::vector<std::string> only, exclude;       // --only, --exclude: ids or globs of them
-    Hash inputs;                                  // of the stack's inputs, for the plan's hash (law 4)
-    Hash approved;                                // a plan hash that somebody approved, or none
-    std::string masking_key;                      // for comparing secrets with what is recorded
+    bool destroy = false;                   // plan the removal of everything
+    bool tree_is_empty = false;             // the stack's path holds no document at all (law 2)
+    std::vector<Address> replace;           // --replace
+    std::vector<std::string> only, exclude; // --only, --exclude: ids or globs of them
+    Hash inputs;                            // of the stack's inputs, for the plan's hash (law 4)
+    Hash approved;                          // a plan hash that somebody approved, or none
+    std::string masking_key;                // for comparing secrets with what is recorded
 };
 
 Plan make_plan(const PlanInput& input);
@@ -73,15 +74,18 @@ Plan make_plan(const PlanInput& input);
 // The memo of law 13: once a comparison came out equal, the same declared document, policy, plugin and
 // observed bytes come out equal again, so nothing has to be parsed. Keyed, since the observed bytes may
 // hold secrets.
-Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw, std::string_view masking_key);
+Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw,
+                 std::string_view masking_key);
 
 // The three-way comparison of one leaf (see compare.cpp for the rules). `recorded` may be null: then
 // nothing is unset. Paths under `policy_ignore` and under the kind's `observed` are left out.
-std::vector<FieldChange> compare_documents(const Value& declared, const Value& recorded, const Value& observed,
-                                           const KindInfo& kind, const std::vector<std::string>& policy_ignore,
+std::vector<FieldChange> compare_documents(const Value& declared, const Value& recorded,
+                                           const Value& observed, const KindInfo& kind,
+                                           const std::vector<std::string>& policy_ignore,
                                            const std::vector<std::string>& sensitive);
 
 // `value` with every secret replaced by {"$secret": "<keyed hash>"}; the pointers may hold "*".
-Value mask_document(const Value& value, const std::vector<std::string>& sensitive, std::string_view masking_key);
+Value mask_document(const Value& value, const std::vector<std::string>& sensitive,
+                    std::string_view masking_key);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -43,8 +43,15 @@ std::vector<Outputs> outputs(Session& session, const std::string& stack);
 // Takes a leaf out of the ledger; the object stays as it is.
 Result<LedgerEntry> forget(Session& session, const std::string& text);
 
-// Approves a parked plan by its hash (a unique prefix of at least 6 digits). Error: `approve.unknown`.
-Result<std::string> approve(Session& session, const std::string& stack, const std::string& plan_hash);
+// Approves the plan that is parked now and whose hash begins with these digits (at least 6), for `apply` or
+// for `destroy`. Error: `approve.unknown`.
+struct Approved {
+    std::string stack;
+    Hash plan;
+    bool destroy = false;
+    std::size_t changes = 0;  // that were parked
+};
+Result<Approved> approve(Session& session, const std::string& plan_hash);
 
 // What the target holds and no stack declares, as documents ready to be committed.
 struct Imported {

@@ -44,8 +44,7 @@ struct RunOptions {
 // had to wait for outputs of earlier ones.
 struct Round {
     Plan plan;
-    PlanInput input;
-    std::optional<ExecutionReport> report;
+    std::optional<ExecutionReport> report;  // its results go with plan.changes
 };
 
 enum class StackResult { unchanged, changes, applied, failed, parked, invalid };

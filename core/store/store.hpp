@@ -34,7 +34,9 @@ struct PassRecord {
 // One line of the journal: a step of a change that was intended or has ended.
 enum class StepState { intended, done, unchanged, failed, partial, unknown, skipped };
 struct JournalStep {
-    std::int64_t sequence = 0;  // given by the store
+    // Given by the store. An outcome may carry the sequence of the intended step that it closes; without
+    // it closes what its pass intended for the leaf with the same action, and all that earlier passes did.
+    std::int64_t sequence = 0;
     std::string pass;
     Address address;
     Action action = Action::none;
@@ -48,9 +50,9 @@ struct JournalStep {
 // What one durable transaction of the executor writes, in this order.
 struct StoreBatch {
     std::vector<JournalStep> steps;
-    std::vector<LedgerEntry> upserts;       // by address
+    std::vector<LedgerEntry> upserts;       // by address; an empty document keeps the recorded one
     std::vector<Address> erased;
-    std::vector<std::pair<Address, Address>> moved;  // from, to
+    std::vector<std::pair<Address, Address>> moved;  // from, to; all at once, so that two may swap
     bool empty() const { return steps.empty() && upserts.empty() && erased.empty() && moved.empty(); }
 };
 
@@ -87,13 +89,16 @@ public:
     virtual void remember_settled(std::span<const Settled> entries) = 0;
 
     // ---- passes and journal ----
+    // Also marks a pass of the stack that still runs by its record as interrupted: whoever begins is the
+    // stack's one writer, so that one is dead.
     virtual void begin_pass(const PassRecord& pass) = 0;
     virtual void end_pass(const PassRecord& pass) = 0;
     // Newest first; an empty stack means all.
     virtual std::vector<PassRecord> passes(std::string_view stack, std::size_t limit) = 0;
     virtual std::vector<JournalStep> steps_of_pass(std::string_view pass) = 0;
     virtual std::vector<JournalStep> steps_of(const Address& address, std::size_t limit) = 0;
-    // Steps that were intended by a pass that never ended: what the next pass has to find out.
+    // Steps without an outcome, of passes that did not end as done: what the next pass has to find out.
+    // An empty stack means all.
     virtual std::vector<JournalStep> open_steps(std::string_view stack) = 0;
 
     // ---- approvals of parked plans (law 2) ----
@@ -136,17 +141,23 @@ public:
     // ---- care ----
     // Problems found: SQLite's own check, foreign keys, the audit chain, open steps.
     virtual Diagnostics check() = 0;
-    // All of it but the cache, as JSON lines; `restore_from` takes them into an empty store.
+    // All of it but the cache, as JSON lines; `import_from` takes them into an empty store. The masking key
+    // is in there: an export is to be kept as safe as the store itself.
     virtual void export_to(const std::function<void(std::string_view line)>& write) = 0;
     virtual Status import_from(const std::function<bool(std::string& line)>& read) = 0;
 };
 
 struct StoreOptions {
-    std::string path;           // of the database file; its folder is made with mode 0700
-    bool read_only = false;     // for `plan` and `status` where the file may not be written
+    // Of the database file; its folder is made with mode 0700. ":memory:" gives a store of this process's
+    // own, whose locks hold in it only.
+    std::string path;
+    // For `plan` and `status` where the file may not be written. One that does not exist is empty then and
+    // is not made; whatever would have to be recorded throws `store.read-only`, memos are dropped.
+    bool read_only = false;
 };
 
-// Errors: `store.open`, `store.newer` (written by a newer Holdfast), `store.corrupt`.
+// Errors: `store.open`, `store.newer` (written by a newer Holdfast), `store.foreign`, `store.corrupt`,
+// `store.not-a-database`, `store.busy`, `store.full`, `store.io`, `store.read-only`, `file.unwritable`.
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
 
 std::string new_pass_id(std::int64_t now_ms);

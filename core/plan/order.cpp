@@ -1,0 +1,426 @@
+#include "plan/order.hpp"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+#include <tuple>
+#include <unordered_map>
+
+#include <fmt/core.h>
+
+#include "plan/match.hpp"
+#include "plan/prune.hpp"
+
+namespace holdfast {
+
+// Nodes are the changes and the gates; an edge says that one must be done before the other begins.
+//   dependencies    a leaf's change waits for the changes of what it depends on; a document that is depended
+//                   on as a whole is a gate that its leaves' changes open. `destroy` turns both around
+//   names           who takes over an address waits for whoever gives it up
+//   replaced        the old object goes after its successor stands
+//   waves           one gate a wave, each behind the one before it
+//   prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
+// Containment needs no edges: the order among the changes of one scope is by rank (deletes backwards), and
+// an apply keeps that order. Everything is linear in changes and dependencies, but for one sort.
+//
+// The order is Kahn's (Comm. ACM 5(11), 1962), with a heap instead of a queue, so that of all possible
+// orders the one nearest to (deletes last, wave, rank, address) comes out, whatever the input's order.
+
+namespace {
+
+// Whether the change does something that others have to wait for.
+bool is_pending(const Change& change) {
+    switch (change.action) {
+        case Action::create:
+        case Action::update:
+        case Action::replace:
+        case Action::remove:
+        case Action::refresh:
+        case Action::wait: return true;
+        default: return change.readiness == Readiness::blocked;
+    }
+}
+
+bool is_only_in_ledger(const Change& change) {
+    return change.action == Action::move || change.action == Action::forget ||
+           change.action == Action::adopt || change.action == Action::none;
+}
+
+class Graph {
+public:
+    Graph(Draft& draft, const Dependencies& dependencies, const std::vector<bool>& excluded)
+        : draft_(draft),
+          changes_(draft.plan.changes),
+          dependencies_(dependencies),
+          excluded_(excluded),
+          before_(changes_.size()) {}
+
+    void link() {
+        index_changes();
+        link_dependencies();
+        link_names();
+        link_waves();
+        link_prunes();
+        sort();
+    }
+    void spread_blocked();
+    void write();
+
+private:
+    enum class GateKind { document, wave, prunes };
+    struct Node {
+        GateKind kind;
+        std::string name;
+        std::vector<std::size_t> before; // nodes
+        bool is_written = true;          // false: only for what is blocked
+        std::size_t culprit = no_index;  // the change that keeps it shut
+    };
+    struct Scope {
+        std::vector<std::size_t> builds, prunes;
+        bool waits = false;
+    };
+
+    std::size_t gate_node(std::size_t gate) const { return changes_.size() + gate; }
+    bool is_gate(std::size_t node) const { return node >= changes_.size(); }
+    std::size_t add_gate(GateKind kind, std::string name) {
+        gates_.push_back({kind, std::move(name), {}});
+        return gates_.size() - 1;
+    }
+
+    void index_changes();
+    void link_dependencies();
+    void link_pair(std::size_t change, std::size_t on_node);
+    std::size_t document_gate(std::size_t node);
+    void link_names();
+    void link_waves();
+    void link_prunes();
+    void sort();
+    std::vector<std::size_t> positions();
+    bool try_sort(const std::vector<std::size_t>& position);
+    void drop_weak_edges();
+    std::size_t find_culprit(const std::vector<std::size_t>& before) const;
+    void block_for(std::size_t change, std::size_t through);
+
+    Draft& draft_;
+    std::vector<Change>& changes_;
+    const Dependencies& dependencies_;
+    const std::vector<bool>& excluded_;
+    std::vector<std::vector<std::size_t>> before_; // by change: nodes
+    std::vector<Node> gates_;
+    std::vector<std::size_t> change_of_leaf_;
+    std::unordered_map<Address, std::size_t> change_at_; // changes that have a leaf
+    std::unordered_map<std::size_t, std::size_t> document_gates_;
+    std::vector<std::pair<std::size_t, std::size_t>> weak_; // (before, after): of names
+    std::vector<std::size_t> order_;                        // all nodes
+};
+
+void Graph::index_changes() {
+    change_of_leaf_.assign(draft_.input.leaves.size(), no_index);
+    const bool by_address = draft_.input.destroy;
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        if (changes_[i].leaf) change_of_leaf_[*changes_[i].leaf] = i;
+        change_at_.emplace(changes_[i].address, i);
+    }
+    for (std::size_t leaf = 0; by_address && leaf < change_of_leaf_.size(); ++leaf)
+        if (auto it = change_at_.find(draft_.input.leaves[leaf].address); it != change_at_.end())
+            change_of_leaf_[leaf] = it->second;
+}
+
+void Graph::link_dependencies() {
+    for (std::size_t leaf = 0; leaf < change_of_leaf_.size() && !dependencies_.of.empty(); ++leaf) {
+        const std::size_t change = change_of_leaf_[leaf];
+        if (change == no_index || is_only_in_ledger(changes_[change]) || dependencies_.is_bad(leaf)) continue;
+        for (std::size_t node : dependencies_.of[leaf]) link_pair(change, node);
+    }
+}
+
+void Graph::link_pair(std::size_t change, std::size_t on_node) {
+    const bool is_destroy = draft_.input.destroy;
+    if (on_node >= change_of_leaf_.size()) {
+        const std::size_t gate = document_gate(on_node);
+        if (is_destroy)
+            gates_[gate].before.push_back(change);
+        else
+            before_[change].push_back(gate_node(gate));
+        return;
+    }
+    const std::size_t other = change_of_leaf_[on_node];
+    if (other == no_index || !is_pending(changes_[other])) return;
+    if (is_destroy)
+        before_[other].push_back(change);
+    else
+        before_[change].push_back(other);
+}
+
+std::size_t Graph::document_gate(std::size_t node) {
+    auto [it, is_new] = document_gates_.emplace(node, gates_.size());
+    if (!is_new) return it->second;
+    const std::size_t gate =
+        add_gate(GateKind::document, short_name(dependencies_.documents[node - change_of_leaf_.size()]));
+    for (std::size_t leaf : dependencies_.of[node]) {
+        const std::size_t change = change_of_leaf_[leaf];
+        if (change == no_index || !is_pending(changes_[change])) continue;
+        if (draft_.input.destroy)
+            before_[change].push_back(gate_node(gate));
+        else
+            gates_[gate].before.push_back(change);
+    }
+    return gate;
+}
+
+void Graph::link_names() {
+    auto link = [&](std::size_t first, std::size_t second) {
+        before_[second].push_back(first);
+        weak_.emplace_back(first, second);
+    };
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        const Change& change = changes_[i];
+        const LedgerEntry* entry = change.recorded ? &draft_.input.recorded[*change.recorded] : nullptr;
+        if (entry && entry->state == EntryState::deposed) {
+            if (auto it = change_at_.find(successor_of(entry->address));
+                it != change_at_.end() && it->second != i)
+                link(it->second, i);
+            continue;
+        }
+        const bool gives_up_a_name = entry && (!change.leaf || !change.moved_from.id.empty());
+        if (!gives_up_a_name) continue;
+        auto taker = change_at_.find(entry->address);
+        if (taker != change_at_.end() && taker->second != i && changes_[taker->second].leaf)
+            link(i, taker->second);
+    }
+}
+
+void Graph::link_waves() {
+    std::map<std::int32_t, std::vector<std::size_t>> waves;
+    for (std::size_t i = 0; i < changes_.size(); ++i)
+        if (changes_[i].leaf && is_pending(changes_[i]) && !excluded_[i])
+            waves[dependencies_.waves[*changes_[i].leaf]].push_back(i);
+    std::size_t previous = no_index;
+    for (auto& [wave, members] : waves) {
+        const std::size_t gate = &members == &waves.rbegin()->second
+                                     ? no_index
+                                     : add_gate(GateKind::wave, fmt::format("wave {}", wave));
+        for (std::size_t change : members) {
+            if (gate != no_index) gates_[gate].before.push_back(change);
+            if (previous != no_index) before_[change].push_back(gate_node(previous));
+        }
+        if (gate != no_index && previous != no_index) gates_[gate].before.push_back(gate_node(previous));
+        previous = gate;
+    }
+}
+
+void Graph::link_prunes() {
+    std::map<std::pair<std::string_view, std::string_view>, Scope> scopes;
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        const Change& change = changes_[i];
+        if (excluded_[i]) continue;
+        Scope& scope = scopes[{change.provider, change.object.scope}];
+        const bool builds = change.action == Action::create || change.action == Action::update ||
+                            change.action == Action::replace || change.action == Action::wait;
+        auto at = change_at_.find(change.address);
+        const bool makes_room = at != change_at_.end() && changes_[at->second].leaf;
+        if (change.leaf && builds) scope.builds.push_back(i);
+        if (change.leaf && change.action == Action::wait) scope.waits = true;
+        if (change.action == Action::remove && !makes_room) scope.prunes.push_back(i);
+    }
+    for (const auto& [name, scope] : scopes) {
+        if (scope.builds.empty() || scope.prunes.empty()) continue;
+        const ProviderFacts* facts = draft_.provider(name.first);
+        const bool is_atomic = facts && facts->description && facts->description->atomic;
+        const std::size_t gate = add_gate(
+            GateKind::prunes, name.second.empty()
+                                  ? fmt::format("the other changes of {}", name.first)
+                                  : fmt::format("the other changes of {} {}", name.first, name.second));
+        // An atomic scope's changes, deletes included, are one apply, which fails or succeeds as a whole.
+        gates_[gate].is_written = !is_atomic || scope.waits;
+        gates_[gate].before = scope.builds;
+        for (std::size_t change : scope.prunes) before_[change].push_back(gate_node(gate));
+    }
+}
+
+// Where each change would stand if nothing had to wait for anything.
+std::vector<std::size_t> Graph::positions() {
+    struct Key {
+        bool is_remove;
+        std::int32_t wave, rank;
+        std::size_t change;
+    };
+    std::vector<Key> keys;
+    keys.reserve(changes_.size());
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        const Change& change = changes_[i];
+        const bool is_remove = change.action == Action::remove;
+        const KindInfo* kind = draft_.kind(change.provider, change.api_version, change.address.id.kind);
+        const int rank = kind ? kind->rank : 0;
+        keys.push_back(
+            {is_remove, change.leaf ? dependencies_.waves[*change.leaf] : 0, is_remove ? -rank : rank, i});
+    }
+    std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+        const Change &left = changes_[a.change], &right = changes_[b.change];
+        return std::tie(a.is_remove, a.wave, a.rank, left.address, left.object, left.action) <
+               std::tie(b.is_remove, b.wave, b.rank, right.address, right.object, right.action);
+    });
+    std::vector<std::size_t> position(changes_.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) position[keys[i].change] = i;
+    return position;
+}
+
+void Graph::sort() {
+    const std::vector<std::size_t> position = positions();
+    if (try_sort(position)) return;
+    drop_weak_edges();
+    const bool is_sorted = try_sort(position);
+    assert(is_sorted); // rings of dependencies were taken out before
+}
+
+bool Graph::try_sort(const std::vector<std::size_t>& position) {
+    const std::size_t size = changes_.size() + gates_.size();
+    auto before = [&](std::size_t node) -> const std::vector<std::size_t>& {
+        return is_gate(node) ? gates_[node - changes_.size()].before : before_[node];
+    };
+    std::vector<std::vector<std::size_t>> next(size);
+    std::vector<std::size_t> open(size);
+    // A gate is passed as soon as it opens; changes come by their position.
+    using Ready = std::pair<std::size_t, std::size_t>;
+    std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
+    auto enter = [&](std::size_t node) { ready.emplace(is_gate(node) ? 0 : position[node] + 1, node); };
+    for (std::size_t node = 0; node < size; ++node) {
+        for (std::size_t first : before(node)) next[first].push_back(node);
+        open[node] = before(node).size();
+        if (open[node] == 0) enter(node);
+    }
+    order_.clear();
+    while (!ready.empty()) {
+        const std::size_t node = ready.top().second;
+        ready.pop();
+        order_.push_back(node);
+        for (std::size_t follower : next[node])
+            if (--open[follower] == 0) enter(follower);
+    }
+    return order_.size() == size;
+}
+
+// Documents that swap their names, or depend on the one whose name they take, close a ring of names. The
+// executor moves ledger entries together before anything else, so these edges can be done without.
+void Graph::drop_weak_edges() {
+    std::vector<bool> is_placed(changes_.size() + gates_.size());
+    for (std::size_t node : order_) is_placed[node] = true;
+    for (const auto& [first, second] : weak_)
+        if (!is_placed[first] && !is_placed[second]) std::erase(before_[second], first);
+}
+
+std::size_t Graph::find_culprit(const std::vector<std::size_t>& before) const {
+    for (std::size_t node : before) {
+        if (is_gate(node)) {
+            if (gates_[node - changes_.size()].culprit != no_index) return node;
+        } else if (changes_[node].readiness == Readiness::blocked || excluded_[node]) {
+            return node;
+        }
+    }
+    return no_index;
+}
+
+void Graph::spread_blocked() {
+    for (std::size_t node : order_) {
+        if (is_gate(node)) {
+            Node& gate = gates_[node - changes_.size()];
+            const std::size_t found = find_culprit(gate.before);
+            gate.culprit =
+                found != no_index && is_gate(found) ? gates_[found - changes_.size()].culprit : found;
+        } else if (changes_[node].readiness != Readiness::blocked && !excluded_[node]) {
+            const std::size_t found = find_culprit(before_[node]);
+            if (found != no_index) block_for(node, found);
+        }
+    }
+}
+
+void Graph::block_for(std::size_t index, std::size_t through) {
+    Change& change = changes_[index];
+    const Node* gate = is_gate(through) ? &gates_[through - changes_.size()] : nullptr;
+    const std::size_t culprit = gate ? gate->culprit : through;
+    const Change& other = changes_[culprit];
+    const std::string place = place_of(other.origin);
+    const std::string who =
+        place.empty() ? to_string(other.address) : fmt::format("{} ({})", to_string(other.address), place);
+    const std::string what =
+        gate ? fmt::format("waits for {}, and there {}", gate->name, who) : "waits for " + who;
+    if (excluded_[culprit])
+        return block(change, problem_of(change, "plan.dependency-excluded",
+                                        what + ", which has to be changed first and was left out",
+                                        "take it in with --only, or do not --exclude it"));
+    const bool is_prune = gate && gate->kind == GateKind::prunes;
+    Diagnostic problem =
+        problem_of(change, is_prune ? "plan.prune-blocked" : "plan.dependency-blocked",
+                   what + (gate ? " is blocked" : ", which is blocked"), "mend that one first");
+    problem.severity = Severity::warning;
+    block(change, std::move(problem));
+}
+
+// Puts the changes into their order and gives them their new numbers.
+void Graph::write() {
+    std::vector<std::size_t> number(changes_.size() + gates_.size(), no_index);
+    std::vector<Change> sorted;
+    std::vector<Gate> gates;
+    sorted.reserve(changes_.size());
+    for (std::size_t g = 0; g < gates_.size(); ++g)
+        if (gates_[g].is_written) {
+            number[gate_node(g)] = gates.size();
+            gates.push_back({.name = gates_[g].name, .is_dependency = gates_[g].kind == GateKind::document});
+        }
+    for (std::size_t node : order_)
+        if (!is_gate(node) && !excluded_[node]) {
+            number[node] = sorted.size();
+            sorted.push_back(std::move(changes_[node]));
+        }
+    auto translate = [&](const std::vector<std::size_t>& nodes, std::vector<std::size_t>& after,
+                         std::vector<std::size_t>& after_gates) {
+        for (std::size_t node : nodes)
+            if (number[node] != no_index) (is_gate(node) ? after_gates : after).push_back(number[node]);
+        for (auto* list : {&after, &after_gates}) {
+            std::sort(list->begin(), list->end());
+            list->erase(std::unique(list->begin(), list->end()), list->end());
+        }
+    };
+    for (std::size_t i = 0; i < before_.size(); ++i)
+        if (number[i] != no_index)
+            translate(before_[i], sorted[number[i]].after, sorted[number[i]].after_gates);
+    for (std::size_t g = 0; g < gates_.size(); ++g)
+        if (const std::size_t to = number[gate_node(g)]; to != no_index)
+            translate(gates_[g].before, gates[to].after, gates[to].after_gates);
+    draft_.plan.changes = std::move(sorted);
+    draft_.plan.gates = std::move(gates);
+}
+
+} // namespace
+
+void order_changes(Draft& draft, const Dependencies& dependencies, const std::vector<bool>& excluded) {
+    Graph graph(draft, dependencies, excluded);
+    graph.link();
+    graph.spread_blocked();
+    graph.write();
+}
+
+void spread_parked(Plan& plan) {
+    // Of each gate, the parked change that holds it; found out when the first change asks, since by then
+    // every change that opens the gate has been passed.
+    std::vector<std::optional<std::size_t>> held_by(plan.gates.size());
+    auto is_parked = [&](std::size_t change) { return plan.changes[change].readiness == Readiness::parked; };
+    auto first_parked = [&](const std::vector<std::size_t>& changes) {
+        auto it = std::find_if(changes.begin(), changes.end(), is_parked);
+        return it == changes.end() ? no_index : *it;
+    };
+    for (Change& change : plan.changes) {
+        std::size_t culprit = first_parked(change.after);
+        for (std::size_t gate : change.after_gates) {
+            if (!plan.gates[gate].is_dependency || culprit != no_index) continue;
+            if (!held_by[gate]) held_by[gate] = first_parked(plan.gates[gate].after);
+            culprit = *held_by[gate];
+        }
+        if (culprit != no_index && is_pending(change))
+            park(change, fmt::format("waits for {}, which waits for approval",
+                                     to_string(plan.changes[culprit].address)));
+    }
+    for (Gate& gate : plan.gates) std::erase_if(gate.after, is_parked);
+}
+
+} // namespace holdfast

@@ -1,0 +1,81 @@
+#include "plan/plan.hpp"
+
+#include <cassert>
+
+#include "plan/blast.hpp"
+#include "plan/decide.hpp"
+#include "plan/dependencies.hpp"
+#include "plan/fingerprint.hpp"
+#include "plan/match.hpp"
+#include "plan/order.hpp"
+#include "plan/prune.hpp"
+#include "plan/select.hpp"
+
+namespace holdfast {
+
+namespace {
+
+void decide_leaves(Draft& draft, const Matches& matches, const Dependencies& dependencies,
+                   const ChangedTargets& changed_targets) {
+    for (std::size_t leaf = 0; leaf < draft.input.leaves.size(); ++leaf)
+        decide_leaf(draft, leaf, matches, changed_targets);
+    for (Change& change : draft.plan.changes) {
+        if (!dependencies.is_bad(*change.leaf)) continue;
+        change.readiness = Readiness::blocked;
+        change.reasons.push_back("its dependencies cannot be put into an order");
+    }
+}
+
+void count(PlanCounts& counts, const Change& change) {
+    if (change.is_drift) ++counts.drifted;
+    if (change.readiness == Readiness::blocked) ++counts.blocked;
+    if (change.readiness == Readiness::parked) ++counts.parked;
+    switch (change.action) {
+        case Action::none: break;
+        case Action::create: ++counts.create; break;
+        case Action::update: ++counts.update; break;
+        case Action::replace: ++counts.replace; break;
+        case Action::remove: ++counts.remove; break;
+        case Action::refresh: ++counts.refresh; break;
+        case Action::adopt: ++counts.adopt; break;
+        case Action::move: ++counts.move; break;
+        case Action::forget: ++counts.forget; break;
+        case Action::wait: ++counts.wait; break;
+    }
+}
+
+} // namespace
+
+// Each leaf is matched with what was recorded for its object and decided by what is observed; what is
+// recorded and no longer declared is pruned; what --only and --exclude leave out is left out; the rest is
+// put into its order, which also tells what a blocked change stops. That is the plan, and its hash; then
+// whatever destroys too much is parked, with all that depends on it.
+Plan make_plan(const PlanInput& input) {
+    assert(input.observed_leaves.size() == input.leaves.size());
+    assert(input.observed_recorded.size() == input.recorded.size());
+    Draft draft(input);
+    if (input.stack) draft.plan.stack = input.stack->name;
+
+    const ChangedTargets changed_targets = find_changed_targets(draft);
+    const Dependencies dependencies = resolve_dependencies(draft);
+    if (input.destroy) {
+        draft.plan.diagnostics = {}; // what is wrong with what is declared keeps nobody from removing it
+        plan_destroy(draft, changed_targets);
+    } else {
+        const Matches matches = match_leaves(draft);
+        decide_leaves(draft, matches, dependencies, changed_targets);
+        report_duplicates(draft, matches);
+        plan_prunes(draft, matches, changed_targets);
+        plan_foreign(draft, matches, changed_targets);
+    }
+    order_changes(draft, dependencies, find_excluded(draft));
+    hash_plan(draft);
+    apply_blast_limits(draft);
+    spread_parked(draft.plan);
+
+    for (const Change& change : draft.plan.changes) count(draft.plan.counts, change);
+    draft.plan.diagnostics.sort_by_place();
+    return std::move(draft.plan);
+}
+
+} // namespace holdfast

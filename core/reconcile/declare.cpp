@@ -1,0 +1,390 @@
+#include "reconcile/declare.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "plan/plan.hpp"
+
+namespace holdfast {
+
+std::string identity_of(const std::vector<std::string>& pointers, const Value& document) {
+    List parts;
+    for (const std::string& pointer : pointers) {
+        const Value* value = find_at(document, pointer);
+        if (!value) return {};
+        parts.push_back(*value);
+    }
+    if (parts.empty()) return {};
+    return parts.size() == 1 ? to_json(parts.front()) : to_json(Value(std::move(parts)));
+}
+
+std::string scope_of(const std::vector<std::string>& pointers, const Value& document) {
+    std::string scope;
+    for (const std::string& pointer : pointers) {
+        const Value* value = find_at(document, pointer);
+        if (!scope.empty()) scope += '/';
+        if (value) scope += value->if_string() ? *value->if_string() : to_json(*value);
+    }
+    return scope;
+}
+
+Declaration::Declaration(Session& session, const StackDocument& stack) : session_(session), stack_(stack) {}
+
+const Description* Declaration::description(const std::string& provider) const {
+    auto it = descriptions_.find(provider);
+    return it == descriptions_.end() ? nullptr : it->second.get();
+}
+
+std::vector<std::string> Declaration::providers() const {
+    std::vector<std::string> names;
+    for (const auto& [name, description] : descriptions_) names.push_back(name);
+    return names;
+}
+
+const std::vector<std::size_t>* Declaration::consumers_of(const Address& producer) const {
+    auto it = consumers_.find(producer);
+    return it == consumers_.end() ? nullptr : &it->second;
+}
+
+namespace {
+
+// The store as the loader's document cache. A store that fails only makes the load slower.
+class StoreCache final : public DocumentCache {
+public:
+    explicit StoreCache(Store& store) : store_(store) {}
+    void get(std::span<const std::string> keys, const std::function<void(std::size_t, std::string_view)>& found) override {
+        store_.cached(keys, found);
+    }
+    void put(std::span<const std::pair<std::string, std::string>> entries) override { store_.cache(entries); }
+
+private:
+    Store& store_;
+};
+
+}  // namespace
+
+void Declaration::load() {
+    std::set<std::string> names;
+    for (const auto& [group, instances] : stack_.providers) names.insert(instances.begin(), instances.end());
+
+    Catalog catalog;
+    Hasher fingerprint;
+    for (const std::string& name : names) {
+        const ProviderDocument* document = session_.project().provider(name);
+        if (!document) continue;  // load_project has said so
+        auto description = session_.describe(*document);
+        if (!description) {
+            problems_.add(description.error());
+            loaded_.prunes_blocked = "provider " + name + " cannot be used";
+            continue;
+        }
+        descriptions_[name] = *description;
+        catalog.instances.push_back({name, description->get(), document->labels});
+        fingerprint.add(name).add((*description)->plugin).add((*description)->version);
+        if (Result<PluginFile> file = session_.host().find(document->plugin)) fingerprint.add(as_bytes(file->hash));
+    }
+    catalog.fingerprint = fingerprint.finish();
+    if (problems_.has_errors()) return;
+
+    StoreCache cache(session_.store());
+    loaded_ = load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,
+                         [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
+    problems_.append(loaded_.problems);
+    unloaded_ = loaded_.unloaded;
+}
+
+void Declaration::declare() {
+    const OutputResolver nothing_known = [](const Reference&) {
+        return Resolution{.state = Resolution::State::not_yet};
+    };
+    leaves_.reserve(loaded_.resources.size());
+    for (std::size_t r = 0; r < loaded_.resources.size(); ++r) {
+        const Resource& resource = loaded_.resources[r];
+        Diagnostics problems;
+        std::vector<Leaf> leaves = leaves_of(resource, nothing_known, problems);
+        if (problems.has_errors()) {
+            place(problems, resource);
+            problems_.append(problems);
+            unloaded_.push_back(resource.id);
+            continue;
+        }
+        for (Leaf& leaf : leaves) {
+            for (const Address& producer : leaf.producers) consumers_[producer].push_back(leaves_.size());
+            leaves_.push_back(std::move(leaf));
+            resource_of_.push_back(r);
+        }
+    }
+    find_reference_cycles();
+}
+
+bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
+    const Resource& resource = loaded_.resources[resource_of_[index]];
+    Diagnostics problems;
+    std::vector<Leaf> leaves = leaves_of(resource, outputs, problems);
+    if (problems.has_errors() || leaves.empty()) {
+        place(problems, resource);
+        problems_.append(problems);
+        if (problems.has_errors()) unloaded_.push_back(resource.id);
+        return false;
+    }
+    const bool still_waits = !leaves.front().waits.empty();
+    leaves_[index] = std::move(leaves.front());
+    for (std::size_t i = 1; i < leaves.size(); ++i) {
+        leaves_.push_back(std::move(leaves[i]));
+        resource_of_.push_back(resource_of_[index]);
+    }
+    return !still_waits;
+}
+
+Leaf Declaration::plain_leaf(const Resource& resource, const KindInfo&) const {
+    Leaf leaf;
+    leaf.address = {stack_.name, resource.id};
+    leaf.api_version = resource.api_version;
+    leaf.provider = resource.provider;
+    leaf.scope = resource.scope;
+    leaf.identity = resource.identity;
+    leaf.declared = resource.document;
+    leaf.origin = resource.origin;
+    leaf.policy = resource.policy;
+    for (const ResourceId& id : resource.depends_on) leaf.depends_on.push_back({stack_.name, id});
+    for (const ResourceId& id : resource.moved_from) leaf.moved_from.push_back({stack_.name, id});
+    return leaf;
+}
+
+std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems) {
+    const Description* description = this->description(resource.provider);
+    const KindInfo* kind = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
+    assert(kind);  // the loader routed it there
+
+    Leaf leaf = plain_leaf(resource, *kind);
+    if (resource.has_references) resolve(resource, *kind, outputs, leaf, problems);
+    else if (!kind->sensitive.empty()) mask(*kind, tree_of(leaf.declared), leaf);
+    if (problems.has_errors()) return {};
+    if (kind->compiles && leaf.waits.empty()) return compile(resource, leaf, problems);
+    std::vector<Leaf> leaves;
+    leaves.push_back(std::move(leaf));
+    return leaves;
+}
+
+void Declaration::resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
+                          Diagnostics& problems) {
+    ResolvedDocument resolved = resolve_references(
+        tree_of(resource.document), [&](const Reference& reference, std::string_view pointer) {
+            return resolve_one(resource, kind, reference, pointer, outputs);
+        });
+    problems.append(resolved.problems);
+    leaf.sensitive = std::move(resolved.sensitive);
+    leaf.waits = std::move(resolved.waits);
+    for (Wait& wait : leaf.waits)
+        if (wait.producer.stack.empty()) wait.producer.stack = stack_.name;
+    for (Address& producer : resolved.producers) {
+        if (producer.stack.empty()) producer.stack = stack_.name;
+        leaf.producers.push_back(producer);
+        if (producer.stack == stack_.name) leaf.depends_on.push_back(std::move(producer));
+    }
+    leaf.declared = make_document(resolved.document);
+    if (!kind.compiles) identify(kind, resolved.document, leaf);
+    mask(kind, resolved.document, leaf);
+}
+
+Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& kind, const Reference& reference,
+                                    std::string_view pointer, const OutputResolver& outputs) {
+    auto error = [](Diagnostic problem) {
+        return Resolution{.state = Resolution::State::error, .problem = std::move(problem)};
+    };
+    switch (reference.root) {
+        case Reference::Root::vars: {
+            std::vector<std::string> path = reference.path;
+            path.insert(path.begin(), reference.name);
+            if (const Value* value = follow_path(Value(stack_.vars), path)) return {.value = *value};
+            std::vector<std::string> names;
+            for (const MapEntry& entry : stack_.vars) names.push_back(entry.key);
+            const auto meant = closest(reference.name, names);
+            return error(failure("reference.unknown-variable",
+                                 fmt::format("stack {} has no variable for {}", stack_.name, reference.text),
+                                 meant ? fmt::format("did you mean \"{}\"?", *meant)
+                                       : "set it under spec.vars of the Stack in holdfast.yaml"));
+        }
+        case Reference::Root::secrets: {
+            if (!stack_.allow_insecure_secret_fields && !any_covers(kind.sensitive, pointer))
+                return error(failure("secret.outside-sensitive-field",
+                                     fmt::format("{} stands in a field that {} does not treat as secret", reference.text,
+                                                 resource.id.kind),
+                                     "the value could be read from the target by others; if that is meant, set "
+                                     "spec.allowSecretsAnywhere: true on the Stack"));
+            Result<Value> value = session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
+            if (!value) return error(value.error());
+            return {.value = *std::move(value), .sensitive = true};
+        }
+        case Reference::Root::outputs: {
+            Reference full = reference;
+            if (full.producer.stack.empty()) full.producer.stack = stack_.name;
+            return outputs(full);
+        }
+    }
+    return {};
+}
+
+void Declaration::identify(const KindInfo& kind, const Value& document, Leaf& leaf) const {
+    auto hangs_on_unknown = [&](const std::string& pointer) {
+        const Value* value = find_at(document, pointer);
+        return value && value->is_string() && !references_in(*value->if_string()).empty();
+    };
+    const bool unknown = std::any_of(kind.identity.begin(), kind.identity.end(), hangs_on_unknown) ||
+                         std::any_of(kind.scope.begin(), kind.scope.end(), hangs_on_unknown);
+    leaf.identity = unknown ? std::string{} : identity_of(kind.identity, document);
+    leaf.scope = unknown ? std::string{} : scope_of(kind.scope, document);
+}
+
+void Declaration::mask(const KindInfo& kind, const Value& document, Leaf& leaf) const {
+    leaf.sensitive.insert(leaf.sensitive.end(), kind.sensitive.begin(), kind.sensitive.end());
+    if (leaf.sensitive.empty()) return;
+    Document masked = make_document(mask_document(document, leaf.sensitive, session_.store().masking_key()));
+    if (!(masked == leaf.declared)) leaf.masked = std::move(masked);
+}
+
+std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
+    std::vector<Leaf> leaves;
+    Result<Provider*> provider = session_.provider(resource.provider);
+    if (!provider) {
+        problems.add(provider.error());
+        return leaves;
+    }
+    const std::string kind_id = whole.kind_id();
+    const Item item{.kind = kind_id, .declared = whole.declared.json};
+    const CallEnd end = (*provider)->call(
+        {.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
+            problems.append(result.diagnostics);
+            if (result.outcome != Outcome::done) return;
+            Result<Value> tree = parse_json(result.document);
+            if (!tree) {
+                problems.add(tree.error());
+                return;
+            }
+            Leaf leaf = whole;
+            leaf.declared = make_document(*tree);
+            leaf.masked = {};
+            leaf.api_version = tree->text_at("apiVersion", whole.api_version);
+            leaf.address.id.kind = tree->text_at("kind", whole.address.id.kind);
+            leaf.address.id.part = result.part;
+            leaf.identity = result.identity;
+            leaf.scope = result.scope;
+            leaf.origin.pointer = result.pointer;
+            const Description* description = this->description(resource.provider);
+            if (const KindInfo* kind = description->find(leaf.api_version, leaf.address.id.kind)) {
+                // The parent's pointers say nothing about the leaf's document.
+                leaf.sensitive.clear();
+                mask(*kind, *tree, leaf);
+                leaves.push_back(std::move(leaf));
+            } else {
+                problems.error("plugin.unknown-kind",
+                               fmt::format("provider {} compiled {} into a kind {} that it does not describe",
+                                           resource.provider, short_name(resource.id), leaf.kind_id()));
+            }
+        });
+    problems.append(end.why);
+    return leaves;
+}
+
+void Declaration::place(Diagnostics& problems, const Resource& resource) const {
+    Diagnostics placed;
+    for (Diagnostic problem : problems) {
+        if (problem.span.file.empty())
+            problem.span = locate(session_.tree(), resource.origin, problem.pointer, &problem.excerpt);
+        if (problem.subject.empty()) problem.subject = to_string(Address{stack_.name, resource.id});
+        placed.add(session_.masker().mask(std::move(problem)));
+    }
+    problems = std::move(placed);
+}
+
+// Depth-first over the leaves that consume outputs of the same stack. A ring can never be resolved, so
+// each is reported once, with every document on it.
+void Declaration::find_reference_cycles() {
+    if (consumers_.empty()) return;
+    std::unordered_map<Address, std::size_t> by_address;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) by_address.emplace(leaves_[i].address, i);
+    enum class Mark : std::uint8_t { unseen, open, closed };
+    std::vector<Mark> marks(leaves_.size(), Mark::unseen);
+    struct Frame {
+        std::size_t leaf, next = 0;
+    };
+    for (std::size_t start = 0; start < leaves_.size(); ++start) {
+        if (marks[start] != Mark::unseen || leaves_[start].producers.empty()) continue;
+        std::vector<Frame> path{{start}};
+        marks[start] = Mark::open;
+        while (!path.empty()) {
+            Frame& frame = path.back();
+            const std::vector<Address>& producers = leaves_[frame.leaf].producers;
+            if (frame.next == producers.size()) {
+                marks[frame.leaf] = Mark::closed;
+                path.pop_back();
+                continue;
+            }
+            auto it = by_address.find(producers[frame.next++]);
+            if (it == by_address.end() || marks[it->second] == Mark::closed) continue;
+            if (marks[it->second] == Mark::unseen) {
+                marks[it->second] = Mark::open;
+                path.push_back({it->second});
+                continue;
+            }
+            std::string ring;
+            for (auto f = std::find_if(path.begin(), path.end(), [&](const Frame& x) { return x.leaf == it->second; });
+                 f != path.end(); ++f)
+                ring += short_name(leaves_[f->leaf].address.id) + " -> ";
+            Diagnostic& problem = problems_.error(
+                "reference.cycle", fmt::format("references go in a circle: {}{}", ring,
+                                               short_name(leaves_[it->second].address.id)));
+            problem.span = {leaves_[it->second].origin.file, {leaves_[it->second].origin.line, 1}, 0};
+            problem.hint = "let one of them take the value from somewhere else";
+        }
+    }
+}
+
+void Declaration::link() {
+    const bool any = std::any_of(loaded_.resources.begin(), loaded_.resources.end(), [](const Resource& r) {
+        return !r.refresh_on.empty() || !r.depends_on.empty();
+    });
+    if (!any) return;
+    std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent;
+    std::unordered_map<Address, std::size_t> by_address;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        by_parent[loaded_.resources[resource_of_[i]].id].push_back(i);
+        by_address.emplace(leaves_[i].address, i);
+    }
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        Leaf& leaf = leaves_[i];
+        const Resource& resource = loaded_.resources[resource_of_[i]];
+        // A dependency on a compiled document is one on all of its leaves.
+        std::vector<Address> expanded;
+        for (Address& dependency : leaf.depends_on) {
+            auto parent = by_address.contains(dependency) ? by_parent.end() : by_parent.find(dependency.id);
+            if (parent == by_parent.end()) expanded.push_back(std::move(dependency));
+            else
+                for (std::size_t part : parent->second) expanded.push_back(leaves_[part].address);
+        }
+        leaf.depends_on = std::move(expanded);
+        if (resource.refresh_on.empty()) continue;
+        Hasher refresh;
+        for (const ResourceId& id : resource.refresh_on) {
+            auto parent = by_parent.find(id);
+            if (parent == by_parent.end()) {
+                Diagnostic& problem = problems_.error(
+                    "reference.unknown-refresh", fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
+                                                             "not declare", to_string(id), stack_.name));
+                problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
+                continue;
+            }
+            for (std::size_t part : parent->second) {
+                refresh.add(as_bytes(leaves_[part].recordable().hash));
+                leaf.depends_on.push_back(leaves_[part].address);
+            }
+        }
+        leaf.refresh = refresh.finish();
+    }
+}
+
+}  // namespace holdfast

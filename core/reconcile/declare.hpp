@@ -1,0 +1,81 @@
+#pragma once
+// From the resources of a stack to its leaves: references resolved, secrets masked, documents compiled.
+// What hangs on an output that is not known yet stays a leaf that waits.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "manifest/load.hpp"
+#include "manifest/reference.hpp"
+#include "reconcile/session.hpp"
+
+namespace holdfast {
+
+// What an output reference stands for now; asked only for leaves of the same and of other stacks that are
+// declared or recorded.
+using OutputResolver = std::function<Resolution(const Reference& reference)>;
+
+// One stack's declared side. `resources` and `leaves` only grow; a resource that waits has one leaf that
+// waits, which `redeclare` replaces in place.
+class Declaration {
+public:
+    Declaration(Session& session, const StackDocument& stack);
+
+    // Reads and checks the documents. Afterwards `problems()` holds everything that is wrong with them.
+    void load();
+    // Makes leaves of all resources that name no outputs, and waiting leaves of the others.
+    void declare();
+    // Tries the resource of a waiting leaf, or of one whose producers have changed, again. The leaf is
+    // replaced; leaves that a compiled document gives besides are appended. True where it no longer waits.
+    bool redeclare(std::size_t leaf, const OutputResolver& outputs);
+
+    const StackDocument& stack() const { return stack_; }
+    const LoadedStack& loaded() const { return loaded_; }
+    std::vector<Leaf>& leaves() { return leaves_; }
+    const std::vector<Leaf>& leaves() const { return leaves_; }
+    const Diagnostics& problems() const { return problems_; }
+    Diagnostics& problems() { return problems_; }
+    // Resources without references whose document could not become a leaf.
+    const std::vector<ResourceId>& unloaded() const { return unloaded_; }
+    // Leaves by their producer, for the producers of the same stack.
+    const std::vector<std::size_t>* consumers_of(const Address& producer) const;
+    const Description* description(const std::string& provider) const;
+    // The provider instances that the stack's documents go to.
+    std::vector<std::string> providers() const;
+
+    // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
+    void link();
+
+private:
+    std::vector<Leaf> leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
+    Leaf plain_leaf(const Resource& resource, const KindInfo& kind) const;
+    std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
+    void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
+                 Diagnostics& problems);
+    void identify(const KindInfo& kind, const Value& document, Leaf& leaf) const;
+    void mask(const KindInfo& kind, const Value& document, Leaf& leaf) const;
+    Resolution resolve_one(const Resource& resource, const KindInfo& kind, const Reference& reference,
+                           std::string_view pointer, const OutputResolver& outputs);
+    void place(Diagnostics& problems, const Resource& resource) const;
+    void find_reference_cycles();
+
+    Session& session_;
+    const StackDocument& stack_;
+    std::map<std::string, std::shared_ptr<const Description>> descriptions_;
+    LoadedStack loaded_;
+    std::vector<Leaf> leaves_;
+    std::vector<std::size_t> resource_of_;  // by leaf
+    std::unordered_map<Address, std::vector<std::size_t>> consumers_;
+    std::vector<ResourceId> unloaded_;
+    Diagnostics problems_;
+};
+
+// By RFC 6901 pointers: one value as it is, several as a list. Empty where one is missing.
+std::string identity_of(const std::vector<std::string>& pointers, const Value& document);
+std::string scope_of(const std::vector<std::string>& pointers, const Value& document);
+
+}  // namespace holdfast

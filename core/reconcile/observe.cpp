@@ -1,0 +1,229 @@
+#include "reconcile/observe.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <tuple>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+
+namespace holdfast {
+
+namespace {
+
+// A run of questions that go to one scope of one provider.
+template <typename Question>
+struct ScopeRun {
+    Provider* provider = nullptr;
+    std::string scope;
+    std::vector<Question*> questions;
+};
+
+template <typename Question, typename ProviderOf, typename ScopeOf>
+std::vector<std::vector<Question*>> by_scope(std::span<Question> questions, ProviderOf provider_of, ScopeOf scope_of) {
+    std::vector<Question*> order;
+    order.reserve(questions.size());
+    for (Question& question : questions) order.push_back(&question);
+    auto before = [&](Question* a, Question* b) {
+        return std::forward_as_tuple(provider_of(*a), scope_of(*a)) < std::forward_as_tuple(provider_of(*b), scope_of(*b));
+    };
+    if (!std::is_sorted(order.begin(), order.end(), before)) std::stable_sort(order.begin(), order.end(), before);
+    std::vector<std::vector<Question*>> runs;
+    for (Question* question : order) {
+        if (runs.empty() || before(runs.back().front(), question)) runs.emplace_back();
+        runs.back().push_back(question);
+    }
+    return runs;
+}
+
+void fail(Observed& observed, const Diagnostic& why) {
+    observed.presence = Presence::failed;
+    observed.diagnostics.add(why);
+}
+
+void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::string_view masking_key) {
+    Observed& observed = *probe.observed;
+    observed.diagnostics.append(result.diagnostics);
+    if (result.outcome == Outcome::absent) {
+        observed.presence = Presence::absent;
+        return;
+    }
+    if (result.outcome != Outcome::done || result.document.empty()) {
+        observed.presence = Presence::failed;
+        if (!result.diagnostics.has_errors())
+            observed.diagnostics.error("provider.no-document", "the plugin gave no document and no reason");
+        return;
+    }
+    observed.presence = Presence::present;
+    observed.raw_hash = sha256(result.document);
+    observed.version = result.version;
+    observed.private_data = result.private_data;
+    observed.refreshed = result.refreshed;
+    observed.is_settled = probe.leaf && probe.entry && !probe.entry->settled.is_none() &&
+                          probe.entry->settled ==
+                              settle_hash(*probe.leaf, plugin_hash, observed.raw_hash, masking_key);
+    if (!observed.is_settled || probe.keep_document) observed.document = result.document;
+}
+
+// All scopes of one provider, on one thread.
+class Observer {
+public:
+    Observer(Provider& provider, std::string_view masking_key, std::atomic<std::size_t>& done, std::stop_token stop)
+        : provider_(provider), masking_key_(masking_key), done_(done), stop_(std::move(stop)) {}
+
+    void observe(const std::vector<Probe*>& probes) {
+        std::vector<std::string> kinds(probes.size());
+        std::vector<Item> items(probes.size());
+        for (std::size_t i = 0; i < probes.size(); ++i) {
+            kinds[i] = probes[i]->kind_id();
+            items[i] = {.kind = kinds[i], .identity = probes[i]->identity()};
+            if (const LedgerEntry* entry = probes[i]->entry)
+                items[i].version = entry->version, items[i].private_data = entry->private_data;
+        }
+        const Call call{.method = Method::observe, .scope = probes.front()->scope(), .items = items, .stop = stop_};
+        const CallEnd end = provider_.call(call, [&](const ItemResult& result) {
+            if (result.item >= probes.size()) return;  // about the call or the scope
+            take(*probes[result.item], result, provider_.plugin_hash(), masking_key_);
+            ++done_;
+        });
+        for (Probe* probe : probes)
+            if (probe->observed->presence == Presence::unread)
+                fail(*probe->observed, end.why.empty() ? failure("provider.no-answer", "the plugin did not answer")
+                                                       : end.why.list().front());
+    }
+
+private:
+    Provider& provider_;
+    std::string_view masking_key_;
+    std::atomic<std::size_t>& done_;
+    std::stop_token stop_;
+};
+
+}  // namespace
+
+void observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop) {
+    auto runs = by_scope(probes, [](const Probe& p) -> const std::string& { return p.provider(); },
+                         [](const Probe& p) -> const std::string& { return p.scope(); });
+    const std::string masking_key = session.store().masking_key();
+    std::atomic<std::size_t> done = 0;
+
+    // Providers are opened on this thread, then each works through its scopes on its own.
+    std::map<std::string, std::vector<std::vector<Probe*>*>> by_provider;
+    for (auto& run : runs) by_provider[run.front()->provider()].push_back(&run);
+    std::vector<std::pair<Provider*, std::vector<std::vector<Probe*>*>>> work;
+    for (auto& [name, scopes] : by_provider) {
+        Result<Provider*> provider = session.provider(name);
+        if (provider) work.emplace_back(*provider, std::move(scopes));
+        else
+            for (auto* scope : scopes)
+                for (Probe* probe : *scope) fail(*probe->observed, provider.error());
+    }
+    auto run_one = [&](Provider& provider, const std::vector<std::vector<Probe*>*>& scopes) {
+        Observer observer(provider, masking_key, done, stop);
+        for (auto* scope : scopes) observer.observe(*scope);
+    };
+    if (progress) progress("observing", 0, probes.size());
+    if (work.size() == 1) run_one(*work.front().first, work.front().second);
+    else {
+        std::vector<std::jthread> threads;
+        for (auto& [provider, scopes] : work)
+            threads.emplace_back([&run_one, provider = provider, scopes = &scopes] { run_one(*provider, *scopes); });
+    }
+    if (progress) progress("observing", done, probes.size());
+}
+
+namespace {
+
+void take_canonical(Canonical& canonical, Diagnostics& invalid, const ItemResult& result) {
+    if (result.diagnostics.has_errors() || result.outcome == Outcome::failed) {
+        invalid.append(result.diagnostics);
+        return;
+    }
+    Result<Value> detail = result.detail.empty() ? Result<Value>(Value{}) : parse_json(result.detail);
+    if (result.outcome == Outcome::not_yet) {
+        canonical.state = Canonical::State::not_yet;
+        if (detail) canonical.reason = detail->text_at("reason");
+        return;
+    }
+    Result<Value> tree = parse_json(result.document);
+    if (!tree) {
+        invalid.add(tree.error());
+        return;
+    }
+    canonical.document = make_document(*tree);
+    canonical.state = Canonical::State::done;
+    if (result.outcome != Outcome::must_replace) return;
+    canonical.state = Canonical::State::must_replace;
+    const Value* paths = detail ? detail->find("paths") : nullptr;
+    if (paths && paths->is_list())
+        for (const Value& path : *paths->if_list())
+            if (path.is_string()) canonical.paths.push_back(*path.if_string());
+}
+
+}  // namespace
+
+void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_token stop) {
+    auto runs = by_scope(probes, [](const CanonicalProbe& p) -> const std::string& { return p.leaf->provider; },
+                         [](const CanonicalProbe& p) -> const std::string& { return p.leaf->scope; });
+    for (auto& run : runs) {
+        Result<Provider*> provider = session.provider(run.front()->leaf->provider);
+        if (!provider) continue;  // its leaves are Presence::failed already
+        std::vector<std::string> kinds(run.size());
+        std::vector<Item> items(run.size());
+        for (std::size_t i = 0; i < run.size(); ++i) {
+            const CanonicalProbe& probe = *run[i];
+            kinds[i] = probe.leaf->kind_id();
+            items[i] = {.kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
+            if (probe.entry) items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
+            if (probe.observed) items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
+        }
+        Call call{.method = Method::validate, .scope = run.front()->leaf->scope, .items = items, .stop = stop};
+        auto collect = [&](const CallEnd& end, const char* doing) {
+            for (const Diagnostic& problem : end.why)
+                for (CanonicalProbe* probe : run)
+                    if (probe->invalid->empty()) probe->invalid->add(problem).context.push_back(doing);
+        };
+        collect((*provider)->call(call, [&](const ItemResult& result) {
+            if (result.item < run.size()) run[result.item]->invalid->append(result.diagnostics);
+        }), "validating");
+        if (!run.front()->canonical || !(*provider)->description().has("holdfast.canonicalize/1")) continue;
+        call.method = Method::canonicalize;
+        collect((*provider)->call(call, [&](const ItemResult& result) {
+            if (result.item < run.size()) take_canonical(*run[result.item]->canonical, *run[result.item]->invalid, result);
+        }), "asking for the canonical form");
+    }
+}
+
+Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::string& name, const std::string& scope,
+                                                const std::function<bool(const TargetObject&)>& is_known,
+                                                std::stop_token stop) {
+    Result<Provider*> provider = session.provider(name);
+    if (!provider) return provider.error();
+    std::vector<ForeignObject> foreign;
+    std::string page;
+    do {
+        const std::string options = to_json(Value::map({{"page", page}}));
+        page.clear();
+        const CallEnd end = (*provider)->call(
+            {.method = Method::list, .scope = scope, .options = options, .stop = stop}, [&](const ItemResult& result) {
+                if (result.item == no_item) {
+                    if (Result<Value> detail = parse_json(result.detail)) page = detail->text_at("next");
+                    return;
+                }
+                if (result.scope != scope) return;
+                const std::size_t slash = result.kind.rfind('/');
+                const std::string api_version(result.kind.substr(0, slash));
+                const std::string kind(result.kind.substr(slash + 1));
+                TargetObject object{(*provider)->target(), scope, split_api_version(api_version).group + "/" + kind,
+                                    std::string(result.identity)};
+                if (!is_known(object))
+                    foreign.push_back({name, api_version, std::move(object), std::string(result.document)});
+            });
+        if (!end.ok) return end.why.empty() ? failure("provider.list", "the list failed") : end.why.list().front();
+    } while (!page.empty());
+    return foreign;
+}
+
+}  // namespace holdfast

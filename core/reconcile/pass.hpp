@@ -1,0 +1,94 @@
+#pragma once
+// One pass of one stack: declare, observe, plan, execute, record. `run` (run.hpp) drives the passes of a
+// command; the daemon will drive them one by one.
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "reconcile/declare.hpp"
+#include "reconcile/observe.hpp"
+#include "reconcile/run.hpp"
+
+namespace holdfast {
+
+// What other stacks of the run declare: no prune of these (law 7).
+struct Neighbours {
+    std::unordered_map<Hash, Address> declared;  // by key of the target object
+    std::vector<std::string> broken;             // stacks that could not be loaded
+};
+
+class Pass {
+public:
+    // A removed stack (law 16) has no document in holdfast.yaml; `stack` is made up by `run` then.
+    Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed);
+
+    // Reads, checks and compiles the documents.
+    void declare();
+    bool is_broken() const { return declaration_->problems().has_errors(); }
+    // The objects of the leaves that are known by now.
+    void tell(Neighbours& neighbours);
+
+    // Resolves references and observes, by turns, until nothing more can be known; then plans.
+    void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
+    // From the start, because a stack that this one depends on has just changed.
+    void plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
+    // Asks the plugins about every document; nothing is observed.
+    void validate(std::stop_token stop);
+    // Runs the plan, and plans and runs again what waited for its outputs.
+    void execute(const RunEvents& events, std::stop_token stop);
+
+    StackOutcome& outcome() { return outcome_; }
+    const StackDocument& stack() const { return stack_; }
+
+private:
+    bool open_providers();
+    void read_ledger();
+    void check_targets();
+    void resolve_and_observe(const RunEvents& events, std::stop_token stop);
+    void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop);
+    void observe_orphans(const RunEvents& events, std::stop_token stop);
+    void list_exclusive_scopes(std::stop_token stop);
+    void canonicalize_unsettled(const std::vector<std::size_t>& leaves, std::stop_token stop);
+    Resolution output(const Reference& reference);
+    std::optional<std::size_t> entry_of(const Leaf& leaf) const;
+    std::vector<std::size_t> consumers(const std::vector<std::size_t>& producers) const;
+    void finish_input(const Neighbours& neighbours);
+    void give_result();
+    Plan make_plan_with_approval(PlanInput& input);
+    void remember_settled(const PlanInput& input, const Plan& plan);
+    void rewrite_entries(const Plan& plan);
+
+    Status lock_scopes(const Plan& plan);
+    void begin_record(const Plan& plan);
+    void end_record(bool interrupted);
+    void remember_stack();
+    // Executes `plan` less what is `held`; the results go with the changes of `plan`.
+    ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
+                              const RunEvents& events, std::stop_token stop);
+    std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
+    void take_in(const Round& round);
+    std::vector<std::size_t> ready_leaves();
+    std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
+    PlanInput input_for(const std::vector<std::size_t>& leaves);
+    void run_held_removals(const RunEvents& events, std::stop_token stop);
+
+    Session& session_;
+    const StackDocument& stack_;
+    const RunOptions& options_;
+    std::optional<Declaration> declaration_;
+    StackOutcome outcome_;
+    PlanInput input_;
+    std::unordered_map<Hash, std::size_t> entry_by_object_;
+    std::unordered_map<Address, std::size_t> leaf_by_address_;
+    std::vector<std::unique_ptr<ScopeLock>> locks_;
+    std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
+    std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does
+    std::vector<bool> held_changes_; // of the first plan
+};
+
+}  // namespace holdfast

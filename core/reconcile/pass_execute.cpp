@@ -1,0 +1,327 @@
+// The second half of a pass. A leaf that takes outputs of others is planned again, with their new outputs,
+// once they are done; so a plan runs in rounds, and each round touches only what the last one made ready.
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+#include "reconcile/pass.hpp"
+
+namespace holdfast {
+
+namespace {
+
+bool reaches_the_target(Action action) {
+    return action == Action::create || action == Action::update || action == Action::replace ||
+           action == Action::remove || action == Action::refresh;
+}
+
+// The plan without the changes that are held back; `original` gets each kept change's index in it.
+Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::size_t>& original) {
+    constexpr std::size_t gone = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> renumbered(plan.changes.size(), gone);
+    Plan kept;
+    kept.stack = plan.stack;
+    kept.hash = plan.hash;
+    for (std::size_t i = 0; i < plan.changes.size(); ++i) {
+        if (held[i]) continue;
+        renumbered[i] = kept.changes.size();
+        original.push_back(i);
+        kept.changes.push_back(plan.changes[i]);
+    }
+    auto renumber = [&](std::vector<std::size_t>& after) {
+        std::erase_if(after, [&](std::size_t before) { return renumbered[before] == gone; });
+        for (std::size_t& before : after) before = renumbered[before];
+    };
+    for (Change& change : kept.changes) renumber(change.after);
+    kept.gates = plan.gates;
+    for (Gate& gate : kept.gates) renumber(gate.after);
+    return kept;
+}
+
+}  // namespace
+
+void Pass::execute(const RunEvents& events, std::stop_token stop) {
+    if (outcome_.rounds.empty()) return;
+    const Plan& plan = outcome_.rounds.front().plan;
+    const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
+        return change.readiness == Readiness::ready && change.action != Action::none && change.action != Action::wait;
+    });
+    rewrite_entries(plan);
+    if (!has_work) {
+        if (outcome_.result == StackResult::unchanged) remember_stack();
+        return;
+    }
+    if (Status locked = lock_scopes(plan); !locked) {
+        outcome_.problems.add(locked.error());
+        outcome_.result = StackResult::failed;
+        return;
+    }
+    begin_record(plan);
+    held_changes_ = hold_back(plan, input_);
+    Round& first = outcome_.rounds.front();
+    first.report = run_round(first.plan, held_changes_, input_, events, stop);
+    declaration_->leaves() = std::move(input_.leaves);
+    take_in(first);
+    PlanInput input;
+    while (!outcome_.rounds.back().report->interrupted) {
+        std::optional<Round> next = next_round(events, input, stop);
+        if (!next) break;
+        next->report = run_round(next->plan, hold_back(next->plan, input), input, events, stop);
+        take_in(*next);
+        outcome_.rounds.push_back(*std::move(next));
+    }
+    run_held_removals(events, stop);
+    end_record(outcome_.rounds.back().report->interrupted);
+    locks_.clear();
+}
+
+// The declared document changed in a way that no target can see (a comment field, another provider name):
+// the ledger follows, so that `why` and the next comparison speak of what is declared now.
+void Pass::rewrite_entries(const Plan& plan) {
+    StoreBatch batch;
+    for (const SettledLeaf& settled : plan.settled) {
+        if (!settled.rewrite_entry) continue;
+        const Leaf& leaf = input_.leaves[settled.leaf];
+        std::optional<LedgerEntry> entry = session_.store().entry(input_.recorded[settled.recorded].address);
+        if (!entry) continue;
+        entry->provider = leaf.provider;
+        entry->api_version = leaf.api_version;
+        entry->declared = leaf.recordable().json;
+        entry->declared_hash = leaf.recordable().hash;
+        entry->settled = settled.hash;
+        entry->protect = leaf.policy.protect;
+        entry->deletion = leaf.policy.deletion;
+        entry->commit = session_.commit().id;
+        entry->author = session_.commit().author;
+        entry->file = leaf.origin.file;
+        entry->line = leaf.origin.line;
+        batch.upserts.push_back(*std::move(entry));
+    }
+    if (!batch.empty()) session_.store().commit(batch);
+}
+
+Status Pass::lock_scopes(const Plan& plan) {
+    std::set<std::string> names;
+    for (const Change& change : plan.changes)
+        if (change.readiness == Readiness::ready && reaches_the_target(change.action))
+            names.insert("scope:" + change.object.target + ":" + change.object.scope);
+    for (const std::string& name : names) {  // in order, so that two of us never wait for each other
+        Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
+        if (!lock) return lock.error();
+        locks_.push_back(*std::move(lock));
+    }
+    return Ok{};
+}
+
+void Pass::begin_record(const Plan& plan) {
+    PassRecord& pass = outcome_.pass;
+    const std::int64_t now = session_.clock().now_ms();
+    pass.id = new_pass_id(now);
+    pass.stack = stack().name;
+    pass.command = outcome_.is_removed ? "remove" : options_.mode == Mode::destroy ? "destroy" : "apply";
+    pass.actor = session_.actor();
+    pass.commit = session_.commit().id;
+    pass.commit_subject = session_.commit().subject;
+    pass.commit_author = session_.commit().author;
+    pass.plan_hash = to_hex(plan.hash);
+    pass.started_ms = now;
+    session_.store().begin_pass(pass);
+    session_.store().audit(now, pass.actor, pass.command, pass.stack,
+                           fmt::format("pass {} plan {} commit {}", pass.id, short_hex(plan.hash), pass.commit));
+}
+
+// What takes outputs of a leaf that is about to change is not run with the old ones, and neither is anything
+// behind it. The changes respect their edges and gates, so one walk over them is enough.
+std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
+    std::set<Address> pending;
+    for (const Change& change : plan.changes)
+        if (reaches_the_target(change.action) || change.action == Action::wait) pending.insert(change.address);
+    std::vector<bool> held(plan.changes.size());
+    std::vector<std::optional<bool>> gate_is_held(plan.gates.size());
+    std::function<bool(std::size_t)> is_held_by_gate = [&](std::size_t g) {
+        if (gate_is_held[g]) return *gate_is_held[g];
+        const Gate& gate = plan.gates[g];
+        const bool answer = std::any_of(gate.after.begin(), gate.after.end(), [&](std::size_t i) { return held[i]; }) ||
+                            std::any_of(gate.after_gates.begin(), gate.after_gates.end(), is_held_by_gate);
+        gate_is_held[g] = answer;
+        return answer;
+    };
+    for (std::size_t i = 0; i < plan.changes.size(); ++i) {
+        const Change& change = plan.changes[i];
+        bool waits = change.action == Action::wait;
+        if (change.leaf)
+            for (const Address& producer : input.leaves[*change.leaf].producers) waits |= pending.contains(producer);
+        waits = waits || std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
+                std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
+        held[i] = waits;
+        if (!waits || !change.leaf) continue;
+        if (auto leaf = leaf_by_address_.find(change.address); leaf != leaf_by_address_.end()) held_.insert(leaf->second);
+    }
+    return held;
+}
+
+ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
+                                const RunEvents& events, std::stop_token stop) {
+    std::vector<std::size_t> original;
+    const Plan kept = without(plan, held, original);
+    std::map<std::string, Provider*> providers;
+    for (const auto& [name, facts] : input.providers)
+        if (Result<Provider*> provider = session_.provider(name)) providers[name] = *provider;
+    ExecutionEvents told;
+    if (events.started) told.started = [&](std::size_t i) { events.started(outcome_, kept.changes[i]); };
+    if (events.ended)
+        told.ended = [&](std::size_t i, const StepResult& result) { events.ended(outcome_, kept.changes[i], result); };
+
+    ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers, session_.store(),
+                                               session_.clock(), options_.execute, stop, told);
+    std::vector<StepResult> results(plan.changes.size());
+    for (std::size_t i = 0; i < original.size(); ++i) {
+        for (const Diagnostic& problem : report.results[i].diagnostics)
+            outcome_.problems.add(session_.masker().mask(problem));
+        results[original[i]] = std::move(report.results[i]);
+    }
+    report.results = std::move(results);
+    for (const Diagnostic& problem : report.diagnostics) outcome_.problems.add(session_.masker().mask(problem));
+    return report;
+}
+
+// Brings what was done into this pass's view of the world.
+void Pass::take_in(const Round& round) {
+    for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
+        const Change& change = round.plan.changes[i];
+        const StepResult& result = round.report->results[i];
+        const auto leaf = leaf_by_address_.find(change.address);
+        const bool is_held = leaf != leaf_by_address_.end() && held_.contains(leaf->second);
+        const bool done = result.state == StepState::done || result.state == StepState::unchanged;
+        if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
+        if (!done || leaf == leaf_by_address_.end() || result.observed.empty()) continue;
+        Observed& observed = input_.observed_leaves[leaf->second];
+        observed = {};
+        observed.presence = Presence::present;
+        observed.document = result.observed;
+    }
+}
+
+// Held leaves with nothing before them that is held or unfinished.
+std::vector<std::size_t> Pass::ready_leaves() {
+    std::vector<std::size_t> ready;
+    for (std::size_t i : held_) {
+        const Leaf& leaf = declaration_->leaves()[i];
+        const bool is_free = std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
+            auto other = leaf_by_address_.find(before);
+            return unfinished_.contains(before) || (other != leaf_by_address_.end() && held_.contains(other->second));
+        });
+        if (is_free) ready.push_back(i);
+    }
+    return ready;
+}
+
+std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
+    const OutputResolver outputs = [this](const Reference& reference) { return output(reference); };
+    std::vector<std::size_t> leaves;
+    for (std::size_t i : ready_leaves()) {
+        if (!declaration_->leaves()[i].producers.empty() && !declaration_->redeclare(i, outputs)) continue;
+        leaves.push_back(i);
+    }
+    for (std::size_t i : leaves) held_.erase(i);
+    if (leaves.empty()) return std::nullopt;
+    observe_leaves(leaves, events, stop);
+    canonicalize_unsettled(leaves, stop);
+    input = input_for(leaves);
+    Round round{.plan = make_plan_with_approval(input)};
+    outcome_.problems.append(round.plan.diagnostics);
+    return round;
+}
+
+// The planner's input for some leaves alone; what they depend on is done.
+PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
+    PlanInput input;
+    input.stack = &stack();
+    input.providers = input_.providers;
+    input.inputs = input_.inputs;
+    input.masking_key = input_.masking_key;
+    std::set<Address> addresses;
+    for (std::size_t i : leaves) addresses.insert(declaration_->leaves()[i].address);
+    for (std::size_t i : leaves) {
+        Leaf leaf = declaration_->leaves()[i];
+        std::erase_if(leaf.depends_on, [&](const Address& before) { return !addresses.contains(before); });
+        if (const std::optional<std::size_t> entry = entry_of(leaf)) {
+            input.recorded.push_back(input_.recorded[*entry]);
+            input.observed_recorded.emplace_back();
+        }
+        if (auto invalid = input_.invalid.find(i); invalid != input_.invalid.end())
+            input.invalid.emplace(input.leaves.size(), invalid->second);
+        input.leaves.push_back(std::move(leaf));
+        input.observed_leaves.push_back(input_.observed_leaves[i]);
+        input.canonical.push_back(input_.canonical[i]);
+    }
+    return input;
+}
+
+// Deletes that stood behind held leaves run last, if everything before them went well.
+void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
+    Round& first = outcome_.rounds.front();
+    std::vector<bool> skipped(first.plan.changes.size(), true);
+    bool any = false;
+    for (std::size_t i = 0; i < skipped.size(); ++i) {
+        if (!held_changes_[i] || first.plan.changes[i].leaf || !unfinished_.empty() || !held_.empty()) continue;
+        skipped[i] = false;
+        any = true;
+    }
+    if (!any || outcome_.rounds.back().report->interrupted) return;
+    ExecutionReport report = run_round(first.plan, skipped, input_, events, stop);
+    for (std::size_t i = 0; i < skipped.size(); ++i)
+        if (!skipped[i]) first.report->results[i] = std::move(report.results[i]);
+}
+
+void Pass::end_record(bool interrupted) {
+    std::map<std::string_view, std::size_t> counts;
+    bool all_done = held_.empty();
+    bool parked = false;
+    for (const Round& round : outcome_.rounds) {
+        for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
+            const Change& change = round.plan.changes[i];
+            const StepResult& result = round.report->results[i];
+            const bool done = result.state == StepState::done || result.state == StepState::unchanged;
+            if (done) ++counts[to_string(change.action)];
+            else if (result.state != StepState::intended) ++counts[to_string(result.state)];
+            parked |= change.readiness == Readiness::parked;
+            const bool is_resolved_later = change.leaf && round.plan.hash == outcome_.rounds.front().plan.hash &&
+                                           i < held_changes_.size() && held_changes_[i];
+            all_done &= done || change.action == Action::none || change.readiness == Readiness::parked || is_resolved_later;
+        }
+    }
+    const bool failed = !all_done || outcome_.problems.has_errors();
+    outcome_.result = failed || interrupted ? StackResult::failed : parked ? StackResult::parked : StackResult::applied;
+    Value summary;
+    for (const auto& [word, count] : counts) summary.as_map().set(word, static_cast<std::int64_t>(count));
+    PassRecord& pass = outcome_.pass;
+    pass.summary = summary.is_null() ? "{}" : to_json(summary);
+    pass.state = interrupted ? PassState::interrupted
+                 : failed    ? PassState::failed
+                 : parked    ? PassState::parked
+                             : PassState::done;
+    pass.ended_ms = session_.clock().now_ms();
+    session_.store().end_pass(pass);
+    if (outcome_.result == StackResult::applied) remember_stack();
+    outcome_.problems.sort_by_place();
+}
+
+void Pass::remember_stack() {
+    if (session_.options().read_only || options_.mode == Mode::plan) return;
+    if (outcome_.is_removed || options_.mode == Mode::destroy) {
+        if (session_.store().entries(stack().name, Detail::brief).empty()) session_.store().forget_stack(stack().name);
+        return;
+    }
+    Value providers;
+    for (const auto& [name, facts] : input_.providers) providers.as_map().set(name, facts.target);
+    session_.store().remember_stack({.name = stack().name,
+                                     .deletion = stack().deletion,
+                                     .last_commit = session_.commit().id,
+                                     .providers = providers.is_null() ? "{}" : to_json(providers),
+                                     .applied_at_ms = session_.clock().now_ms()});
+}
+
+}  // namespace holdfast

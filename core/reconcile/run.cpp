@@ -1,0 +1,257 @@
+#include "reconcile/run.hpp"
+
+#include <algorithm>
+#include <list>
+
+#include <fmt/core.h>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "reconcile/pass.hpp"
+
+namespace holdfast {
+
+std::string_view to_string(StackResult result) {
+    switch (result) {
+        case StackResult::unchanged: return "unchanged";
+        case StackResult::changes: return "changes";
+        case StackResult::applied: return "applied";
+        case StackResult::failed: return "failed";
+        case StackResult::parked: return "parked";
+        case StackResult::invalid: return "invalid";
+    }
+    return "invalid";
+}
+
+int RunOutcome::exit_code(bool changes_are_2) const {
+    auto any = [&](auto claim) { return std::any_of(stacks.begin(), stacks.end(), claim); };
+    if (problems.has_errors() || any([](const StackOutcome& s) {
+            return s.result == StackResult::failed || s.result == StackResult::invalid;
+        }))
+        return 1;
+    if (any([](const StackOutcome& s) { return s.result == StackResult::parked; })) return 3;
+    if (changes_are_2 && any([](const StackOutcome& s) {
+            return s.result == StackResult::changes || (s.plan() && s.plan()->counts.drifted > 0 && !s.rounds.front().report);
+        }))
+        return 2;
+    return 0;
+}
+
+namespace {
+
+// Stacks in an order that respects dependsOn; those on a ring are reported and left out.
+std::vector<const StackDocument*> in_order(const Project& project, Diagnostics& problems) {
+    enum class Mark { unseen, open, closed };
+    std::map<std::string, Mark> marks;
+    std::vector<const StackDocument*> order;
+    std::function<bool(const StackDocument&)> visit = [&](const StackDocument& stack) {
+        Mark& mark = marks[stack.name];
+        if (mark == Mark::closed) return true;
+        if (mark == Mark::open) return false;
+        mark = Mark::open;
+        for (const std::string& name : stack.depends_on) {
+            const StackDocument* before = project.stack(name);
+            if (before && !visit(*before)) {
+                Diagnostic& problem = problems.error("stack.cycle", fmt::format("stack {} depends on itself, through {}",
+                                                                                stack.name, name));
+                problem.span = {stack.origin.file, {stack.origin.line, 1}, 0};
+                return true;  // reported once, here
+            }
+        }
+        marks[stack.name] = Mark::closed;
+        order.push_back(&stack);
+        return true;
+    };
+    for (const StackDocument& stack : project.stacks) visit(stack);
+    return order;
+}
+
+// The passes of one run, and the documents that are made up for stacks whose own are gone.
+class Runner {
+public:
+    Runner(Session& session, const RunOptions& options, const RunEvents& events, std::stop_token stop)
+        : session_(session), options_(options), events_(events), stop_(std::move(stop)) {}
+
+    RunOutcome run() {
+        choose();
+        if (!outcome_.problems.has_errors()) lock_stacks();
+        if (!outcome_.problems.has_errors()) go();
+        for (auto& [pass, chosen] : passes_)
+            if (chosen) outcome_.stacks.push_back(std::move(pass.outcome()));
+        return std::move(outcome_);
+    }
+
+private:
+    bool writes() const { return options_.mode == Mode::apply || options_.mode == Mode::destroy; }
+
+    bool is_chosen(const std::string& name) const {
+        return options_.stacks.empty() || std::find(options_.stacks.begin(), options_.stacks.end(), name) != options_.stacks.end();
+    }
+
+    void choose() {
+        const Project& project = session_.project();
+        if (session_.problems().has_errors()) outcome_.problems.append(session_.problems());
+        for (const StackDocument* stack : in_order(project, outcome_.problems))
+            passes_.emplace_back(std::piecewise_construct, std::forward_as_tuple(session_, *stack, options_, false),
+                                 std::forward_as_tuple(is_chosen(stack->name)));
+        for (const Store::StackMemory& memory : session_.store().stacks()) {
+            if (project.stack(memory.name)) continue;
+            StackDocument& gone = removed_.emplace_back();
+            gone.name = memory.name;
+            gone.deletion = memory.deletion;
+            passes_.emplace_back(std::piecewise_construct, std::forward_as_tuple(session_, gone, options_, true),
+                                 std::forward_as_tuple(is_chosen(memory.name)));
+        }
+        for (const std::string& name : options_.stacks) {
+            if (std::any_of(passes_.begin(), passes_.end(), [&](auto& p) { return p.first.stack().name == name; })) continue;
+            std::vector<std::string> names;
+            for (auto& p : passes_) names.push_back(p.first.stack().name);
+            const auto meant = closest(name, names);
+            outcome_.problems.error("stack.unknown", fmt::format("there is no stack named {}", name)).hint =
+                meant ? fmt::format("did you mean \"{}\"?", *meant) : "stacks: " + join(names, ", ");
+        }
+    }
+
+    // A stack has one writer from before it is observed until its last result is recorded (law 15).
+    void lock_stacks() {
+        if (!writes()) return;
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen) continue;
+            auto lock = session_.store().lock("stack:" + pass.stack().name, session_.actor());
+            if (!lock) {
+                outcome_.problems.add(lock.error());
+                continue;
+            }
+            locks_.push_back(*std::move(lock));
+            close_interrupted_passes(pass.stack().name);
+        }
+    }
+
+    // We hold the lock, so whoever left a pass running is dead.
+    void close_interrupted_passes(const std::string& stack) {
+        for (PassRecord& pass : session_.store().passes(stack, 20)) {
+            if (pass.state != PassState::running) continue;
+            pass.state = PassState::interrupted;
+            pass.ended_ms = session_.clock().now_ms();
+            session_.store().end_pass(pass);
+        }
+    }
+
+    void go() {
+        Neighbours neighbours;
+        for (auto& [pass, chosen] : passes_) {
+            pass.declare();
+            if (!chosen && options_.mode == Mode::validate) continue;
+        }
+        if (options_.mode == Mode::validate) return validate();
+        if (passes_.size() > 1)
+            for (auto& [pass, chosen] : passes_) pass.tell(neighbours);
+        for (auto& [pass, chosen] : passes_)
+            if (chosen) pass.plan(neighbours, events_, stop_);
+        if (writes() && agreed()) execute(neighbours);
+    }
+
+    void validate() {
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen) continue;
+            pass.validate(stop_);
+        }
+    }
+
+    bool agreed() {
+        if (options_.saved && !saved_plan_fits()) return false;
+        if (!events_.confirm) return true;
+        RunOutcome planned;
+        planned.problems = outcome_.problems;
+        for (auto& [pass, chosen] : passes_)
+            if (chosen) planned.stacks.push_back(pass.outcome());
+        return events_.confirm(planned);
+    }
+
+    // Law 4: what was looked at is what gets applied, or nothing.
+    bool saved_plan_fits() {
+        bool fits = true;
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen || !pass.outcome().plan()) continue;
+            const auto& saved = options_.saved->stacks;
+            auto it = std::find_if(saved.begin(), saved.end(), [&](const auto& s) { return s.name == pass.stack().name; });
+            const Plan& plan = *pass.outcome().plan();
+            if ((it == saved.end() && plan.is_empty()) || (it != saved.end() && it->plan == plan.hash)) continue;
+            outcome_.problems.error("plan.stale", fmt::format("the saved plan for stack {} no longer fits: it is {}, and "
+                                                              "what would be applied now is {}", pass.stack().name,
+                                                              it == saved.end() ? "empty" : short_hex(it->plan),
+                                                              short_hex(plan.hash)))
+                .hint = "something changed in Git or on the target since; look at a new `holdfast plan`";
+            fits = false;
+        }
+        return fits;
+    }
+
+    void execute(const Neighbours& neighbours) {
+        std::set<std::string> changed;
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen || pass.outcome().result == StackResult::invalid) continue;
+            const auto& before = pass.stack().depends_on;
+            const bool inputs_moved =
+                std::any_of(before.begin(), before.end(), [&](const std::string& name) { return changed.contains(name); });
+            if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);
+            pass.execute(events_, stop_);
+            if (!pass.outcome().pass.id.empty()) changed.insert(pass.stack().name);
+        }
+    }
+
+    Session& session_;
+    const RunOptions& options_;
+    const RunEvents& events_;
+    std::stop_token stop_;
+    RunOutcome outcome_;
+    std::list<StackDocument> removed_;
+    std::list<std::pair<Pass, bool>> passes_;  // with: was it asked for
+    std::vector<std::unique_ptr<ScopeLock>> locks_;
+};
+
+}  // namespace
+
+RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events, std::stop_token stop) {
+    try {
+        return Runner(session, options, events, stop).run();
+    } catch (const Error& error) {
+        RunOutcome outcome;
+        outcome.problems.add(session.masker().mask(error.diagnostic()));
+        return outcome;
+    }
+}
+
+std::string to_json(const SavedPlan& plan) {
+    List stacks;
+    for (const SavedPlan::Stack& stack : plan.stacks)
+        stacks.push_back(Value::map({{"name", stack.name}, {"plan", to_hex(stack.plan)}}));
+    Value root = Value::map({{"holdfastPlan", 1},
+                             {"commit", plan.commit},
+                             {"destroy", plan.destroy},
+                             {"stacks", Value(std::move(stacks))}});
+    if (Result<Value> text = parse_json(plan.text)) root.as_map().set("content", *std::move(text));
+    return to_pretty_json(root);
+}
+
+Result<SavedPlan> parse_saved_plan(std::string_view json) {
+    const Diagnostic invalid = failure("plan.invalid-file", "this is not a plan that `holdfast plan --out` wrote",
+                                       "make one with `holdfast plan --out FILE`");
+    Result<Value> root = parse_json(json);
+    const Value* version = root ? root->find("holdfastPlan") : nullptr;
+    const Value* stacks = root ? root->find("stacks") : nullptr;
+    if (!version || !(*version == Value(1)) || !stacks || !stacks->is_list()) return invalid;
+    SavedPlan plan;
+    plan.commit = root->text_at("commit");
+    const Value* destroy = root->find("destroy");
+    plan.destroy = destroy && destroy->if_bool() && *destroy->if_bool();
+    for (const Value& stack : *stacks->if_list()) {
+        const std::optional<Hash> hash = hash_from_hex(stack.text_at("plan"));
+        if (!hash) return invalid;
+        plan.stacks.push_back({std::string(stack.text_at("name")), *hash});
+    }
+    if (const Value* content = root->find("content")) plan.text = to_json(*content);
+    return plan;
+}
+
+}  // namespace holdfast

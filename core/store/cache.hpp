@@ -1,0 +1,41 @@
+#pragma once
+// Parsed documents by key, in a file of its own: it holds nothing that cannot be made again, so a damaged
+// or unwritable one is thrown away or left out, and never stops a pass.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "store/database.hpp"
+
+namespace holdfast {
+
+class DocumentCache {
+public:
+    // Opens nothing yet: most commands do not need it.
+    DocumentCache(std::string path, Access access) : path_(std::move(path)), access_(access) {}
+
+    using Found = std::function<void(std::size_t index, std::string_view bytes)>;
+    // Calls `found` in no particular order.
+    void read(std::span<const std::string> keys, const Found& found);
+    void write(std::span<const std::pair<std::string, std::string>> entries);
+    void trim(std::int64_t now_ms, std::int64_t keep_ms);
+
+private:
+    Database* database();
+    void open();
+    void give_up(const Error& error);
+
+    std::string path_;
+    Access access_;
+    bool is_usable_ = true;
+    std::unique_ptr<Database> database_;
+    std::vector<std::int64_t> used_; // slots that were found since the last trim
+};
+
+} // namespace holdfast

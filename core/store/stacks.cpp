@@ -1,0 +1,58 @@
+#include "store/stacks.hpp"
+
+#include "store/ledger.hpp"
+
+namespace holdfast {
+
+std::vector<Store::StackMemory> Stacks::all() {
+    Query rows = database_.query(
+        "SELECT name, deletion, last_commit, providers, applied_at_ms FROM stack ORDER BY name");
+    std::vector<Store::StackMemory> stacks;
+    while (rows.next()) {
+        Store::StackMemory& stack = stacks.emplace_back();
+        std::string_view deletion;
+        rows.read(stack.name, deletion, stack.last_commit, stack.providers, stack.applied_at_ms);
+        stack.deletion = deletion_from(deletion).value_or(Deletion::orphan);
+    }
+    return stacks;
+}
+
+void Stacks::remember(const Store::StackMemory& stack) {
+    const std::string deletion(to_string(stack.deletion));
+    database_
+        .query("INSERT OR REPLACE INTO stack (name, deletion, last_commit, providers, applied_at_ms) "
+               "VALUES (?1, ?2, ?3, ?4, ?5)")
+        .run(stack.name, deletion, stack.last_commit, stack.providers, stack.applied_at_ms);
+}
+
+void Stacks::forget(std::string_view name) {
+    database_.query("DELETE FROM stack WHERE name = ?1").run(std::string(name));
+    drop_approvals(name);
+}
+
+void Stacks::approve(const Approval& approval) {
+    // The first approval stands: it is the one that people were told of.
+    database_.query("INSERT OR IGNORE INTO approval (stack, plan, actor, at_ms) VALUES (?1, ?2, ?3, ?4)")
+        .run(approval.stack, approval.plan, approval.actor, approval.at_ms);
+}
+
+bool Stacks::is_approved(std::string_view stack, const Hash& plan) {
+    const std::string name(stack);
+    return database_.query("SELECT 1 FROM approval WHERE stack = ?1 AND plan = ?2").find(name, plan);
+}
+
+void Stacks::drop_approvals(std::string_view stack) {
+    database_.query("DELETE FROM approval WHERE stack = ?1").run(std::string(stack));
+}
+
+std::vector<Approval> Stacks::approvals() {
+    Query rows = database_.query("SELECT stack, plan, actor, at_ms FROM approval ORDER BY stack, plan");
+    std::vector<Approval> approvals;
+    while (rows.next()) {
+        Approval& approval = approvals.emplace_back();
+        rows.read(approval.stack, approval.plan, approval.actor, approval.at_ms);
+    }
+    return approvals;
+}
+
+} // namespace holdfast

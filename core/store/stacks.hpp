@@ -1,0 +1,35 @@
+#pragma once
+// What is remembered of whole stacks: their last pass's facts, and approvals of parked plans.
+
+#include <vector>
+
+#include "store/database.hpp"
+#include "store/store.hpp"
+
+namespace holdfast {
+
+struct Approval {
+    std::string stack;
+    Hash plan;
+    std::string actor;
+    std::int64_t at_ms = 0;
+};
+
+class Stacks {
+public:
+    explicit Stacks(Database& database) : database_(database) {}
+
+    std::vector<Store::StackMemory> all();
+    void remember(const Store::StackMemory& stack);
+    void forget(std::string_view name);
+
+    void approve(const Approval& approval);
+    bool is_approved(std::string_view stack, const Hash& plan);
+    void drop_approvals(std::string_view stack);
+    std::vector<Approval> approvals();
+
+private:
+    Database& database_;
+};
+
+} // namespace holdfast
