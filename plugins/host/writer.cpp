@@ -76,7 +76,10 @@ std::string some_names_in(const Fd& parent, const std::string& name) {
     ::closedir(directory);
     std::sort(names.begin(), names.end());
     std::string out;
-    for (std::size_t i = 0; i < names.size() && i < 3; ++i) out += (i ? ", " : "") + names[i];
+    for (std::size_t i = 0; i < names.size() && i < 3; ++i) {
+        if (i > 0) out += ", ";
+        out += names[i];
+    }
     return names.size() > 3 ? out + " and " + std::to_string(names.size() - 3) + " more" : out;
 }
 

@@ -69,10 +69,12 @@ public:
 
     std::map<std::string, std::string> blobs; // by the hash that a document names
     std::vector<std::string> log_lines;
+    std::function<void()> on_open_blob; // what happens in the world while a plugin fetches a blob
 
 private:
     static MemoryHost& self(const holdfast_host* host) { return *static_cast<MemoryHost*>(host->context); }
     static int open_blob(const holdfast_host* host, holdfast_bytes hash, std::uint64_t* size) {
+        if (self(host).on_open_blob) self(host).on_open_blob();
         auto found = self(host).blobs.find(text(hash));
         if (found == self(host).blobs.end()) return -1;
         const int fd = memfd_create("blob", MFD_CLOEXEC);
