@@ -41,7 +41,9 @@ std::string_view to_string(Readiness readiness) {
 }
 
 bool Plan::is_empty() const {
-    return std::none_of(changes.begin(), changes.end(), [](const Change& c) { return c.action != Action::none; });
+    return std::none_of(changes.begin(), changes.end(), [](const Change& change) {
+        return change.action != Action::none || change.readiness == Readiness::blocked;
+    });
 }
 
 }  // namespace holdfast

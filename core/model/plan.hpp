@@ -103,7 +103,7 @@ struct Plan {
     Hash hash;                    // of all changes, in a canonical order
     Diagnostics diagnostics;
 
-    bool is_empty() const;        // nothing to execute and nothing waits
+    bool is_empty() const;        // nothing to execute, nothing waits and nothing is blocked
     bool is_parked() const { return counts.parked > 0; }
 };
 

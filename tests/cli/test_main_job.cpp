@@ -116,7 +116,7 @@ TEST_CASE("what is imported is adopted without a change") {
     place.commit();
     place.write_target("a.conf", "a = 1\n");
     place.write_target("b.conf", "b = 2\n");
-    Ran imported = place.holdfast({"import", "--provider", "files", "--stack", "web", "--kind", "File"});
+    Ran imported = place.holdfast({"import", "files", "File", "--stack", "web", "--write"});
     CAPTURE(imported.out, imported.err);
     REQUIRE(imported.exit_code == 0);
     place.commit("Import");

@@ -39,7 +39,7 @@ Playground::Playground() {
     environment_ = {"HOME=" + (folder_ / "home").string(),
                     "XDG_CONFIG_HOME=" + (folder_ / "config").string(),
                     "XDG_STATE_HOME=" + (folder_ / "state").string(),
-                    "HOLDFAST_CONFIG=/dev/null",
+                    "HOLDFAST_CONFIG=" + (folder_ / "operator.yaml").string(),
                     "HOLDFAST_PLUGIN_PATH=" + build + "/tests/plugins:" + build + "/plugins",
                     "GIT_CONFIG_GLOBAL=/dev/null",
                     "GIT_CONFIG_SYSTEM=/dev/null",
@@ -50,6 +50,7 @@ Playground::Playground() {
                     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                     "LANG=C.UTF-8",
                     "ASAN_OPTIONS=detect_leaks=0"};
+    write_all(folder_ / "operator.yaml", "");
     fs::create_directories(repository());
     git({"init", "-q", "-b", "main"});
 }
