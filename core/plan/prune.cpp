@@ -82,11 +82,12 @@ void Pruner::destroy(std::size_t recorded) {
     const LedgerEntry& entry = input_.recorded[recorded];
     change_ = draft_.change_for_entry(recorded);
     change_.action = Action::remove;
+    // Giving an object up needs nobody's answer, not even a provider that is still there.
+    if (entry.deletion == Deletion::orphan) return forget("its deletion policy is orphan: the object stays");
     if (is_stopped()) return keep();
     Address owner;
     if (draft_.is_declared_elsewhere(entry.object, &owner))
         return forget(fmt::format("{} declares it", to_string(owner)));
-    if (entry.deletion == Deletion::orphan) return forget("its deletion policy is orphan: the object stays");
     const Ownership ownership = draft_.provider(entry.provider)->ownership;
     if (ownership == Ownership::additive || ownership == Ownership::observe)
         return forget(fmt::format("its provider's ownership is {}: the object stays", to_string(ownership)));

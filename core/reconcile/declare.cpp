@@ -88,7 +88,7 @@ void Declaration::load() {
         if (Result<PluginFile> file = session_.host().find(document->plugin)) fingerprint.add(as_bytes(file->hash));
     }
     catalog.fingerprint = fingerprint.finish();
-    if (problems_.has_errors()) return;
+    if (!loaded_.prunes_blocked.empty()) return;
 
     StoreCache cache(session_.store());
     loaded_ = load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,

@@ -165,37 +165,68 @@ void take_canonical(Canonical& canonical, Diagnostics& invalid, const ItemResult
 
 }  // namespace
 
+namespace {
+
+// One call about some leaves of one scope. What the call as a whole complains of counts against each of them.
+void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, std::stop_token stop,
+         const std::function<void(CanonicalProbe&, const ItemResult&)>& take) {
+    if (probes.empty()) return;
+    std::vector<std::string> kinds(probes.size());
+    std::vector<Item> items(probes.size());
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+        const CanonicalProbe& probe = *probes[i];
+        kinds[i] = probe.leaf->kind_id();
+        items[i] = {.kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
+        if (probe.entry) items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
+        if (probe.observed) items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
+    }
+    const Call call{.method = method, .scope = probes.front()->leaf->scope, .items = items, .stop = stop};
+    const CallEnd end = provider.call(call, [&](const ItemResult& result) {
+        if (result.item < probes.size()) take(*probes[result.item], result);
+    });
+    for (const Diagnostic& problem : end.why)
+        for (CanonicalProbe* probe : probes)
+            if (probe->invalid->empty())
+                probe->invalid->add(problem).context.push_back(fmt::format("calling {}", to_string(method)));
+}
+
+}  // namespace
+
 void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_token stop) {
     auto runs = by_scope(probes, [](const CanonicalProbe& p) -> const std::string& { return p.leaf->provider; },
                          [](const CanonicalProbe& p) -> const std::string& { return p.leaf->scope; });
     for (auto& run : runs) {
         Result<Provider*> provider = session.provider(run.front()->leaf->provider);
         if (!provider) continue;  // its leaves are Presence::failed already
-        std::vector<std::string> kinds(run.size());
-        std::vector<Item> items(run.size());
-        for (std::size_t i = 0; i < run.size(); ++i) {
-            const CanonicalProbe& probe = *run[i];
-            kinds[i] = probe.leaf->kind_id();
-            items[i] = {.kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
-            if (probe.entry) items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
-            if (probe.observed) items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
-        }
-        Call call{.method = Method::validate, .scope = run.front()->leaf->scope, .items = items, .stop = stop};
-        auto collect = [&](const CallEnd& end, const char* doing) {
-            for (const Diagnostic& problem : end.why)
-                for (CanonicalProbe* probe : run)
-                    if (probe->invalid->empty()) probe->invalid->add(problem).context.push_back(doing);
-        };
-        collect((*provider)->call(call, [&](const ItemResult& result) {
-            if (result.item < run.size()) run[result.item]->invalid->append(result.diagnostics);
-        }), "validating");
-        if (!run.front()->canonical || !(*provider)->description().has("holdfast.canonicalize/1")) continue;
-        call.method = Method::canonicalize;
-        collect((*provider)->call(call, [&](const ItemResult& result) {
-            if (result.item < run.size()) take_canonical(*run[result.item]->canonical, *run[result.item]->invalid, result);
-        }), "asking for the canonical form");
+        ask(**provider, Method::validate, run, stop,
+            [](CanonicalProbe& probe, const ItemResult& result) { probe.invalid->append(result.diagnostics); });
+        std::erase_if(run, [](const CanonicalProbe* p) { return !p->canonical || p->invalid->has_errors(); });
+        if (!(*provider)->description().has("holdfast.canonicalize/1")) continue;
+        ask(**provider, Method::canonicalize, run, stop, [](CanonicalProbe& probe, const ItemResult& result) {
+            take_canonical(*probe.canonical, *probe.invalid, result);
+        });
     }
 }
+
+namespace {
+
+// Everything of one kind, page by page.
+CallEnd list_kind(Provider& provider, const std::string& scope, const std::string& kind, const OnResult& on_object,
+                  std::stop_token stop) {
+    std::string page;
+    for (;;) {
+        const std::string options = to_json(Value::map({{"kind", kind}, {"page", page}}));
+        page.clear();
+        CallEnd end = provider.call({.method = Method::list, .scope = scope, .options = options, .stop = stop},
+                                    [&](const ItemResult& result) {
+                                        if (result.item != no_item) return on_object(result);
+                                        if (Result<Value> detail = parse_json(result.detail)) page = detail->text_at("next");
+                                    });
+        if (!end.ok || page.empty()) return end;
+    }
+}
+
+}  // namespace
 
 Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::string& name, const std::string& scope,
                                                 const std::function<bool(const TargetObject&)>& is_known,
@@ -203,27 +234,18 @@ Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::str
     Result<Provider*> provider = session.provider(name);
     if (!provider) return provider.error();
     std::vector<ForeignObject> foreign;
-    std::string page;
-    do {
-        const std::string options = to_json(Value::map({{"page", page}}));
-        page.clear();
-        const CallEnd end = (*provider)->call(
-            {.method = Method::list, .scope = scope, .options = options, .stop = stop}, [&](const ItemResult& result) {
-                if (result.item == no_item) {
-                    if (Result<Value> detail = parse_json(result.detail)) page = detail->text_at("next");
-                    return;
-                }
-                if (result.scope != scope) return;
-                const std::size_t slash = result.kind.rfind('/');
-                const std::string api_version(result.kind.substr(0, slash));
-                const std::string kind(result.kind.substr(slash + 1));
-                TargetObject object{(*provider)->target(), scope, split_api_version(api_version).group + "/" + kind,
-                                    std::string(result.identity)};
-                if (!is_known(object))
-                    foreign.push_back({name, api_version, std::move(object), std::string(result.document)});
-            });
+    for (const KindInfo& kind : (*provider)->description().kinds) {
+        if (kind.compiles) continue;
+        const std::string group = split_api_version(kind.api_version).group;
+        const CallEnd end = list_kind(**provider, scope, kind.id(), [&](const ItemResult& result) {
+            if (!scope.empty() && result.scope != scope) return;
+            TargetObject object{(*provider)->target(), std::string(result.scope), group + "/" + kind.kind,
+                                std::string(result.identity)};
+            if (!is_known(object))
+                foreign.push_back({name, kind.api_version, std::move(object), std::string(result.document)});
+        }, stop);
         if (!end.ok) return end.why.empty() ? failure("provider.list", "the list failed") : end.why.list().front();
-    } while (!page.empty());
+    }
     return foreign;
 }
 

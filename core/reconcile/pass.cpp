@@ -20,7 +20,7 @@ Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& optio
 void Pass::declare() {
     if (!outcome_.is_removed && options_.mode != Mode::destroy) {
         declaration_->load();
-        if (!declaration_->loaded().prunes_blocked.empty() || !is_broken()) declaration_->declare();
+        declaration_->declare();
     }
     outcome_.files = declaration_->loaded().files;
     outcome_.documents = declaration_->loaded().documents;
@@ -33,6 +33,18 @@ void Pass::tell(Neighbours& neighbours) {
         if (Result<Provider*> provider = session_.provider(leaf.provider))
             neighbours.declared.emplace(target_object(leaf, (*provider)->target()).key(), leaf.address);
     }
+}
+
+// What a plugin says of a leaf, with the place in Git that it is about.
+Diagnostics Pass::placed(const Leaf& leaf, const Diagnostics& problems) const {
+    Diagnostics all;
+    for (Diagnostic problem : problems) {
+        if (problem.subject.empty()) problem.subject = to_string(leaf.address);
+        if (problem.span.file.empty())
+            problem.span = locate(session_.tree(), leaf.origin, problem.pointer, &problem.excerpt);
+        all.add(session_.masker().mask(std::move(problem)));
+    }
+    return all;
 }
 
 void Pass::validate(std::stop_token stop) {
@@ -48,12 +60,7 @@ void Pass::validate(std::stop_token stop) {
     canonicalize(session_, probes, stop);
     outcome_.problems.append(declaration_->problems());
     for (std::size_t i = 0; i < leaves.size(); ++i)
-        for (Diagnostic problem : invalid[i]) {
-            problem.subject = to_string(leaves[i].address);
-            if (problem.span.file.empty())
-                problem.span = locate(session_.tree(), leaves[i].origin, problem.pointer, &problem.excerpt);
-            outcome_.problems.add(session_.masker().mask(std::move(problem)));
-        }
+        outcome_.problems.append(placed(leaves[i], invalid[i]));
     outcome_.leaves = leaves.size();
     outcome_.problems.sort_by_place();
     outcome_.result = outcome_.problems.has_errors() ? StackResult::invalid : StackResult::unchanged;
@@ -63,12 +70,13 @@ void Pass::validate(std::stop_token stop) {
 
 // Opens the providers of everything declared and recorded. False where one that is needed is gone.
 bool Pass::open_providers() {
+    Diagnostics problems;
     std::set<std::string> names;
     for (const std::string& name : declaration_->providers()) names.insert(name);
     for (const LedgerEntry& entry : input_.recorded) names.insert(entry.provider);
     for (const std::string& name : names) {
         if (!session_.project().provider(name)) {
-            outcome_.problems.error("provider.removed",
+            problems.error("provider.removed",
                                     fmt::format("no Provider is named {}, but stack {} has recorded leaves on it", name,
                                                 stack().name))
                 .hint = fmt::format("put the Provider document back, or forget those leaves with `holdfast forget`");
@@ -76,31 +84,38 @@ bool Pass::open_providers() {
         }
         Result<Provider*> provider = session_.provider(name);
         if (!provider) {
-            outcome_.problems.add(provider.error());
+            problems.add(provider.error());
             continue;
         }
         const ProviderDocument& document = *session_.project().provider(name);
         input_.providers[name] = {(*provider)->target(), (*provider)->plugin_hash(), &(*provider)->description(),
                                   document.ownership};
     }
-    return !outcome_.problems.has_errors();
+    check_targets(problems);
+    outcome_.problems.append(problems);
+    return !problems.has_errors();
 }
+
+// The Stack document is gone, and its objects are to stay: nothing is asked of their providers (law 16).
+bool Pass::is_orphaned() const { return outcome_.is_removed && stack().deletion == Deletion::orphan; }
 
 void Pass::read_ledger() {
     input_.recorded = session_.store().entries(stack().name, Detail::brief);
+    if (is_orphaned())
+        for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     entry_by_object_.reserve(input_.recorded.size());
     for (std::size_t i = 0; i < input_.recorded.size(); ++i)
         entry_by_object_.emplace(input_.recorded[i].object.key(), i);
 }
 
 // A provider that suddenly talks to another target must not be driven by what was recorded of the old one.
-void Pass::check_targets() {
+void Pass::check_targets(Diagnostics& problems) {
     std::set<std::string> reported;
     for (const LedgerEntry& entry : input_.recorded) {
         auto facts = input_.providers.find(entry.provider);
         if (facts == input_.providers.end() || facts->second.target == entry.object.target) continue;
         if (!reported.insert(entry.provider).second) continue;
-        outcome_.problems.error("provider.target-changed",
+        problems.error("provider.target-changed",
                                 fmt::format("provider {} now reaches {}, but its leaves are recorded on {}", entry.provider,
                                             facts->second.target, entry.object.target))
             .hint = "point it at the old target again; or give the new target a Provider of another name";
@@ -211,10 +226,11 @@ Resolution Pass::output(const Reference& reference) {
 
 // Entries whose leaf is gone: they are pruned only if they are still there.
 void Pass::observe_orphans(const RunEvents& events, std::stop_token stop) {
+    input_.observed_recorded.resize(input_.recorded.size());
+    if (is_orphaned()) return;
     std::vector<bool> has_leaf(input_.recorded.size());
     for (const Leaf& leaf : declaration_->leaves())
         if (const auto entry = leaf.identity.empty() ? std::nullopt : entry_of(leaf)) has_leaf[*entry] = true;
-    input_.observed_recorded.resize(input_.recorded.size());
     std::vector<Probe> probes;
     for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
         if (has_leaf[i]) continue;
@@ -258,19 +274,19 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
     for (std::size_t c = 0; c < candidates.size(); ++c) {
         const std::size_t i = candidates[c];
         const Observed& observed = input_.observed_leaves[i];
-        if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::failed ||
-            observed.presence == Presence::unread)
-            continue;
+        if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread) continue;
         const std::optional<std::size_t> entry = entry_of(leaves[i]);
         if (entry && input_.recorded[*entry].declared.empty())
             if (std::optional<LedgerEntry> full = session_.store().entry(input_.recorded[*entry].address))
                 input_.recorded[*entry] = *std::move(full);
         probes.push_back({.leaf = &leaves[i], .entry = entry ? &input_.recorded[*entry] : nullptr,
-                          .observed = &observed, .canonical = &input_.canonical[i], .invalid = &invalid[c]});
+                          .observed = &observed,
+                          .canonical = observed.presence == Presence::failed ? nullptr : &input_.canonical[i],
+                          .invalid = &invalid[c]});
     }
     canonicalize(session_, probes, stop);
     for (std::size_t c = 0; c < candidates.size(); ++c)
-        if (invalid[c].has_errors()) input_.invalid[candidates[c]] = std::move(invalid[c]);
+        if (invalid[c].has_errors()) input_.invalid[candidates[c]] = placed(leaves[candidates[c]], invalid[c]);
 }
 
 // ---- planned ----
@@ -280,21 +296,14 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     outcome_.problems = session_.problems();
     outcome_.problems.append(declaration_->problems());
     input_.stack = &stack();
-    input_.destroy = options_.mode == Mode::destroy || outcome_.is_removed;
+    input_.destroy = options_.mode == Mode::destroy || is_orphaned();
 
     read_ledger();
-    const bool can_go_on = open_providers();
-    if (can_go_on) check_targets();
-    if (!can_go_on || outcome_.problems.has_errors()) {
-        // One bad document stops only what depends on it; without providers or ledger nothing can be planned.
-        const bool only_documents = can_go_on && !declaration_->leaves().empty();
-        if (!only_documents || outcome_.problems.size() != session_.problems().size() + declaration_->problems().size()) {
-            outcome_.result = StackResult::invalid;
-            outcome_.problems.sort_by_place();
-            return;
-        }
+    if (!is_orphaned() && !open_providers()) {
+        outcome_.result = StackResult::invalid;
+        outcome_.problems.sort_by_place();
+        return;
     }
-
     resolve_and_observe(events, stop);
     declaration_->link();
     observe_orphans(events, stop);

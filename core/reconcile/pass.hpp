@@ -48,7 +48,9 @@ public:
 private:
     bool open_providers();
     void read_ledger();
-    void check_targets();
+    void check_targets(Diagnostics& problems);
+    bool is_orphaned() const;
+    Diagnostics placed(const Leaf& leaf, const Diagnostics& problems) const;
     void resolve_and_observe(const RunEvents& events, std::stop_token stop);
     void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop);
     void observe_orphans(const RunEvents& events, std::stop_token stop);

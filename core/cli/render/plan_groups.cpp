@@ -24,7 +24,8 @@ bool comes_before(const Change* a, const Change* b) {
 std::vector<PlanGroup> all_groups(const Plan& plan) {
     std::vector<const Change*> changes;
     for (const Change& change : plan.changes) {
-        if (change.action != Action::none) changes.push_back(&change);
+        if (change.action != Action::none || change.readiness == Readiness::blocked)
+            changes.push_back(&change);
     }
     std::stable_sort(changes.begin(), changes.end(), comes_before);
     std::vector<PlanGroup> groups;

@@ -222,8 +222,11 @@ std::string counts_text(const PlanCounts& counts) {
     add_to(counts.move, "move");
     add_to(counts.forget, "forget");
     add(counts.wait, "waits", "wait");
+    const bool only_blocked = parts.empty() && counts.blocked > 0;
+    if (only_blocked) add(counts.blocked, "is blocked", "are blocked");
     if (parts.empty()) return {};
     std::string text = join(parts, ", ");
+    if (only_blocked) return text + ".";
     parts.clear();
     add(counts.parked, "is parked", "are parked");
     add(counts.blocked, "is blocked", "are blocked");

@@ -38,9 +38,9 @@ Sign sign_of(const Change& change) {
         case Action::adopt:
         case Action::move:
         case Action::forget: return {"→", &Palette::ledger};
-        case Action::none: break;
+        case Action::none: break;  // shown only where it is blocked before anything could be planned
     }
-    return {" ", &Palette::dim};
+    return {"!", &Palette::remove};
 }
 
 // Draws the changes of one plan. Lives for one call of render_plan.
