@@ -1,10 +1,14 @@
 #include "provider/library.hpp"
 
+#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 #include <boost/dll/shared_library.hpp>
 #include <fmt/core.h>
+
+#include "base/locked.hpp"
 
 namespace holdfast {
 
@@ -38,16 +42,23 @@ Status check_table(const holdfast_plugin& table, const std::string& plugin) {
     return Ok{};
 }
 
+// Plugins start threads, register atexit handlers and hold thread-local data, so nothing is unloaded, not
+// even when the process ends.
+void keep_for_ever(std::unique_ptr<boost::dll::shared_library> library) {
+    static auto* const loaded = new Locked<std::vector<std::unique_ptr<boost::dll::shared_library>>>;
+    loaded->with([&](auto& list) { list.push_back(std::move(library)); });
+}
+
 } // namespace
 
 Result<const holdfast_plugin*> load_plugin(int descriptor, const std::string& plugin,
                                            const std::string& path) {
     namespace dll = boost::dll;
     try {
-        // Kept for ever: plugins start threads, register atexit handlers, and hold thread-local data.
-        auto* library = new dll::shared_library(loader_name(descriptor, path),
-                                                dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+        auto library = std::make_unique<dll::shared_library>(
+            loader_name(descriptor, path), dll::load_mode::rtld_now | dll::load_mode::rtld_local);
         const auto& table = library->get<holdfast_plugin>(HOLDFAST_PLUGIN_SYMBOL);
+        keep_for_ever(std::move(library));
         if (Status status = check_table(table, plugin); !status) return status.error();
         return &table;
     } catch (const std::exception& error) {

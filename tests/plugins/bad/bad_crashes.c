@@ -10,7 +10,10 @@ static holdfast_status act(void* instance, const holdfast_call* call) {
     for (uint32_t i = 0; i < call->item_count; ++i) {
         const holdfast_item* item = holdfast_item_at(call, i);
         const char* word = item->identity.data;
-        if (memcmp(word, "\"segv", 5) == 0) raise(SIGSEGV);
+        if (memcmp(word, "\"segv", 5) == 0) {
+            signal(SIGSEGV, SIG_DFL); // sanitizers have a handler of their own
+            raise(SIGSEGV);
+        }
         if (memcmp(word, "\"abrt", 5) == 0) fputs("this is why\n", stderr), abort();
         if (memcmp(word, "\"exit", 5) == 0) exit(0);
         if (memcmp(word, "\"_exi", 5) == 0) _exit(7);

@@ -196,7 +196,7 @@ void Store::put(const Object& object) {
     record.document = static_cast<std::uint32_t>(object.document.size());
     char* at = record.text();
     for (std::string_view text : {object.kind, object.scope, object.identity, object.document}) {
-        std::memcpy(at, text.data(), text.size());
+        if (!text.empty()) std::memcpy(at, text.data(), text.size());
         at += text.size();
     }
     header().used.store(offset + size, std::memory_order_release);

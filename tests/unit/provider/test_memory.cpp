@@ -151,8 +151,10 @@ TEST_CASE("lists are paged") {
     test.open();
     std::vector<std::string> names, documents;
     for (int i = 0; i < 2500; ++i) {
-        names.push_back(std::string("\"o") + std::to_string(i) + "\""); // GCC 12 warns of "..." + temporary
-        documents.push_back(document("o" + std::to_string(i), "{}"));
+        std::string name = "o";
+        name += std::to_string(i);
+        names.push_back('"' + name + '"');
+        documents.push_back(document(name, "{}"));
     }
     std::vector<Item> items = items_named(names, object_kind);
     for (std::size_t i = 0; i < items.size(); ++i) {
