@@ -181,15 +181,15 @@ TEST_CASE("a renamed document keeps its object") {
 
 TEST_CASE("renaming every document deletes nothing, even where the names are passed around") {
     World world;
-    const int count = 12;
-    auto name = [](int i) { return "n" + std::to_string(i); };
-    auto spec = [](int i) { return "{\"path\":\"p" + std::to_string(i) + "\"}"; };
-    const int shift = GENERATE(1, 5, 100);
-    for (int i = 0; i < count; ++i) {
+    const std::size_t count = 12;
+    auto name = [](std::size_t i) { return numbered("n", i); };
+    auto spec = [](std::size_t i) { return numbered("{\"path\":\"p", i) + "\"}"; };
+    const std::size_t shift = GENERATE(as<std::size_t>{}, 1, 5, 100);
+    for (std::size_t i = 0; i < count; ++i) {
         world.record(name(i), spec(i));
-        world.hold("p" + std::to_string(i), spec(i));
+        world.hold(numbered("p", i), spec(i));
         Leaf& leaf = world.declare(name(shift == 100 ? 100 + i : (i + shift) % count), spec(i));
-        if (i > 0) leaf.depends_on = {world.input.leaves[static_cast<std::size_t>(i) - 1].address};
+        if (i > 0) leaf.depends_on = {world.input.leaves[i - 1].address};
     }
     const Plan plan = world.plan();
     CHECK(plan.counts.move == count);
@@ -367,7 +367,8 @@ TEST_CASE("what the target would store is compared, not what was typed") {
         CHECK_THAT(all_text(plan), ContainsSubstring("size cannot be changed in place"));
     }
     SECTION("or is not known yet") {
-        canonical = {.state = Canonical::State::not_yet, .reason = "its table does not exist yet"};
+        canonical.state = Canonical::State::not_yet;
+        canonical.reason = "its table does not exist yet";
         world.input.canonical = {canonical};
         CHECK_THAT(all_text(world.plan()), ContainsSubstring("its table does not exist yet"));
     }

@@ -186,7 +186,7 @@ TEST_CASE("edges stay linear, and a long chain is no harder than many free leave
     World world;
     world.input.leaves.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        Leaf& leaf = world.declare("n" + std::to_string(i), spec("p" + std::to_string(i)));
+        Leaf& leaf = world.declare(numbered("n", i), spec(numbered("p", i)));
         leaf.policy.wave = static_cast<std::int32_t>(i % 50);
         if (i % 50 != 0) leaf.depends_on = {world.input.leaves[i - 1].address};
     }

@@ -131,6 +131,8 @@ Plan World::plan() {
     return make_plan(input);
 }
 
+std::string numbered(const char* prefix, std::size_t number) { return prefix + std::to_string(number); }
+
 bool has_change(const Plan& plan, const std::string& name) {
     return place_in(plan, name) < plan.changes.size();
 }
@@ -173,8 +175,8 @@ std::string bytes_of(const Plan& plan) {
             text += field.pointer + (field.before ? to_json(*field.before) : "-") + ">" +
                     (field.after ? to_json(*field.after) : "-") + (field.by_drift ? "d" : "") +
                     (field.forces_replace ? "r" : "") + (field.sensitive ? "s" : "");
-        for (std::size_t after : change.after) text += " " + std::to_string(after);
-        for (std::size_t gate : change.after_gates) text += " g" + std::to_string(gate);
+        for (std::size_t after : change.after) text.append(" ").append(std::to_string(after));
+        for (std::size_t gate : change.after_gates) text.append(" g").append(std::to_string(gate));
         text += "\n";
     }
     return text;

@@ -43,7 +43,8 @@ Address address(const std::string& name, const std::string& kind = "File");
 // The change for the document of that name; fails the test where there is none.
 const Change& change_of(const Plan& plan, const std::string& name);
 bool has_change(const Plan& plan, const std::string& name);
-std::string all_text(const Plan& plan); // codes, messages and reasons
+std::string numbered(const char* prefix, std::size_t number); // "n", 7 -> "n7"
+std::string all_text(const Plan& plan);                       // codes, messages and reasons
 std::size_t place_in(const Plan& plan, const std::string& name);
 // Everything in the plan as text: equal plans give equal bytes.
 std::string bytes_of(const Plan& plan);
