@@ -54,7 +54,7 @@ has_mode() { [ "$(stat -c %a "$machine/$1")" = "$2" ] || fail "$1 should have mo
 # commit AUTHOR SUBJECT: everything, as one of our people.
 commit() {
     git add --all
-    run env GIT_AUTHOR_NAME="$1" git commit --quiet --message "$2"
+    run git commit --quiet --author "$1 <team@example.org>" --message "$2"
 }
 
 build() {
@@ -88,7 +88,7 @@ chapter "1. A repository says what a machine should hold"
 mkdir "$machine"
 cp -r "$here/repo" "$work/infra"
 cd "$work/infra"
-say "The machine is an empty folder here, $machine; the repository lies beside it."
+say "The machine is an empty folder here, $machine; the repository lies beside it, in infra."
 run git init --quiet --initial-branch=main
 commit 'Ana Souza' 'Describe the web server'
 run cat holdfast.yaml web/motd.yaml

@@ -4,8 +4,10 @@
 set -euo pipefail
 
 tidy=$1
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+mkdir "$tree"
 put() { mkdir -p "$(dirname "$tree/$1")"; cat >"$tree/$1"; }
 
 echo 'foreach(folder base model cli)' | put core/CMakeLists.txt
@@ -29,7 +31,7 @@ printf 'see /wo%s/there\n' rk | put docs/path.md
 printf 'base.listed: it is.\nbase.unused: it is not.\nnonsense\n' | put docs/diagnostics.d/a.txt
 printf 'base.listed: twice.\n' | put docs/diagnostics.d/b.txt
 
-put expected <<'END'
+cat >"$work/expected" <<'END'
 core/base/bare.hpp:1: a header begins with #pragma once
 core/base/bare.hpp:2: a header says first what it is for
 core/base/low.cpp:1: core/base is below core/model and may not include it
@@ -49,11 +51,9 @@ docs/path.md:1: names a machine's path, /wo@rk/
 plugins/host/host.cpp:1: plugins and the SDK see only <holdfast/...>, not "base/low.hpp"
 tests/unit/test.cpp:1: tests include "support/catch.hpp", which knows both versions of Catch2
 END
-sed -i 's/@//' "$tree/expected"
-mv "$tree/expected" "$tree/../${tree##*/}.expected"
-trap 'rm -rf "$tree" "$tree/../${tree##*/}.expected"' EXIT
+sed -i 's/@//' "$work/expected"  # this script names no machine's path itself
 
 status=0
 found=$("$tidy" "$tree") || status=$?
 [ $status = 1 ] || { echo "tidy exited with $status instead of 1"; exit 1; }
-diff --unified=0 "$tree/../${tree##*/}.expected" <(sed '$d' <<<"$found" | LC_ALL=C sort)
+diff --unified=0 "$work/expected" <(sed '$d' <<<"$found" | LC_ALL=C sort)

@@ -95,7 +95,7 @@ typedef struct holdfast_item {
 /* One answer. Set `size` to sizeof(holdfast_result) and the rest to zero. */
 typedef struct holdfast_result {
     uint32_t size;
-    uint32_t item;               /* index in call->items, HOLDFAST_CALL, HOLDFAST_SCOPE; list: a running number */
+    uint32_t item;               /* index in call->items, HOLDFAST_CALL, HOLDFAST_SCOPE; list: runs from 0 */
     uint32_t outcome;            /* holdfast_outcome */
     uint32_t flags;              /* 0 */
     holdfast_bytes document;     /* the live document (observe, list, apply), the leaf (compile), ... */
@@ -136,7 +136,8 @@ typedef struct holdfast_call {
 } holdfast_call;
 
 static inline const holdfast_item* holdfast_item_at(const holdfast_call* call, size_t index) {
-    return (const holdfast_item*)(const void*)((const char*)(const void*)call->items + index * call->item_size);
+    const char* const first = (const char*)(const void*)call->items;
+    return (const holdfast_item*)(const void*)(first + index * call->item_size);
 }
 
 typedef enum holdfast_log_level {
