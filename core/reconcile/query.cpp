@@ -81,6 +81,25 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     return answer;
 }
 
+namespace {
+
+constexpr std::size_t shown_failures = 5;
+
+bool has_failed(StepState state) {
+    return state == StepState::failed || state == StepState::partial || state == StepState::unknown;
+}
+
+void add_failures(StackStatus& status, Store& store) {
+    if (status.last.id.empty() || status.last.state == PassState::done) return;
+    for (JournalStep& step : store.steps_of_pass(status.last.id)) {
+        if (!has_failed(step.state)) continue;
+        if (status.failures.size() < shown_failures) status.failures.push_back(std::move(step));
+        else ++status.more_failures;
+    }
+}
+
+}  // namespace
+
 std::vector<StackStatus> status(Session& session) {
     std::map<std::string, StackStatus> by_name;
     for (const StackDocument& stack : session.project().stacks) {
@@ -103,6 +122,7 @@ std::vector<StackStatus> status(Session& session) {
         status.name = name;
         status.is_declared = session.project().stack(name) != nullptr;
         if (auto passes = session.store().passes(name, 1); !passes.empty()) status.last = std::move(passes.front());
+        add_failures(status, session.store());
         all.push_back(std::move(status));
     }
     return all;

@@ -183,10 +183,10 @@ private:
 
     void add_problems(const Change& change, std::size_t indent) {
         for (const Diagnostic& problem : change.diagnostics) {
-            if (shared_.contains(remark_text(problem))) continue;
+            if (shared_.contains(remark_text(problem, change.origin))) continue;
             const bool is_error = problem.severity == Severity::error;
             const std::string_view colour = is_error ? page_.colours().error : page_.colours().warning;
-            page_.paragraph(indent, printable(remark_text(problem)), 2, colour);
+            page_.paragraph(indent, printable(remark_text(problem, change.origin)), 2, colour);
             if (!problem.hint.empty()) page_.paragraph(indent + 2, printable(problem.hint), 0);
         }
     }
