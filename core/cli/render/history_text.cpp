@@ -21,21 +21,26 @@ namespace {
 constexpr std::size_t one_line_width = 120;
 constexpr std::size_t second_line_indent = 4;
 
-// "3 updated, 1 deleted" of {"update": 3, "delete": 1}.
+// "3 updated, 1 deleted" of {"delete": 1, "update": 3}: what was done in the order of plans, then how the
+// rest ended.
 std::string summary_text(const PassRecord& pass) {
     const Result<Value> summary = parse_json(pass.summary);
     const Map* counts = summary ? summary->if_map() : nullptr;
     if (!counts || counts->empty())
         return pass.state == PassState::running ? "not finished" : "nothing was changed";
-    std::vector<std::string> parts;
+    std::vector<std::pair<Action, std::string>> parts;
     for (const MapEntry& entry : *counts) {
         const std::int64_t* count = entry.value.if_integer();
+        if (!count || *count <= 0) continue;
         const std::optional<Action> action = action_from(entry.key);
         const std::string word = action ? std::string(done_word(*action)) : printable(entry.key);
-        parts.push_back(
-            fmt::format("{} {}", count ? with_separators(static_cast<std::size_t>(*count)) : "?", word));
+        parts.emplace_back(action.value_or(Action::wait),
+                           with_separators(static_cast<std::size_t>(*count)) + " " + word);
     }
-    return join(parts, ", ");
+    std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::string> words;
+    for (auto& [action, text] : parts) words.push_back(std::move(text));
+    return join(words, ", ");
 }
 
 std::string quoted_subject(const PassRecord& pass) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/render/query_text.hpp"
+#include "cli/render/style.hpp"
 
 namespace holdfast {
 

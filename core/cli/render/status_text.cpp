@@ -137,7 +137,7 @@ std::string conclusion(std::size_t stacks, std::size_t troubled) {
     if (troubled > 0)
         return fmt::format("{} of {} attention.", with_separators(troubled),
                            count_of(stacks, "stack needs", "stacks need"));
-    return "Nothing needs attention. The targets were not looked at: holdfast drift does that.";
+    return "Nothing needs attention. `holdfast drift` looks at the targets themselves.";
 }
 
 } // namespace
