@@ -26,8 +26,7 @@ Diagnostic& Diagnostics::error(std::string_view code, std::string message) {
 }
 
 Diagnostic& Diagnostics::warning(std::string_view code, std::string message) {
-    return add(
-        {.severity = Severity::warning, .code = std::string(code), .message = std::move(message)});
+    return add({.severity = Severity::warning, .code = std::string(code), .message = std::move(message)});
 }
 
 void Diagnostics::append(const Diagnostics& others) {
@@ -64,17 +63,16 @@ std::string caret_indent(std::string_view excerpt, std::uint32_t column) {
 std::string render_excerpt(const Diagnostic& d, const DiagnosticStyle& style, bool& hint_is_shown) {
     if (d.excerpt.empty() || !d.span.position.is_known()) return {};
     const std::uint32_t column = std::max(d.span.position.column, 1U);
-    const std::size_t longest_underline =
-        d.excerpt.size() >= column ? d.excerpt.size() - column + 1 : 1;
+    const std::size_t longest_underline = d.excerpt.size() >= column ? d.excerpt.size() - column + 1 : 1;
     const std::size_t underline =
         std::clamp<std::size_t>(d.span.length, 1, std::max<std::size_t>(longest_underline, 1));
     hint_is_shown = !d.hint.empty() && d.hint.size() < 60;
     return fmt::format("{:>6} | {}\n       | {}{}{}{}{}\n", d.span.position.line, d.excerpt,
-                       caret_indent(d.excerpt, column), style.caret, std::string(underline, '^'),
-                       style.reset, hint_is_shown ? " " + d.hint : "");
+                       caret_indent(d.excerpt, column), style.caret, std::string(underline, '^'), style.reset,
+                       hint_is_shown ? " " + d.hint : "");
 }
 
-}  // namespace
+} // namespace
 
 std::string render(const Diagnostic& d, const DiagnosticStyle& style) {
     const std::string& colour = d.severity == Severity::error     ? style.error
@@ -94,4 +92,4 @@ std::string render(const Diagnostic& d, const DiagnosticStyle& style) {
     return text;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

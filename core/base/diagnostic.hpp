@@ -18,15 +18,15 @@ enum class Retry { never, after, conflict };
 
 struct Diagnostic {
     Severity severity = Severity::error;
-    std::string code;     // stable, "folder.what-is-wrong"
-    std::string message;  // one sentence without a final period; never holds a secret in plain text
-    std::string hint;     // what to do; may be empty
-    Span span;            // may be unknown
-    std::string excerpt;  // the source line that `span` points at; may be empty
-    std::string subject;  // the address, provider or file it is about; may be empty
-    std::string pointer;  // JSON pointer into the subject's document; may be empty
+    std::string code;    // stable, "folder.what-is-wrong"
+    std::string message; // one sentence without a final period; never holds a secret in plain text
+    std::string hint;    // what to do; may be empty
+    Span span;           // may be unknown
+    std::string excerpt; // the source line that `span` points at; may be empty
+    std::string subject; // the address, provider or file it is about; may be empty
+    std::string pointer; // JSON pointer into the subject's document; may be empty
     Retry retry = Retry::never;
-    std::vector<std::string> context;  // "while ...", innermost first
+    std::vector<std::string> context; // "while ...", innermost first
 
     bool operator==(const Diagnostic&) const = default;
 };
@@ -67,4 +67,4 @@ struct DiagnosticStyle {
 //           |     ^^^ did you mean "ttl"?
 std::string render(const Diagnostic& diagnostic, const DiagnosticStyle& style = {});
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -27,7 +27,7 @@ int hex_value(char c) {
     return -1;
 }
 
-}  // namespace
+} // namespace
 
 Hash sha256(std::string_view bytes) {
     Hash hash;
@@ -100,4 +100,4 @@ Hash Hasher::finish() {
     return hash;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -24,7 +24,7 @@ Hash sha256(std::string_view bytes);
 Hash sha256_of(std::initializer_list<std::string_view> parts);
 Hash hmac_sha256(std::string_view key, std::string_view bytes);
 
-std::string to_hex(const Hash& hash);                       // 64 lower-case digits
+std::string to_hex(const Hash& hash); // 64 lower-case digits
 std::string short_hex(const Hash& hash, std::size_t digits = 12);
 std::optional<Hash> hash_from_hex(std::string_view text);
 inline std::string_view as_bytes(const Hash& hash) {
@@ -48,7 +48,7 @@ private:
     void* context_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast
 
 template <>
 struct std::hash<holdfast::Hash> {

@@ -41,7 +41,7 @@ Diagnostic invalid_id(std::string_view text) {
                    "write [group/]Kind/[namespace/]name, for instance host.holdfast.dev/File/motd");
 }
 
-}  // namespace
+} // namespace
 
 Result<ResourceId> parse_id(std::string_view text) {
     ResourceId id;
@@ -87,12 +87,12 @@ Result<Address> parse_address(std::string_view text) {
 bool is_name(std::string_view text) {
     auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
     return !text.empty() && text.size() <= 253 && is_alphanumeric(text.front()) &&
-           is_alphanumeric(text.back()) &&
-           std::all_of(text.begin(), text.end(),
-                       [&](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
+           is_alphanumeric(text.back()) && std::all_of(text.begin(), text.end(), [&](char c) {
+               return is_alphanumeric(c) || c == '-' || c == '.';
+           });
 }
 
-}  // namespace holdfast
+} // namespace holdfast
 
 namespace {
 
@@ -100,7 +100,7 @@ void combine(std::size_t& seed, const std::string& text) {
     seed ^= std::hash<std::string>{}(text) + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2);
 }
 
-}  // namespace
+} // namespace
 
 std::size_t std::hash<holdfast::ResourceId>::operator()(const holdfast::ResourceId& id) const noexcept {
     std::size_t seed = 0;

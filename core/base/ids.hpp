@@ -51,10 +51,11 @@ std::string to_string(const Address& address);
 // "stack:id"; `stack` may be missing ("id") and is empty then. Error: `id.invalid`.
 Result<Address> parse_address(std::string_view text);
 
-// True for what may be a name of a stack, a provider or a secret: [a-z0-9]([-a-z0-9.]*[a-z0-9])?, at most 253.
+// True for what may be a name of a stack, a provider or a secret: [a-z0-9]([-a-z0-9.]*[a-z0-9])?, at most
+// 253.
 bool is_name(std::string_view text);
 
-}  // namespace holdfast
+} // namespace holdfast
 
 template <>
 struct std::hash<holdfast::ResourceId> {

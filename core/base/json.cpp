@@ -76,10 +76,12 @@ private:
     }
 
     bool put(Value value) {
-        if (frames_.empty()) root_ = std::move(value);
+        if (frames_.empty())
+            root_ = std::move(value);
         else if (frames_.back().is_map)
             frames_.back().entries.push_back({std::move(frames_.back().key), std::move(value), {}});
-        else frames_.back().items.push_back(std::move(value));
+        else
+            frames_.back().items.push_back(std::move(value));
         return true;
     }
 
@@ -95,11 +97,11 @@ private:
 };
 
 void append_number(std::string& out, double number) {
-    if (!std::isfinite(number)) {  // JSON has no such numbers; YAML's .inf and .nan end up here
+    if (!std::isfinite(number)) { // JSON has no such numbers; YAML's .inf and .nan end up here
         out += "null";
         return;
     }
-    constexpr double exact_integers = 9007199254740992.0;  // 2^53
+    constexpr double exact_integers = 9007199254740992.0; // 2^53
     if (number == std::floor(number) && std::abs(number) < exact_integers) {
         fmt::format_to(std::back_inserter(out), "{}", static_cast<std::int64_t>(number));
         return;
@@ -143,12 +145,12 @@ void append_pretty(std::string& out, const Value& value, std::size_t depth) {
     }
 }
 
-}  // namespace
+} // namespace
 
 Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
     if (text.size() > limits.max_bytes)
-        return failure("json.too-large",
-                       fmt::format("{} bytes of JSON, more than the limit of {}", text.size(), limits.max_bytes));
+        return failure("json.too-large", fmt::format("{} bytes of JSON, more than the limit of {}",
+                                                     text.size(), limits.max_bytes));
     TreeBuilder builder(limits);
     if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder))
         return builder.error().value_or(failure("json.syntax", "invalid JSON"));
@@ -225,4 +227,4 @@ std::string to_pretty_json(const Value& value) {
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

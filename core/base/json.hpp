@@ -15,7 +15,8 @@ struct JsonLimits {
     std::size_t max_depth = 256;
 };
 
-// Errors: `json.syntax`, `json.too-large`, `json.too-deep`, `json.encoding` (not UTF-8), `json.duplicate-key`.
+// Errors: `json.syntax`, `json.too-large`, `json.too-deep`, `json.encoding` (not UTF-8),
+// `json.duplicate-key`.
 Result<Value> parse_json(std::string_view text, const JsonLimits& limits = {});
 
 std::string to_json(const Value& value);
@@ -24,4 +25,4 @@ void append_json_string(std::string& out, std::string_view text);
 // Indented by two spaces, for people.
 std::string to_pretty_json(const Value& value);
 
-}  // namespace holdfast
+} // namespace holdfast

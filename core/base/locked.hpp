@@ -30,4 +30,4 @@ private:
     T data_{};
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -19,7 +19,7 @@ struct Position {
 struct Span {
     std::string file;
     Position position;
-    std::uint32_t length = 0;  // bytes to underline on that line; 0 underlines one column
+    std::uint32_t length = 0; // bytes to underline on that line; 0 underlines one column
 
     bool operator==(const Span&) const = default;
 };
@@ -27,4 +27,4 @@ struct Span {
 // "file:line:column", "file" where the position is not known, empty where the file is not known.
 std::string to_string(const Span& span);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -22,17 +22,32 @@ public:
     bool ok() const { return content_.index() == 0; }
     explicit operator bool() const { return ok(); }
 
-    T& value() & { assert(ok()); return *std::get_if<0>(&content_); }
-    const T& value() const& { assert(ok()); return *std::get_if<0>(&content_); }
-    T&& value() && { assert(ok()); return std::move(*std::get_if<0>(&content_)); }
+    T& value() & {
+        assert(ok());
+        return *std::get_if<0>(&content_);
+    }
+    const T& value() const& {
+        assert(ok());
+        return *std::get_if<0>(&content_);
+    }
+    T&& value() && {
+        assert(ok());
+        return std::move(*std::get_if<0>(&content_));
+    }
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
     T&& operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
-    const Diagnostic& error() const { assert(!ok()); return *std::get_if<1>(&content_); }
-    Diagnostic& error() { assert(!ok()); return *std::get_if<1>(&content_); }
+    const Diagnostic& error() const {
+        assert(!ok());
+        return *std::get_if<1>(&content_);
+    }
+    Diagnostic& error() {
+        assert(!ok());
+        return *std::get_if<1>(&content_);
+    }
 
 private:
     std::variant<T, Diagnostic> content_;
@@ -66,4 +81,4 @@ private:
     Diagnostic diagnostic_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -39,7 +39,7 @@ namespace {
 
 struct Decoded {
     char32_t code_point = 0;
-    std::size_t size = 0;  // 0: not UTF-8
+    std::size_t size = 0; // 0: not UTF-8
 };
 
 // RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
@@ -60,7 +60,7 @@ Decoded decode_utf8(std::string_view text) {
     return {code_point, size};
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
@@ -139,9 +139,11 @@ bool matches_glob_from(std::string_view pattern, std::string_view text) {
     }
 }
 
-}  // namespace
+} // namespace
 
-bool matches_glob(std::string_view pattern, std::string_view path) { return matches_glob_from(pattern, path); }
+bool matches_glob(std::string_view pattern, std::string_view path) {
+    return matches_glob_from(pattern, path);
+}
 
 // Damerau-Levenshtein in the "optimal string alignment" form, three rows.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -189,15 +191,14 @@ std::size_t escape_size(std::string_view text) {
 std::size_t code_point_width(char32_t c) {
     if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return 0;
     if ((c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200F) || (c >= 0xFE00 && c <= 0xFE0F)) return 0;
-    const bool is_wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
-                         (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
-                         (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
-                         (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1FAFF) ||
-                         (c >= 0x20000 && c <= 0x3FFFD);
+    const bool is_wide =
+        (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
+        (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+        (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
     return is_wide ? 2 : 1;
 }
 
-}  // namespace
+} // namespace
 
 std::size_t display_width(std::string_view text) {
     std::size_t width = 0;
@@ -284,4 +285,4 @@ std::string relative_time(std::int64_t seconds_ago) {
     return seconds_ago < 0 ? "in a moment" : "just now";
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -36,4 +36,4 @@ std::string count_of(std::size_t count, std::string_view singular, std::string_v
 // "2 hours ago", "just now"; for seconds in the future "in 5 minutes".
 std::string relative_time(std::int64_t seconds_ago);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -21,7 +21,7 @@ bool parse_index(std::string_view token, std::size_t& index) {
     return error == std::errc{} && end == token.data() + token.size();
 }
 
-}  // namespace
+} // namespace
 
 Map Map::from_unsorted(std::vector<MapEntry> entries) {
     Map map;
@@ -52,9 +52,7 @@ const Value* Map::find(std::string_view key) const {
     return entry ? &entry->value : nullptr;
 }
 
-Value* Map::find(std::string_view key) {
-    return const_cast<Value*>(std::as_const(*this).find(key));
-}
+Value* Map::find(std::string_view key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
 
 Value& Map::operator[](std::string_view key) {
     auto it = lower_bound_of(entries_, key);
@@ -127,21 +125,31 @@ bool operator==(const Value& a, const Value& b) {
     if (a.type() != b.type()) return false;
     if (const Map* left = a.if_map()) {
         const Map& right = *b.if_map();
-        return std::equal(left->begin(), left->end(), right.begin(), right.end(),
-                          [](const MapEntry& x, const MapEntry& y) {
-                              return x.key == y.key && x.value == y.value;
-                          });
+        return std::equal(
+            left->begin(), left->end(), right.begin(), right.end(),
+            [](const MapEntry& x, const MapEntry& y) { return x.key == y.key && x.value == y.value; });
     }
     return a.content_ == b.content_;
+}
+
+std::vector<std::string> texts_of(const Value* list) {
+    std::vector<std::string> texts;
+    if (list && list->is_list())
+        for (const Value& item : *list->if_list())
+            if (const std::string* text = item.if_string()) texts.push_back(*text);
+    return texts;
 }
 
 std::string escape_pointer_token(std::string_view token) {
     std::string out;
     out.reserve(token.size());
     for (char c : token) {
-        if (c == '~') out += "~0";
-        else if (c == '/') out += "~1";
-        else out += c;
+        if (c == '~')
+            out += "~0";
+        else if (c == '/')
+            out += "~1";
+        else
+            out += c;
     }
     return out;
 }
@@ -185,7 +193,7 @@ const Value* step_into(const Value& node, const std::string& token) {
     return list && parse_index(token, index) && index < list->size() ? &(*list)[index] : nullptr;
 }
 
-}  // namespace
+} // namespace
 
 const Value* find_at(const Value& root, std::string_view pointer) {
     const Value* node = &root;
@@ -250,4 +258,4 @@ Position position_at(const Value& root, std::string_view pointer, bool of_key) {
     return found;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

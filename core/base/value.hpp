@@ -67,7 +67,7 @@ public:
     static Value list(std::initializer_list<Value> items) { return Value(List(items)); }
 
     Type type() const { return static_cast<Type>(content_.index()); }
-    std::string_view type_name() const;  // "null", "boolean", "integer", "number", "string", "list", "map"
+    std::string_view type_name() const; // "null", "boolean", "integer", "number", "string", "list", "map"
     bool is_null() const { return type() == Type::null; }
     bool is_bool() const { return type() == Type::boolean; }
     bool is_integer() const { return type() == Type::integer; }
@@ -110,6 +110,9 @@ struct MapEntry {
     Position key_position;
 };
 
+// The strings of a list; what is no list, or no string in it, counts as not there. `list` may be null.
+std::vector<std::string> texts_of(const Value* list);
+
 // JSON pointers, RFC 6901.
 
 // "a/b~c" -> "a~1b~0c"
@@ -129,4 +132,4 @@ bool erase_at(Value& root, std::string_view pointer);
 // `of_key`, the place of the key that names it.
 Position position_at(const Value& root, std::string_view pointer, bool of_key = false);
 
-}  // namespace holdfast
+} // namespace holdfast

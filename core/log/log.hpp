@@ -28,10 +28,18 @@ public:
 
     bool is_on(LogLevel level) const { return level >= level_; }
     void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
-    void debug(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::debug, message, fields); }
-    void info(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::info, message, fields); }
-    void warning(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::warning, message, fields); }
-    void error(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::error, message, fields); }
+    void debug(std::string_view message, std::initializer_list<LogField> fields = {}) {
+        write(LogLevel::debug, message, fields);
+    }
+    void info(std::string_view message, std::initializer_list<LogField> fields = {}) {
+        write(LogLevel::info, message, fields);
+    }
+    void warning(std::string_view message, std::initializer_list<LogField> fields = {}) {
+        write(LogLevel::warning, message, fields);
+    }
+    void error(std::string_view message, std::initializer_list<LogField> fields = {}) {
+        write(LogLevel::error, message, fields);
+    }
 
 private:
     struct Sink;
@@ -41,4 +49,4 @@ private:
     std::unique_ptr<Sink> sink_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -23,9 +23,9 @@ public:
     bool holds_secret(std::string_view text) const;
 
 private:
-    Locked<std::vector<std::string>> secrets_;  // longest first, so that no tail of one is left standing
+    Locked<std::vector<std::string>> secrets_; // longest first, so that no tail of one is left standing
 };
 
 constexpr std::string_view mask_text = "••••••";
 
-}  // namespace holdfast
+} // namespace holdfast

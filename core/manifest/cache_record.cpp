@@ -27,9 +27,9 @@ public:
     std::string out;
 };
 
-class Reader {
+class RecordReader {
 public:
-    explicit Reader(std::string_view bytes) : rest_(bytes) {}
+    explicit RecordReader(std::string_view bytes) : rest_(bytes) {}
 
     template <typename Number>
     Number number() {
@@ -76,7 +76,7 @@ void write_choice(Writer& writer, const std::optional<T>& value) {
 }
 
 template <typename T>
-void read_choice(Reader& reader, std::optional<T>& value) {
+void read_choice(RecordReader& reader, std::optional<T>& value) {
     const auto number = reader.number<std::int32_t>();
     if (number != INT32_MIN) value = static_cast<T>(number);
 }
@@ -98,7 +98,7 @@ void write_steering(Writer& writer, const Steering& steering) {
     }
 }
 
-void read_steering(Reader& reader, Steering& steering) {
+void read_steering(RecordReader& reader, Steering& steering) {
     steering.provider = reader.text();
     read_choice(reader, steering.protect);
     read_choice(reader, steering.observe_only);
@@ -129,7 +129,7 @@ void write_document(Writer& writer, const ParsedDocument& document) {
     if (is_steered) write_steering(writer, document.steering);
 }
 
-void read_document(Reader& reader, ParsedDocument& document) {
+void read_document(RecordReader& reader, ParsedDocument& document) {
     const auto flags = reader.number<std::uint8_t>();
     document.has_references = flags & references;
     document.compiles = flags & compiled;
@@ -154,7 +154,7 @@ std::string encode_record(const std::vector<ParsedDocument>& documents) {
 }
 
 std::optional<std::vector<ParsedDocument>> decode_record(std::string_view bytes) {
-    Reader reader(bytes);
+    RecordReader reader(bytes);
     if (reader.number<std::uint32_t>() != record_version) return std::nullopt;
     std::vector<ParsedDocument> documents(reader.count());
     for (ParsedDocument& document : documents) read_document(reader, document);

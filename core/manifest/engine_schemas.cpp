@@ -59,8 +59,9 @@ constexpr std::string_view provider_spec = R"json({
   "additionalProperties": false,
   "properties": {
     "plugin": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-               "description": "the name of a plugin, never a path: where plugins lie is the operator's to say"},
-    "version": {"type": "string", "minLength": 1, "description": "range of plugin versions, as in semver: ^1.2"},
+               "description": "the name of a plugin, never a path: where it lies is the operator's to say"},
+    "version": {"type": "string", "minLength": 1,
+                "description": "range of plugin versions, as in semver: ^1.2"},
     "config": {"type": "object"},
     "ownership": {"enum": ["owned", "additive", "exclusive", "observe"]}
   }
@@ -80,8 +81,10 @@ constexpr std::string_view stack_spec = R"json({
           {"type": "string", "minLength": 1},
           {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"type": "string", "minLength": 1}},
           {"type": "object", "required": ["selector"], "additionalProperties": false, "properties": {
-            "selector": {"type": "object", "required": ["matchLabels"], "additionalProperties": false, "properties": {
-              "matchLabels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}}}}}
+            "selector": {"type": "object", "required": ["matchLabels"], "additionalProperties": false,
+                         "properties": {
+              "matchLabels": {"type": "object", "minProperties": 1,
+                              "additionalProperties": {"type": "string"}}}}}}
         ]
       }
     },

@@ -60,14 +60,6 @@ std::string found_text(const Value& value) {
     return "the number " + json;
 }
 
-std::vector<std::string> texts_of(const Value* list) {
-    std::vector<std::string> texts;
-    if (!list || !list->is_list()) return texts;
-    for (const Value& item : *list->if_list())
-        if (item.is_string()) texts.push_back(*item.if_string());
-    return texts;
-}
-
 bool is_reference(const Value& value) {
     const std::string* text = value.if_string();
     return text && may_hold_references(*text) && !references_in(*text).empty();

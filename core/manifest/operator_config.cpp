@@ -25,7 +25,8 @@ constexpr std::string_view config_schema = R"json({
       "properties": {
         "paths": {"type": "array", "items": {"type": "string", "minLength": 1}},
         "pins": {"type": "object", "additionalProperties": {
-          "type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "a SHA-256 in hex, as sha256sum prints it"}},
+          "type": "string", "pattern": "^[0-9a-fA-F]{64}$",
+          "description": "a SHA-256 in hex, as sha256sum prints it"}},
         "demandPins": {"type": "boolean"}
       }
     },
@@ -39,8 +40,10 @@ constexpr std::string_view config_schema = R"json({
           "name": {"type": "string", "pattern": "^[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$",
                    "description": "names of secrets are letters, digits, '-' and '_'"},
           "file": {"type": "string", "minLength": 1},
-          "files": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
-          "env": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
+          "files": {"type": "object", "minProperties": 1,
+                    "additionalProperties": {"type": "string", "minLength": 1}},
+          "env": {"type": "object", "minProperties": 1,
+                  "additionalProperties": {"type": "string", "minLength": 1}},
           "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
           "providers": {"type": "array", "items": {"type": "string", "minLength": 1}}
         }
@@ -68,14 +71,6 @@ void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
         problem.code = own_code(problem.code);
         problems.add(source.place(problem));
     }
-}
-
-std::vector<std::string> texts_of(const Value* list) {
-    std::vector<std::string> texts;
-    if (list && list->is_list())
-        for (const Value& item : *list->if_list())
-            if (const std::string* text = item.if_string()) texts.push_back(*text);
-    return texts;
 }
 
 std::map<std::string, std::string> text_map_of(const Value* map) {

@@ -16,14 +16,6 @@ namespace holdfast {
 
 namespace {
 
-std::vector<std::string> texts_of(const Value* list) {
-    std::vector<std::string> texts;
-    if (list && list->is_list())
-        for (const Value& item : *list->if_list())
-            if (const std::string* text = item.if_string()) texts.push_back(*text);
-    return texts;
-}
-
 std::map<std::string, std::string> text_map_of(const Value* map) {
     std::map<std::string, std::string> texts;
     if (map && map->is_map())

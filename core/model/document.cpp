@@ -21,4 +21,4 @@ Value tree_of(const Document& document) {
     return *std::move(tree);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -23,4 +23,4 @@ Document make_document(std::string canonical_json);
 // The tree of a document that this process made; asserts that it parses.
 Value tree_of(const Document& document);
 
-}  // namespace holdfast
+} // namespace holdfast

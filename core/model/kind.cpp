@@ -80,7 +80,8 @@ public:
     }
 
     template <typename Enum>
-    Enum word(const Value& at, std::string_view key, const std::map<std::string_view, Enum>& words, Enum otherwise) {
+    Enum word(const Value& at, std::string_view key, const std::map<std::string_view, Enum>& words,
+              Enum otherwise) {
         const std::string text_value = text(at, key);
         if (text_value.empty()) return otherwise;
         auto it = words.find(text_value);
@@ -139,12 +140,13 @@ KindInfo read_kind(DescriptionReader& read, const Value& value) {
     if (lists && lists->is_list())
         for (const Value& rule : *lists->if_list())
             kind.lists.push_back({read.text(rule, "pointer", true),
-                                  read.word(rule, "type", list_words, ListType::atomic), read.texts(rule, "by")});
+                                  read.word(rule, "type", list_words, ListType::atomic),
+                                  read.texts(rule, "by")});
     if (kind.identity.empty() && !kind.compiles) read.complain("identity", "a list of JSON pointers");
     return kind;
 }
 
-}  // namespace
+} // namespace
 
 Result<Description> parse_description(const Value& document) {
     DescriptionReader read(document);
@@ -157,17 +159,21 @@ Result<Description> parse_description(const Value& document) {
     description.extensions = read.texts(document, "extensions");
     description.atomic = read.boolean(document, "atomic", false);
     description.cas = read.word(document, "cas", cas_words, CompareAndSwap::none);
-    description.max_items = static_cast<std::size_t>(std::max<std::int64_t>(1, read.integer(document, "maxItems", 1000)));
+    description.max_items =
+        static_cast<std::size_t>(std::max<std::int64_t>(1, read.integer(document, "maxItems", 1000)));
     description.max_bytes =
         static_cast<std::size_t>(std::max<std::int64_t>(1024, read.integer(document, "maxBytes", 8 << 20)));
     for (const std::string& word : read.texts(document, "ownership")) {
         auto it = ownership_words.find(word);
-        if (it == ownership_words.end()) read.complain("ownership", "of owned, additive, exclusive, observe");
-        else description.ownership.push_back(it->second);
+        if (it == ownership_words.end())
+            read.complain("ownership", "of owned, additive, exclusive, observe");
+        else
+            description.ownership.push_back(it->second);
     }
     if (description.ownership.empty()) description.ownership = {Ownership::owned, Ownership::observe};
     const Value* kinds = document.find("kinds");
-    if (!kinds || !kinds->is_list()) read.complain("kinds", "a list");
+    if (!kinds || !kinds->is_list())
+        read.complain("kinds", "a list");
     else
         for (const Value& kind : *kinds->if_list()) description.kinds.push_back(read_kind(read, kind));
     if (!read.problem().empty()) return failure("plugin.describe", read.problem());
@@ -190,17 +196,19 @@ bool covers(std::string_view pattern, std::string_view pointer) {
 }
 
 bool any_covers(const std::vector<std::string>& patterns, std::string_view pointer) {
-    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& p) { return covers(p, pointer); });
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& p) { return covers(p, pointer); });
 }
 
 const ListRule& list_rule(const KindInfo& kind, std::string_view pointer) {
     static const ListRule atomic{};
     const std::size_t depth = static_cast<std::size_t>(std::count(pointer.begin(), pointer.end(), '/'));
     for (const ListRule& rule : kind.lists) {
-        const auto rule_depth = static_cast<std::size_t>(std::count(rule.pointer.begin(), rule.pointer.end(), '/'));
+        const auto rule_depth =
+            static_cast<std::size_t>(std::count(rule.pointer.begin(), rule.pointer.end(), '/'));
         if (rule_depth == depth && covers(rule.pointer, pointer)) return rule;
     }
     return atomic;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

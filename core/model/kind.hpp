@@ -15,32 +15,32 @@ namespace holdfast {
 enum class ListType { atomic, ordered, keyed, set };
 
 struct ListRule {
-    std::string pointer;  // "/spec/rules", "*" stands for any key or index: "/spec/zones/*/records"
+    std::string pointer; // "/spec/rules", "*" stands for any key or index: "/spec/zones/*/records"
     ListType type = ListType::atomic;
-    std::vector<std::string> by;  // keyed: names of members of the elements
+    std::vector<std::string> by; // keyed: names of members of the elements
 };
 
 struct KindInfo {
-    std::string api_version;  // "host.holdfast.dev/v1alpha1"
-    std::string kind;         // "File"
-    bool is_document = true;  // may be written in Git
-    bool compiles = false;    // holdfast.compile/1 turns it into leaves of other kinds
-    Value schema;             // JSON Schema (draft 7) of the whole document
+    std::string api_version; // "host.holdfast.dev/v1alpha1"
+    std::string kind;        // "File"
+    bool is_document = true; // may be written in Git
+    bool compiles = false;   // holdfast.compile/1 turns it into leaves of other kinds
+    Value schema;            // JSON Schema (draft 7) of the whole document
     // JSON pointers into the document; "*" stands for any key or index.
-    std::vector<std::string> identity;    // what names the target object
-    std::vector<std::string> scope;       // what names the scope; empty: one scope per provider
-    std::vector<std::string> compare;     // what is compared; {"/spec"} unless the plugin says otherwise
-    std::vector<std::string> immutable;   // a difference means replace
-    std::vector<std::string> observed;    // set by the target: outputs, never compared
-    std::vector<std::string> write_only;  // cannot be read back: compared with what is recorded
-    std::vector<std::string> sensitive;   // masked everywhere
-    std::vector<std::string> files;       // relative paths in the same commit, given to the plugin as blobs
-    std::vector<ListRule> lists;          // atomic where none matches
-    bool stateful = false;                // deleting it loses data: always parked
-    bool create_first = false;            // replace makes the new object before it removes the old one
-    int rank = 0;                         // containment: lower ranks are made first and deleted last
+    std::vector<std::string> identity;   // what names the target object
+    std::vector<std::string> scope;      // what names the scope; empty: one scope per provider
+    std::vector<std::string> compare;    // what is compared; {"/spec"} unless the plugin says otherwise
+    std::vector<std::string> immutable;  // a difference means replace
+    std::vector<std::string> observed;   // set by the target: outputs, never compared
+    std::vector<std::string> write_only; // cannot be read back: compared with what is recorded
+    std::vector<std::string> sensitive;  // masked everywhere
+    std::vector<std::string> files;      // relative paths in the same commit, given to the plugin as blobs
+    std::vector<ListRule> lists;         // atomic where none matches
+    bool stateful = false;               // deleting it loses data: always parked
+    bool create_first = false;           // replace makes the new object before it removes the old one
+    int rank = 0;                        // containment: lower ranks are made first and deleted last
 
-    std::string id() const { return api_version + "/" + kind; }  // "host.holdfast.dev/v1alpha1/File"
+    std::string id() const { return api_version + "/" + kind; } // "host.holdfast.dev/v1alpha1/File"
 };
 
 enum class CompareAndSwap { none, recheck, atomic };
@@ -52,10 +52,10 @@ struct Description {
     std::vector<std::string> groups;
     std::vector<KindInfo> kinds;
     Value config_schema;
-    std::vector<std::string> sensitive_config;  // JSON pointers into the provider's config
-    std::vector<std::string> extensions;        // "holdfast.canonicalize/1", ...
-    std::vector<Ownership> ownership;           // modes it can do
-    bool atomic = false;                        // an apply in one scope happens whole or not at all
+    std::vector<std::string> sensitive_config; // JSON pointers into the provider's config
+    std::vector<std::string> extensions;       // "holdfast.canonicalize/1", ...
+    std::vector<Ownership> ownership;          // modes it can do
+    bool atomic = false;                       // an apply in one scope happens whole or not at all
     CompareAndSwap cas = CompareAndSwap::none;
     std::size_t max_items = 1000;     // per call
     std::size_t max_bytes = 8U << 20; // of documents per call
@@ -76,4 +76,4 @@ const ListRule& list_rule(const KindInfo& kind, std::string_view pointer);
 std::string_view to_string(Ownership ownership);
 std::string_view to_string(CompareAndSwap cas);
 
-}  // namespace holdfast
+} // namespace holdfast

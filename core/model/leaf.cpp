@@ -46,4 +46,4 @@ std::string_view to_string(EntryState state) {
     return "applied";
 }
 
-}  // namespace holdfast
+} // namespace holdfast

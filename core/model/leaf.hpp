@@ -23,7 +23,7 @@ struct Origin {
 };
 
 enum class Adopt { equal, always, never };
-enum class Deletion { remove, orphan };  // what a prune does with the target object
+enum class Deletion { remove, orphan }; // what a prune does with the target object
 enum class DriftPolicy { correct, report, ignore };
 enum class ReplaceOrder { by_kind, delete_first, create_first };
 
@@ -36,7 +36,7 @@ struct Policy {
     DriftPolicy drift = DriftPolicy::correct;
     ReplaceOrder replace = ReplaceOrder::by_kind;
     std::int32_t wave = 0;
-    std::vector<std::string> ignore;  // JSON pointers that are not compared
+    std::vector<std::string> ignore; // JSON pointers that are not compared
 
     bool operator==(const Policy&) const = default;
 };
@@ -45,12 +45,12 @@ struct Policy {
 struct Resource {
     ResourceId id;
     std::string api_version;
-    std::string provider;  // instance name
-    Document document;     // without the holdfast.dev/* annotations
+    std::string provider; // instance name
+    Document document;    // without the holdfast.dev/* annotations
     bool has_references = false;
     bool compiles = false;
     // By the kind's pointers; empty where the kind compiles or they hang on a reference.
-    std::string identity;  // canonical JSON
+    std::string identity; // canonical JSON
     std::string scope;
     Origin origin;
     Policy policy;
@@ -62,7 +62,7 @@ struct Resource {
 // A reference whose value is not known yet: `waits for <address> (<path>)`.
 struct Wait {
     Address producer;
-    std::string path;  // "status.addresses[0]"
+    std::string path; // "status.addresses[0]"
 
     bool operator==(const Wait&) const = default;
 };
@@ -70,19 +70,19 @@ struct Wait {
 struct Leaf {
     Address address;
     std::string api_version;
-    std::string provider;   // instance name
+    std::string provider; // instance name
     std::string scope;
-    std::string identity;   // canonical JSON; empty while it hangs on an unknown value
-    Document declared;      // references and secrets resolved: never stored, logged or shown as it is
-    Document masked;        // the same with secrets replaced by keyed hashes; empty where there are none
-    std::vector<std::string> sensitive;  // pointers that hold secrets, by schema and by origin
+    std::string identity; // canonical JSON; empty while it hangs on an unknown value
+    Document declared;    // references and secrets resolved: never stored, logged or shown as it is
+    Document masked;      // the same with secrets replaced by keyed hashes; empty where there are none
+    std::vector<std::string> sensitive; // pointers that hold secrets, by schema and by origin
     Origin origin;
     Policy policy;
-    std::vector<Address> depends_on;  // explicit, and producers of its references
-    std::vector<Address> producers;   // of its references only: re-resolved when they have changed
+    std::vector<Address> depends_on; // explicit, and producers of its references
+    std::vector<Address> producers;  // of its references only: re-resolved when they have changed
     std::vector<Address> moved_from;
-    std::vector<Wait> waits;          // not empty: not planned yet
-    Hash refresh;                     // of the leaves named by refresh-on; none without
+    std::vector<Wait> waits; // not empty: not planned yet
+    Hash refresh;            // of the leaves named by refresh-on; none without
 
     // What may be stored and shown.
     const Document& recordable() const { return masked.empty() ? declared : masked; }
@@ -91,9 +91,9 @@ struct Leaf {
 
 // Names one target object across stacks.
 struct TargetObject {
-    std::string target;   // target id of the provider
+    std::string target; // target id of the provider
     std::string scope;
-    std::string kind;     // "group/Kind": an API bump does not make another object
+    std::string kind; // "group/Kind": an API bump does not make another object
     std::string identity;
 
     auto operator<=>(const TargetObject&) const = default;
@@ -106,4 +106,4 @@ std::string_view to_string(Adopt adopt);
 std::string_view to_string(Deletion deletion);
 std::string_view to_string(DriftPolicy drift);
 
-}  // namespace holdfast
+} // namespace holdfast

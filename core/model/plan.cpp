@@ -21,12 +21,13 @@ constexpr std::array<std::pair<Action, std::string_view>, 10> action_words{{
     {Action::wait, "wait"},
 }};
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(Action action) { return action_words[static_cast<std::size_t>(action)].second; }
 
 std::optional<Action> action_from(std::string_view word) {
-    auto it = std::find_if(action_words.begin(), action_words.end(), [&](const auto& w) { return w.second == word; });
+    auto it = std::find_if(action_words.begin(), action_words.end(),
+                           [&](const auto& w) { return w.second == word; });
     if (it == action_words.end()) return std::nullopt;
     return it->first;
 }
@@ -46,4 +47,4 @@ bool Plan::is_empty() const {
     });
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -15,31 +15,31 @@
 namespace holdfast {
 
 enum class Action {
-    none,      // nothing to do; kept only where there is something to say (drift that is not corrected)
+    none, // nothing to do; kept only where there is something to say (drift that is not corrected)
     create,
     update,
-    replace,   // executed as two journalled steps
+    replace, // executed as two journalled steps
     remove,
-    refresh,   // act on changed leaves named by refresh-on
-    adopt,     // an existing object is written into the ledger; the target is not touched
-    move,      // the ledger entry gets another address; the target is not touched
-    forget,    // the entry goes, the object stays (orphan) or is gone already
-    wait,      // not planned yet: a reference is not known
+    refresh, // act on changed leaves named by refresh-on
+    adopt,   // an existing object is written into the ledger; the target is not touched
+    move,    // the ledger entry gets another address; the target is not touched
+    forget,  // the entry goes, the object stays (orphan) or is gone already
+    wait,    // not planned yet: a reference is not known
 };
 
 enum class Readiness {
     ready,
-    parked,   // law 2, or protect: waits for an approval of the plan's hash
-    blocked,  // something that it depends on failed; `diagnostics` say what
+    parked,  // law 2, or protect: waits for an approval of the plan's hash
+    blocked, // something that it depends on failed; `diagnostics` say what
 };
 
 struct FieldChange {
-    std::string pointer;           // "/spec/mode"
-    std::optional<Value> before;   // observed; nothing: not there
-    std::optional<Value> after;    // declared; nothing: to be unset
-    bool sensitive = false;        // never show the values
+    std::string pointer;         // "/spec/mode"
+    std::optional<Value> before; // observed; nothing: not there
+    std::optional<Value> after;  // declared; nothing: to be unset
+    bool sensitive = false;      // never show the values
     bool forces_replace = false;
-    bool by_drift = false;         // declared did not change, observed did
+    bool by_drift = false; // declared did not change, observed did
 
     bool operator==(const FieldChange&) const = default;
 };
@@ -48,18 +48,18 @@ struct Change {
     Action action = Action::none;
     Readiness readiness = Readiness::ready;
     Address address;
-    ResourceId parent;             // the document it belongs to
+    ResourceId parent; // the document it belongs to
     std::string provider;
     std::string api_version;
     TargetObject object;
-    std::optional<std::size_t> leaf;      // index into the input's leaves
-    std::optional<std::size_t> recorded;  // index into the input's ledger entries
-    Address moved_from;                   // action move (also together with an update): the old address
-    std::vector<FieldChange> fields;      // ordered by pointer
-    bool is_drift = false;                // declared and recorded agree, observed differs
-    bool create_first = false;            // replace
+    std::optional<std::size_t> leaf;     // index into the input's leaves
+    std::optional<std::size_t> recorded; // index into the input's ledger entries
+    Address moved_from;                  // action move (also together with an update): the old address
+    std::vector<FieldChange> fields;     // ordered by pointer
+    bool is_drift = false;               // declared and recorded agree, observed differs
+    bool create_first = false;           // replace
     ReplaceOrder order = ReplaceOrder::by_kind;
-    std::vector<std::string> reasons;     // short sentences for people: why replace, why parked, why delete
+    std::vector<std::string> reasons; // short sentences for people: why replace, why parked, why delete
     std::vector<Wait> waits;
     Origin origin;                        // of a delete: where it was declared last
     std::vector<std::size_t> after;       // indices of changes that must be done and healthy before
@@ -73,18 +73,18 @@ struct Change {
 // `after` is done and healthy and every gate in `after_gates` is open. Where one of them fails, waits or
 // is blocked it stays shut, and what stands behind it is not started. Parked changes hold no gate.
 struct Gate {
-    std::string name;                      // for people: "wave 0", "Zone/example-org"
-    bool is_dependency = false;            // what it stands for was depended on by name
-    std::vector<std::size_t> after;        // indices of changes
-    std::vector<std::size_t> after_gates;  // indices of gates, all lower than its own
+    std::string name;                     // for people: "wave 0", "Zone/example-org"
+    bool is_dependency = false;           // what it stands for was depended on by name
+    std::vector<std::size_t> after;       // indices of changes
+    std::vector<std::size_t> after_gates; // indices of gates, all lower than its own
 };
 
 // A leaf that was compared, and not merely remembered, as equal: worth remembering (law 13).
 struct SettledLeaf {
-    std::size_t leaf = 0, recorded = 0;  // indices into the input
-    Hash hash;                           // for LedgerEntry::settled
-    bool rewrite_entry = false;          // the declared document or its provider's name changed, although
-                                         // nothing that is compared differs: an apply records it anew
+    std::size_t leaf = 0, recorded = 0; // indices into the input
+    Hash hash;                          // for LedgerEntry::settled
+    bool rewrite_entry = false;         // the declared document or its provider's name changed, although
+                                        // nothing that is compared differs: an apply records it anew
 };
 
 struct PlanCounts {
@@ -100,10 +100,10 @@ struct Plan {
     std::vector<Gate> gates;
     std::vector<SettledLeaf> settled;
     PlanCounts counts;
-    Hash hash;                    // of all changes, in a canonical order
+    Hash hash; // of all changes, in a canonical order
     Diagnostics diagnostics;
 
-    bool is_empty() const;        // nothing to execute, nothing waits and nothing is blocked
+    bool is_empty() const; // nothing to execute, nothing waits and nothing is blocked
     bool is_parked() const { return counts.parked > 0; }
 };
 
@@ -112,4 +112,4 @@ std::string_view to_string(Action action);
 std::string_view to_string(Readiness readiness);
 std::optional<Action> action_from(std::string_view word);
 
-}  // namespace holdfast
+} // namespace holdfast

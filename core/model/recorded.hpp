@@ -10,10 +10,10 @@
 namespace holdfast {
 
 enum class EntryState {
-    creating,  // the intent is durable, the outcome is not known yet
+    creating, // the intent is durable, the outcome is not known yet
     applied,
     deleting,
-    deposed,   // replaced; the old object waits for its removal
+    deposed, // replaced; the old object waits for its removal
 };
 
 struct LedgerEntry {
@@ -23,11 +23,11 @@ struct LedgerEntry {
     TargetObject object;
     EntryState state = EntryState::applied;
 
-    Hash declared_hash;    // of the recordable declared document
-    Hash settled;          // see plan/settle.hpp: the comparison that last came out equal
-    std::string declared;  // recordable JSON. Empty where the store was asked for the brief form
-    std::string observed;  // recordable JSON of what stood there after the last apply; likewise
-    std::string version;   // opaque, of the plugin
+    Hash declared_hash;   // of the recordable declared document
+    Hash settled;         // see plan/settle.hpp: the comparison that last came out equal
+    std::string declared; // recordable JSON. Empty where the store was asked for the brief form
+    std::string observed; // recordable JSON of what stood there after the last apply; likewise
+    std::string version;  // opaque, of the plugin
     std::string private_data;
     std::string refreshed;
 
@@ -39,7 +39,7 @@ struct LedgerEntry {
     std::string commit, author, file;
     std::uint32_t line = 0;
     std::string pass;
-    std::int64_t applied_at_ms = 0;  // Unix time
+    std::int64_t applied_at_ms = 0; // Unix time
 };
 
 // The address that a replaced object keeps until it is gone: its leaf's with "deposed-<n>" behind '#'.
@@ -47,4 +47,4 @@ Address deposed_address(const Address& address, std::size_t number);
 
 std::string_view to_string(EntryState state);
 
-}  // namespace holdfast
+} // namespace holdfast

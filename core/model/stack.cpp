@@ -12,9 +12,11 @@ auto find_by_name(const Documents& documents, std::string_view name) {
     return it == documents.end() ? nullptr : &*it;
 }
 
-}  // namespace
+} // namespace
 
-const ProviderDocument* Project::provider(std::string_view name) const { return find_by_name(providers, name); }
+const ProviderDocument* Project::provider(std::string_view name) const {
+    return find_by_name(providers, name);
+}
 const StackDocument* Project::stack(std::string_view name) const { return find_by_name(stacks, name); }
 
-}  // namespace holdfast
+} // namespace holdfast

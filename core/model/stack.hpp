@@ -13,17 +13,17 @@ namespace holdfast {
 
 // Law 2. A plan that passes one of these is parked.
 struct BlastLimits {
-    double max_share = 0.30;             // of a kind of which there are at least `share_from`
+    double max_share = 0.30; // of a kind of which there are at least `share_from`
     std::size_t share_from = 10;
-    std::size_t all_from = 3;            // all leaves of a kind, from this many on
+    std::size_t all_from = 3; // all leaves of a kind, from this many on
     std::size_t max_leaves = 100;
 };
 
 struct ProviderDocument {
     std::string name;
-    std::string plugin;       // name of a plugin, never a path (law 14)
-    std::string version;      // semver range that the plugin must satisfy; empty: any
-    Value config;             // may hold ${{ secrets.* }}
+    std::string plugin;  // name of a plugin, never a path (law 14)
+    std::string version; // semver range that the plugin must satisfy; empty: any
+    Value config;        // may hold ${{ secrets.* }}
     std::map<std::string, std::string> labels;
     Ownership ownership = Ownership::owned;
     Origin origin;
@@ -31,16 +31,16 @@ struct ProviderDocument {
 
 struct StackDocument {
     std::string name;
-    std::string source;       // empty: the repository that holds holdfast.yaml, at HEAD
-    std::string path;         // inside the repository; "" is its root
+    std::string source; // empty: the repository that holds holdfast.yaml, at HEAD
+    std::string path;   // inside the repository; "" is its root
     // group -> instances ("*" for every group that has none of its own)
     std::map<std::string, std::vector<std::string>> providers;
     Map vars;
-    Policy defaults;          // for documents without annotations
+    Policy defaults; // for documents without annotations
     bool prune = true;
-    Deletion deletion = Deletion::orphan;  // of the objects when the Stack document itself goes
+    Deletion deletion = Deletion::orphan; // of the objects when the Stack document itself goes
     BlastLimits limits;
-    std::vector<std::string> depends_on;   // stacks
+    std::vector<std::string> depends_on; // stacks
     bool allow_insecure_secret_fields = false;
     Origin origin;
 };
@@ -48,7 +48,7 @@ struct StackDocument {
 struct Project {
     std::vector<ProviderDocument> providers;
     std::vector<StackDocument> stacks;
-    std::string store;        // folder of the store, from `kind: Project`; empty: the user's state directory
+    std::string store; // folder of the store, from `kind: Project`; empty: the user's state directory
 
     const ProviderDocument* provider(std::string_view name) const;
     const StackDocument* stack(std::string_view name) const;
@@ -56,9 +56,9 @@ struct Project {
 
 // Who declared a commit.
 struct CommitInfo {
-    std::string id;           // hex; empty for the working tree
+    std::string id; // hex; empty for the working tree
     std::string author, email, subject;
-    std::int64_t time_s = 0;  // Unix time of the author
+    std::int64_t time_s = 0; // Unix time of the author
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -17,22 +17,6 @@ namespace holdfast {
 
 namespace {
 
-// A file is checked again only where it is another one, or was written.
-struct FileIdentity {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    std::int64_t changed_ns = 0;
-    auto operator<=>(const FileIdentity&) const = default;
-};
-
-std::optional<FileIdentity> identity_of(const std::string& path) {
-    struct stat status {};
-    if (stat(path.c_str(), &status) != 0) return std::nullopt;
-    return FileIdentity{status.st_dev, status.st_ino, status.st_size,
-                        std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
-}
-
 // The answer to a call that has one result, about the call as a whole.
 struct SingleAnswer {
     std::string document, detail;
@@ -56,6 +40,22 @@ Diagnostic first_error(const CallEnd& end) {
 } // namespace
 
 struct PluginHost::State {
+    // A file is checked again only where it is another one, or was written.
+    struct FileIdentity {
+        dev_t device = 0;
+        ino_t inode = 0;
+        off_t size = 0;
+        std::int64_t changed_ns = 0;
+        auto operator<=>(const FileIdentity&) const = default;
+    };
+
+    static std::optional<FileIdentity> identity_of(const std::string& path) {
+        struct stat status {};
+        if (stat(path.c_str(), &status) != 0) return std::nullopt;
+        return FileIdentity{status.st_dev, status.st_ino, status.st_size,
+                            std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+    }
+
     struct Checked {
         FileIdentity identity;
         std::shared_ptr<CheckedFile> file;

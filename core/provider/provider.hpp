@@ -16,7 +16,20 @@
 
 namespace holdfast {
 
-enum class Method { describe, open, validate, observe, list, apply, upgrade, compile, canonicalize, snapshot, restore, health };
+enum class Method {
+    describe,
+    open,
+    validate,
+    observe,
+    list,
+    apply,
+    upgrade,
+    compile,
+    canonicalize,
+    snapshot,
+    restore,
+    health
+};
 std::string_view to_string(Method method);
 
 enum class Outcome { done, unchanged, failed, partial, unknown, skipped, absent, not_yet, must_replace };
@@ -27,7 +40,7 @@ enum class ItemAction { none, create, update, remove, refresh };
 // Borrowed by the call that takes it.
 struct Item {
     ItemAction action = ItemAction::none;
-    std::string_view kind;  // KindInfo::id()
+    std::string_view kind; // KindInfo::id()
     std::string_view identity;
     std::string_view declared, recorded, observed;
     std::string_view version, private_data, refresh;
@@ -37,14 +50,14 @@ struct Call {
     Method method = Method::observe;
     std::string_view scope;
     std::string_view scope_version;
-    std::string_view options;  // JSON object (restore: raw bytes)
+    std::string_view options; // JSON object (restore: raw bytes)
     std::span<const Item> items;
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
     std::stop_token stop;
 };
 
-constexpr std::uint32_t no_item = UINT32_MAX;          // about the call as a whole
-constexpr std::uint32_t scope_item = UINT32_MAX - 1;   // about its scope
+constexpr std::uint32_t no_item = UINT32_MAX;        // about the call as a whole
+constexpr std::uint32_t scope_item = UINT32_MAX - 1; // about its scope
 
 // Borrowed: valid only while the callback runs. `document` is not parsed yet; it is within the size
 // limit, but it may be invalid JSON.
@@ -53,7 +66,7 @@ struct ItemResult {
     Outcome outcome = Outcome::done;
     std::string_view document, version, private_data, refreshed;
     std::string_view kind, identity, scope, part, pointer;
-    std::string_view detail;  // JSON object or empty
+    std::string_view detail; // JSON object or empty
     Diagnostics diagnostics;
 };
 
@@ -64,8 +77,8 @@ using OnResult = std::function<void(const ItemResult&)>;
 // with `why`, so that the caller always sees one result per item.
 struct CallEnd {
     bool ok = true;
-    bool instance_is_lost = false;  // the worker died: the next call gets a fresh one
-    Diagnostics why;                // names plugin, provider and call
+    bool instance_is_lost = false; // the worker died: the next call gets a fresh one
+    Diagnostics why;               // names plugin, provider and call
 };
 
 struct Hint {
@@ -74,17 +87,17 @@ struct Hint {
     std::string actor;
     std::int64_t pid = 0, at_ns = 0;
 };
-using OnHint = std::function<void(const Hint&)>;  // from any thread
+using OnHint = std::function<void(const Hint&)>; // from any thread
 
 // One opened instance. Calls from one thread at a time; `on_result` runs on the calling thread.
 class Provider {
 public:
     virtual ~Provider() = default;
 
-    virtual const std::string& name() const = 0;              // of the Provider document
+    virtual const std::string& name() const = 0; // of the Provider document
     virtual const Description& description() const = 0;
-    virtual const std::string& target() const = 0;            // what `open` returned
-    virtual const Hash& plugin_hash() const = 0;              // of the shared library's bytes
+    virtual const std::string& target() const = 0; // what `open` returned
+    virtual const Hash& plugin_hash() const = 0;   // of the shared library's bytes
 
     virtual CallEnd call(const Call& call, const OnResult& on_result) = 0;
 
@@ -94,4 +107,4 @@ public:
     virtual void unwatch() = 0;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -215,7 +215,7 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
                                      fmt::format("{} stands in a field that {} does not treat as secret", reference.text,
                                                  resource.id.kind),
                                      "the value could be read from the target by others; if that is meant, set "
-                                     "spec.allowSecretsAnywhere: true on the Stack"));
+                                     "spec.allowInsecureSecretFields: true on the Stack"));
             Result<Value> value = session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
             if (!value) return error(value.error());
             return {.value = *std::move(value), .sensitive = true};

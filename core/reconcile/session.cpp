@@ -133,6 +133,8 @@ Status Session::open_store_and_host() {
     host.demand_pins = operator_config_.demand_pins;
     host.worker = worker_program();
     host.blob_directory = store_directory_ + "/blobs";
+    if (!options_.read_only)
+        if (Status made = make_directories(host.blob_directory, 0700); !made) return made.error();
     host.log = [this](std::string_view provider, int level, std::string_view message) {
         log_.write(static_cast<LogLevel>(level), message, {{"provider", std::string(provider)}});
     };

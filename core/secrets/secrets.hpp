@@ -34,7 +34,7 @@ private:
 
     const OperatorConfig& config_;
     Masker& masker_;
-    std::map<std::string, Value> loaded_;  // by where it came from: "file:PATH", "env:NAME", "keys:PATH"
+    std::map<std::string, Value> loaded_; // by where it came from: "file:PATH", "env:NAME", "keys:PATH"
 };
 
-}  // namespace holdfast
+} // namespace holdfast

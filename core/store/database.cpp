@@ -236,7 +236,7 @@ void Database::copy_from(Database& source) {
 }
 
 void Database::fail(int code) {
-    const int from_system = errno;  // first: what follows may change it
+    const int from_system = errno; // first: what follows may change it
     sqlite3* handle = database_.getHandle();
     const bool is_about_files = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     int error_number = sqlite3_system_errno(handle);

@@ -20,15 +20,15 @@ namespace holdfast {
 enum class PassState { running, done, failed, parked, interrupted };
 
 struct PassRecord {
-    std::string id;        // sortable: time in ms and random bits, base 32
+    std::string id; // sortable: time in ms and random bits, base 32
     std::string stack;
-    std::string command;   // "apply", "destroy", "import"
-    std::string actor;     // who ran it: user@host
+    std::string command; // "apply", "destroy", "import"
+    std::string actor;   // who ran it: user@host
     std::string commit, commit_subject, commit_author;
     std::string plan_hash;
     PassState state = PassState::running;
     std::int64_t started_ms = 0, ended_ms = 0;
-    std::string summary;   // JSON: counts by action and outcome
+    std::string summary; // JSON: counts by action and outcome
 };
 
 // One line of the journal: a step of a change that was intended or has ended.
@@ -42,17 +42,17 @@ struct JournalStep {
     Action action = Action::none;
     StepState state = StepState::intended;
     std::string commit;
-    std::string changes;        // JSON: the recordable field changes; for `history` and `why`
-    std::string message;        // diagnostic text of a step that did not succeed
+    std::string changes; // JSON: the recordable field changes; for `history` and `why`
+    std::string message; // diagnostic text of a step that did not succeed
     std::int64_t at_ms = 0;
 };
 
 // What one durable transaction of the executor writes, in this order.
 struct StoreBatch {
     std::vector<JournalStep> steps;
-    std::vector<LedgerEntry> upserts;       // by address; an empty document keeps the recorded one
+    std::vector<LedgerEntry> upserts; // by address; an empty document keeps the recorded one
     std::vector<Address> erased;
-    std::vector<std::pair<Address, Address>> moved;  // from, to; all at once, so that two may swap
+    std::vector<std::pair<Address, Address>> moved; // from, to; all at once, so that two may swap
     bool empty() const { return steps.empty() && upserts.empty() && erased.empty() && moved.empty(); }
 };
 
@@ -60,10 +60,10 @@ struct AuditRecord {
     std::int64_t sequence = 0;
     std::int64_t at_ms = 0;
     std::string actor, action, subject, detail;
-    std::string chain;  // hash over the record and the previous chain value: an edit shows
+    std::string chain; // hash over the record and the previous chain value: an edit shows
 };
 
-enum class Detail { brief, full };  // brief: without `declared` and `observed`
+enum class Detail { brief, full }; // brief: without `declared` and `observed`
 
 // Held while it lives; released by its destructor and by the death of its process.
 class ScopeLock {
@@ -80,12 +80,17 @@ public:
     virtual std::vector<LedgerEntry> all_entries(Detail detail) = 0;
     virtual std::optional<LedgerEntry> entry(const Address& address) = 0;
     // Everything that a stack other than `stack` has recorded for one of these objects.
-    virtual std::vector<LedgerEntry> owners_elsewhere(std::string_view stack, std::span<const Hash> object_keys) = 0;
+    virtual std::vector<LedgerEntry> owners_elsewhere(std::string_view stack,
+                                                      std::span<const Hash> object_keys) = 0;
 
     // ---- one durable transaction: returns once it is on disk ----
     virtual void commit(const StoreBatch& batch) = 0;
     // Only `settled` hashes, `version` and the like of entries that did not change; need not be durable.
-    struct Settled { Address address; Hash settled; std::string version; };
+    struct Settled {
+        Address address;
+        Hash settled;
+        std::string version;
+    };
     virtual void remember_settled(std::span<const Settled> entries) = 0;
 
     // ---- passes and journal ----
@@ -102,7 +107,8 @@ public:
     virtual std::vector<JournalStep> open_steps(std::string_view stack) = 0;
 
     // ---- approvals of parked plans (law 2) ----
-    virtual void approve(std::string_view stack, const Hash& plan, std::string_view actor, std::int64_t at_ms) = 0;
+    virtual void approve(std::string_view stack, const Hash& plan, std::string_view actor,
+                         std::int64_t at_ms) = 0;
     virtual bool is_approved(std::string_view stack, const Hash& plan) = 0;
     virtual void drop_approvals(std::string_view stack) = 0;
 
@@ -110,8 +116,8 @@ public:
     struct StackMemory {
         std::string name;
         Deletion deletion = Deletion::orphan;
-        std::string last_commit;         // applied in full
-        std::string providers;           // JSON: name -> target id
+        std::string last_commit; // applied in full
+        std::string providers;   // JSON: name -> target id
         std::int64_t applied_at_ms = 0;
     };
     virtual std::vector<StackMemory> stacks() = 0;
@@ -164,4 +170,4 @@ std::string new_pass_id(std::int64_t now_ms);
 std::string_view to_string(PassState state);
 std::string_view to_string(StepState state);
 
-}  // namespace holdfast
+} // namespace holdfast

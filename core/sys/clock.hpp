@@ -11,7 +11,7 @@ namespace holdfast {
 class Clock {
 public:
     virtual ~Clock() = default;
-    virtual std::int64_t now_ms() = 0;  // Unix time
+    virtual std::int64_t now_ms() = 0; // Unix time
     virtual std::chrono::steady_clock::time_point steady() = 0;
     // Returns early, and false, once `stop` is requested.
     virtual bool sleep_for(std::chrono::milliseconds duration, std::stop_token stop) = 0;
@@ -27,4 +27,4 @@ public:
 // "2026-11-22T19:50:56Z"
 std::string utc_time(std::int64_t unix_ms);
 
-}  // namespace holdfast
+} // namespace holdfast

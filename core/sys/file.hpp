@@ -21,7 +21,7 @@ bool exists(const std::string& path);
 struct FileTrust {
     bool readable_by_others = false;
     bool writable_by_others = false;
-    bool owner_is_trusted = false;  // root or this user
+    bool owner_is_trusted = false; // root or this user
     unsigned mode = 0;
 };
 std::optional<FileTrust> trust_of(const std::string& path);
@@ -47,4 +47,4 @@ private:
     int fd_ = -1;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -33,7 +33,8 @@ std::string HostProvider::describe() {
     return std::string(R"({"name":"host","version":")") + plugin_version +
            R"(","groups":["host.holdfast.dev"],
         "config":{"type":"object","required":["root"],"additionalProperties":false,"properties":{
-            "root":{"type":"string","format":"path","minLength":1,"description":"the directory that everything lies beneath"},
+            "root":{"type":"string","format":"path","minLength":1,
+                    "description":"the directory that everything lies beneath"},
             "allowOwnerChange":{"type":"boolean","default":true,
                                 "description":"false: refuse what would need chown"}}},
         "ownership":["owned","additive","observe"],"atomic":false,"cas":"recheck","maxItems":1000,

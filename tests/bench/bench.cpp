@@ -62,23 +62,23 @@ struct Site {
 };
 
 std::string project(const std::string& plugin, const std::string& group, const std::string& config) {
-    return fmt::format(
-        "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {{name: target}}\nspec:\n  plugin: {}\n  config: {}\n"
-        "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {{name: bench}}\nspec:\n  path: stack\n"
-        "  providers: {{{}: target}}\n  limits: {{maxLeaves: 1000000}}\n",
-        plugin, config, group);
+    return fmt::format("apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {{name: "
+                       "target}}\nspec:\n  plugin: {}\n  config: {}\n"
+                       "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {{name: "
+                       "bench}}\nspec:\n  path: stack\n"
+                       "  providers: {{{}: target}}\n  limits: {{maxLeaves: 1000000}}\n",
+                       plugin, config, group);
 }
 
 Site make_objects(const Workplace& place, const std::string& name, std::size_t count, bool chain) {
     Site site{place / (name + ".git"), place / (name + ".store"), place / (name + ".data")};
-    bench::make_repository(site.repository, project("memory", "memory.holdfast.dev", fmt::format("{{file: {}}}", site.data)),
+    bench::make_repository(site.repository,
+                           project("memory", "memory.holdfast.dev", fmt::format("{{file: {}}}", site.data)),
                            count, [&](std::size_t i) { return bench::object_document(i, chain); });
     return site;
 }
 
-Usage apply(const Site& site) {
-    return bench::median_of(1, site.command({"apply", "--yes"}), 0);
-}
+Usage apply(const Site& site) { return bench::median_of(1, site.command({"apply", "--yes"}), 0); }
 
 // Flips one letter in the middle of the file, in place, and puts its times back.
 void hide_a_change(const std::string& file, const std::string& needle) {
@@ -101,21 +101,24 @@ std::string needle_of(std::size_t i) { return fmt::format("reconciles {} of them
 
 // The measured run itself must report the hidden change, and nothing else.
 Usage truthful_plan(const Site& site, int times, const std::vector<std::string>& environment = {}) {
-    const Usage usage = bench::median_of(times, site.command({"plan", "--exit-code", "--color", "never"}), 2, environment);
+    const Usage usage =
+        bench::median_of(times, site.command({"plan", "--exit-code", "--color", "never"}), 2, environment);
     if (usage.output.find("1 to update") == std::string::npos)
         fail("the hidden change was not reported:\n" + usage.output.substr(0, 2000));
     return usage;
 }
 
-void forget_caches(const Site& site) {
-    bench::median_of(1, site.command({"store", "trim", "--all"}), 0);
-}
+void forget_caches(const Site& site) { bench::median_of(1, site.command({"store", "trim", "--all"}), 0); }
 
 std::string seconds(double value) { return fmt::format("{:.2f} s", value); }
 
 Row compare(std::string what, double ours, double floor, double limit) {
     const double ratio = ours / floor;
-    return {std::move(what), seconds(ours), seconds(floor), fmt::format("{:.2f}", ratio), fmt::format("<= {:.2f}", limit),
+    return {std::move(what),
+            seconds(ours),
+            seconds(floor),
+            fmt::format("{:.2f}", ratio),
+            fmt::format("<= {:.2f}", limit),
             ratio <= limit};
 }
 
@@ -136,7 +139,8 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
     const Usage yaml = bench::median_of(3, {build + "/bench/floor_yaml_load", dump}, 0);
     forget_caches(large);
     const Usage uncached = truthful_plan(large, 1);
-    rows.push_back(compare(fmt::format("plan, {} leaves, nothing cached : yaml-cpp Load", many), uncached.cpu_s, yaml.cpu_s, 1));
+    rows.push_back(compare(fmt::format("plan, {} leaves, nothing cached : yaml-cpp Load", many),
+                           uncached.cpu_s, yaml.cpu_s, 1));
 
     truthful_plan(large, 1);
     const Usage cached = truthful_plan(large, 3);
@@ -147,45 +151,57 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
     bench::run({"sh", "-c", fmt::format("cut -d' ' -f3 {} | cut -f1 >{}", names, ids)});
     const Usage read = bench::median_of(
         3, {"sh", "-c", fmt::format("git -C {} cat-file --batch <{} >/dev/null", large.repository, ids)}, 0);
-    rows.push_back(compare(fmt::format("plan, {} leaves, cached : git ls-tree + cat-file", many), cached.cpu_s,
-                           listed.cpu_s + read.cpu_s, 2.5));
-    rows.push_back({fmt::format("peak memory of that plan, largest process"), fmt::format("{} MiB", cached.peak_kib / 1024), "",
-                    "", "<= 400 MiB", cached.peak_kib / 1024 <= 400});
+    rows.push_back(compare(fmt::format("plan, {} leaves, cached : git ls-tree + cat-file", many),
+                           cached.cpu_s, listed.cpu_s + read.cpu_s, 2.5));
+    rows.push_back({fmt::format("peak memory of that plan, largest process"),
+                    fmt::format("{} MiB", cached.peak_kib / 1024), "", "", "<= 400 MiB",
+                    cached.peak_kib / 1024 <= 400});
     truthful_plan(small, 1);
     const Usage tenth = truthful_plan(small, 3);
-    rows.push_back(compare(fmt::format("plan, {} leaves : a ninth of that of {}", few, many), tenth.cpu_s, cached.cpu_s / 9, 1));
+    rows.push_back(compare(fmt::format("plan, {} leaves : a ninth of that of {}", few, many), tenth.cpu_s,
+                           cached.cpu_s / 9, 1));
 
     const Usage inside = truthful_plan(small, 5, {"HOLDFAST_ISOLATION=in-process"});
     const Usage worker = truthful_plan(small, 5);
-    rows.push_back(compare(fmt::format("plan, {} leaves: in a worker : in process", few), worker.cpu_s, inside.cpu_s, 1.15));
+    rows.push_back(compare(fmt::format("plan, {} leaves: in a worker : in process", few), worker.cpu_s,
+                           inside.cpu_s, 1.15));
 }
 
 void first_apply(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
     Site site{place / "files.git", place / "files.store", place / "files.root"};
     fs::create_directory(site.data);
-    bench::make_repository(site.repository, project("host", "host.holdfast.dev", fmt::format("{{root: {}}}", site.data)),
+    bench::make_repository(site.repository,
+                           project("host", "host.holdfast.dev", fmt::format("{{root: {}}}", site.data)),
                            count, bench::file_document);
     const std::string floor_folder = place / "floor.root";
     fs::create_directory(floor_folder);
-    const Usage floor = bench::median_of(1, {build + "/bench/floor_write_fsync", floor_folder, std::to_string(count)}, 0);
+    const Usage floor =
+        bench::median_of(1, {build + "/bench/floor_write_fsync", floor_folder, std::to_string(count)}, 0);
     const Usage ours = apply(site);
-    rows.push_back(compare(fmt::format("first apply, {} files : C program, CPU", count), ours.cpu_s, floor.cpu_s, 4));
-    rows.push_back(compare(fmt::format("first apply, {} files : C program, wall", count), ours.wall_s, floor.wall_s, 4));
+    rows.push_back(
+        compare(fmt::format("first apply, {} files : C program, CPU", count), ours.cpu_s, floor.cpu_s, 4));
+    rows.push_back(
+        compare(fmt::format("first apply, {} files : C program, wall", count), ours.wall_s, floor.wall_s, 4));
     // The truth of an apply: every file is there, with its content.
     std::size_t right = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        std::ifstream a(fmt::format("{}/f{:06}.conf", site.data, i)), b(fmt::format("{}/f{:06}.conf", floor_folder, i));
-        right += std::string(std::istreambuf_iterator<char>(a), {}) == std::string(std::istreambuf_iterator<char>(b), {});
+        std::ifstream a(fmt::format("{}/f{:06}.conf", site.data, i)),
+            b(fmt::format("{}/f{:06}.conf", floor_folder, i));
+        right += std::string(std::istreambuf_iterator<char>(a), {}) ==
+                 std::string(std::istreambuf_iterator<char>(b), {});
     }
     if (right != count) fail(fmt::format("only {} of {} files are as declared", right, count));
 }
 
 void chain(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
-    const Site apart = make_objects(place, "apart", count, false), linked = make_objects(place, "linked", count, true);
+    const Site apart = make_objects(place, "apart", count, false),
+               linked = make_objects(place, "linked", count, true);
     const Usage a = bench::median_of(1, apart.command({"apply", "--yes"}), 0);
     const Usage b = bench::median_of(1, linked.command({"apply", "--yes"}), 0);
-    rows.push_back(compare(fmt::format("apply, a chain of {} : as many apart, CPU", count), b.cpu_s, a.cpu_s, 2));
-    rows.push_back(compare(fmt::format("apply, a chain of {} : as many apart, wall", count), b.wall_s, a.wall_s, 2));
+    rows.push_back(
+        compare(fmt::format("apply, a chain of {} : as many apart, CPU", count), b.cpu_s, a.cpu_s, 2));
+    rows.push_back(
+        compare(fmt::format("apply, a chain of {} : as many apart, wall", count), b.wall_s, a.wall_s, 2));
     hide_a_change(apart.data, needle_of(count / 2));
     hide_a_change(linked.data, needle_of(count / 2));
     const Usage c = truthful_plan(apart, 5), d = truthful_plan(linked, 5);
@@ -197,7 +213,8 @@ void startup(std::vector<Row>& rows) {
     for (int i = 0; i < 21; ++i) walls.push_back(bench::run({holdfast, "version"}).wall_s * 1000);
     std::sort(walls.begin(), walls.end());
     const double median = walls[walls.size() / 2];
-    rows.push_back({"holdfast version, wall", fmt::format("{:.1f} ms", median), "", "", "<= 15 ms", median <= 15});
+    rows.push_back(
+        {"holdfast version, wall", fmt::format("{:.1f} ms", median), "", "", "<= 15 ms", median <= 15});
 }
 
 void print(const std::vector<Row>& rows) {
@@ -205,11 +222,11 @@ void print(const std::vector<Row>& rows) {
     for (const Row& row : rows) width = std::max(width, row.what.size());
     fmt::print("{:<{}}  {:>9}  {:>9}  {:>6}  {:>10}\n", "case", width, "ours", "floor", "ratio", "wanted");
     for (const Row& row : rows)
-        fmt::print("{:<{}}  {:>9}  {:>9}  {:>6}  {:>10}{}\n", row.what, width, row.ours, row.floor, row.ratio, row.limit,
-                   row.holds ? "" : "  MISSED");
+        fmt::print("{:<{}}  {:>9}  {:>9}  {:>6}  {:>10}{}\n", row.what, width, row.ours, row.floor, row.ratio,
+                   row.limit, row.holds ? "" : "  MISSED");
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
     const std::size_t leaves = argc > 1 ? static_cast<std::size_t>(std::atol(argv[1])) : 100'000;

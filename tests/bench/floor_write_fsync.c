@@ -14,9 +14,10 @@ int main(int argc, char** argv) {
     const int count = atoi(argv[2]);
     for (int i = 0; i < count; ++i) {
         char content[256], temporary[64], name[64];
-        const int size = snprintf(content, sizeof content,
-                                  "# file %d\nlisten = 127.0.0.1:%d\nworkers = 4\nlog = /var/log/service-%d.log\n", i,
-                                  1024 + i % 60000, i);
+        const int size =
+            snprintf(content, sizeof content,
+                     "# file %d\nlisten = 127.0.0.1:%d\nworkers = 4\nlog = /var/log/service-%d.log\n", i,
+                     1024 + i % 60000, i);
         snprintf(temporary, sizeof temporary, ".f%06d.tmp", i);
         snprintf(name, sizeof name, "f%06d.conf", i);
         const int file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

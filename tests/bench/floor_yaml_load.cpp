@@ -16,8 +16,10 @@ int main(int, char** argv) {
         document.clear();
     };
     while (std::getline(file, line)) {
-        if (line == "---") load();
-        else document += line + '\n';
+        if (line == "---")
+            load();
+        else
+            document += line + '\n';
     }
     load();
     std::cout << nodes << "\n";

@@ -16,7 +16,9 @@ namespace bench {
 
 namespace {
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; }
+double seconds(const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
 
 [[noreturn]] void become(const std::vector<std::string>& command, const std::vector<std::string>& environment,
                          const std::string& input_file, int output) {
@@ -32,7 +34,7 @@ double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + 
     ::_exit(127);
 }
 
-}  // namespace
+} // namespace
 
 Usage run(const std::vector<std::string>& command, const std::vector<std::string>& environment,
           const std::string& input_file) {
@@ -64,12 +66,12 @@ Usage median_of(int times, const std::vector<std::string>& command, int expected
     for (int i = 0; i < times; ++i) {
         runs.push_back(run(command, environment, input_file));
         if (runs.back().exit_code == expected) continue;
-        fmt::print(stderr, "bench: {} exited with {}, not {}:\n{}\n", command.front(), runs.back().exit_code, expected,
-                   runs.back().output.substr(0, 4000));
+        fmt::print(stderr, "bench: {} exited with {}, not {}:\n{}\n", command.front(), runs.back().exit_code,
+                   expected, runs.back().output.substr(0, 4000));
         std::exit(1);
     }
     std::sort(runs.begin(), runs.end(), [](const Usage& a, const Usage& b) { return a.cpu_s < b.cpu_s; });
     return runs[runs.size() / 2];
 }
 
-}  // namespace bench
+} // namespace bench

@@ -7,11 +7,11 @@
 namespace bench {
 
 struct Usage {
-    double cpu_s = 0;       // user and system, of the process and everything it waited for
+    double cpu_s = 0; // user and system, of the process and everything it waited for
     double wall_s = 0;
-    long peak_kib = 0;      // largest single process
+    long peak_kib = 0; // largest single process
     int exit_code = -1;
-    std::string output;     // standard output and error, the first MiB
+    std::string output; // standard output and error, the first MiB
 };
 
 // `environment` is added to ours ("NAME=value").
@@ -22,4 +22,4 @@ Usage run(const std::vector<std::string>& command, const std::vector<std::string
 Usage median_of(int times, const std::vector<std::string>& command, int expected,
                 const std::vector<std::string>& environment = {}, const std::string& input_file = {});
 
-}  // namespace bench
+} // namespace bench

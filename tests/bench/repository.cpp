@@ -21,14 +21,15 @@ void must(int status, const std::string& what) {
     std::exit(1);
 }
 
-}  // namespace
+} // namespace
 
 void make_repository(const std::string& path, const std::string& project, std::size_t documents,
                      const std::function<std::string(std::size_t)>& document) {
     must(std::system(fmt::format("rm -rf '{0}' && git init -q -b main '{0}'", path).c_str()), "git init");
     FILE* git = ::popen(fmt::format("git -C '{}' fast-import --quiet", path).c_str(), "w");
     if (!git) std::exit(1);
-    fmt::print(git, "commit refs/heads/main\ncommitter Bench <bench@example.org> 1700000000 +0000\ndata 5\nbench\n");
+    fmt::print(
+        git, "commit refs/heads/main\ncommitter Bench <bench@example.org> 1700000000 +0000\ndata 5\nbench\n");
     blob(git, "holdfast.yaml", project);
     for (std::size_t i = 0; i < documents; ++i)
         blob(git, fmt::format("stack/d{:03}/o{:06}.yaml", i / 1000, i), document(i));
@@ -38,12 +39,16 @@ void make_repository(const std::string& path, const std::string& project, std::s
 std::string object_document(std::size_t i, bool depends_on_previous) {
     const std::string annotations =
         depends_on_previous && i > 0
-            ? fmt::format("  annotations:\n    holdfast.dev/depends-on: memory.holdfast.dev/Object/object-{:06}\n", i - 1)
+            ? fmt::format(
+                  "  annotations:\n    holdfast.dev/depends-on: memory.holdfast.dev/Object/object-{:06}\n",
+                  i - 1)
             : "";
     return fmt::format(
-        "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Object\nmetadata:\n  name: object-{0:06}\n{1}  labels:\n"
+        "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Object\nmetadata:\n  name: object-{0:06}\n{1}  "
+        "labels:\n"
         "    team: platform-{2}\n    tier: \"{3}\"\nspec:\n"
-        "  description: \"An object that stands for something real, number {0}, with a line of text about it\"\n"
+        "  description: \"An object that stands for something real, number {0}, with a line of text about "
+        "it\"\n"
         "  address: 192.0.2.{4}\n  port: {5}\n  enabled: true\n  size: {6}\n  owner: team-{7}@example.org\n"
         "  path: /srv/data/objects/{8:03}/{0:06}/content.bin\n"
         "  comment: \"The quick brown fox jumps over the lazy dog while the engine reconciles {0} of them, "
@@ -59,4 +64,4 @@ std::string file_document(std::size_t i) {
         i, 1024 + i % 60000);
 }
 
-}  // namespace bench
+} // namespace bench

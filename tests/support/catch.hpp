@@ -8,6 +8,8 @@ using Catch::Matchers::StartsWith;
 #else
 #include <catch2/catch.hpp>
 // Version 3 calls it ContainsSubstring; "Contains" is about ranges there.
-inline Catch::Matchers::StdString::ContainsMatcher ContainsSubstring(const std::string& text) { return Catch::Contains(text); }
+inline Catch::Matchers::StdString::ContainsMatcher ContainsSubstring(const std::string& text) {
+    return Catch::Contains(text);
+}
 using Catch::StartsWith;
 #endif

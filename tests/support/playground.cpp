@@ -28,7 +28,7 @@ void write_all(const fs::path& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
 }
 
-}  // namespace
+} // namespace
 
 Playground::Playground() {
     std::string pattern = (fs::temp_directory_path() / "holdfast-test-XXXXXX").string();
@@ -65,7 +65,9 @@ void Playground::set_environment(const std::string& name, const std::string& val
     environment_.push_back(name + "=" + value);
 }
 
-void Playground::write(const std::string& path, const std::string& text) { write_all(repository() / path, text); }
+void Playground::write(const std::string& path, const std::string& text) {
+    write_all(repository() / path, text);
+}
 void Playground::remove(const std::string& path) { fs::remove_all(repository() / path); }
 
 std::string Playground::commit(const std::string& message) {
@@ -86,7 +88,8 @@ std::string Playground::git(const std::vector<std::string>& arguments) {
 
 Ran Playground::holdfast(const std::vector<std::string>& arguments) { return holdfast_under({}, arguments); }
 
-Ran Playground::holdfast_under(const std::vector<std::string>& wrapper, const std::vector<std::string>& arguments) {
+Ran Playground::holdfast_under(const std::vector<std::string>& wrapper,
+                               const std::vector<std::string>& arguments) {
     std::vector<std::string> command = wrapper;
     for (const std::string& word : {std::string(HOLDFAST_BINARY_DIR) + "/bin/holdfast", std::string("-C"),
                                     repository().string(), std::string("--store"), store().string()})
@@ -115,34 +118,39 @@ Ran Playground::run(const std::vector<std::string>& command) {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_all(out), read_all(err)};
 }
 
-std::string Playground::file_document(const std::string& name, const std::string& path, const std::string& content,
-                                      const std::string& annotations) {
-    std::string text = "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata:\n  name: " + name + "\n";
+std::string Playground::file_document(const std::string& name, const std::string& path,
+                                      const std::string& content, const std::string& annotations) {
+    std::string text =
+        "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata:\n  name: " + name + "\n";
     if (!annotations.empty()) text += "  annotations: {" + annotations + "}\n";
     return text + "spec:\n  path: " + path + "\n  mode: \"0644\"\n  content: \"" + content + "\"\n";
 }
 
 void Playground::use_host_plugin() {
-    write("holdfast.yaml",
-          "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
-          "spec: {plugin: host, config: {root: " + target().string() + "}}\n---\n"
-          "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
-          "spec: {path: web, providers: {host.holdfast.dev: files}}\n");
+    write("holdfast.yaml", "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
+                           "spec: {plugin: host, config: {root: " +
+                               target().string() +
+                               "}}\n---\n"
+                               "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
+                               "spec: {path: web, providers: {host.holdfast.dev: files}}\n");
 }
 
 void Playground::use_memory_plugin(const std::string& more_config) {
-    write("holdfast.yaml",
-          "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
-          "spec: {plugin: memory, config: {file: " + (target() / "objects").string() + more_config + "}}\n---\n"
-          "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\n"
-          "spec: {path: app, providers: {memory.holdfast.dev: memory}}\n");
+    write("holdfast.yaml", "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
+                           "spec: {plugin: memory, config: {file: " +
+                               (target() / "objects").string() + more_config +
+                               "}}\n---\n"
+                               "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\n"
+                               "spec: {path: app, providers: {memory.holdfast.dev: memory}}\n");
 }
 
 std::string Playground::read_target(const std::string& path) const {
     return fs::exists(fs::symlink_status(target() / path)) ? read_all(target() / path) : "<none>";
 }
 
-void Playground::write_target(const std::string& path, const std::string& text) { write_all(target() / path, text); }
+void Playground::write_target(const std::string& path, const std::string& text) {
+    write_all(target() / path, text);
+}
 
 std::vector<std::string> Playground::target_files() const {
     std::vector<std::string> files;
@@ -152,4 +160,4 @@ std::vector<std::string> Playground::target_files() const {
     return files;
 }
 
-}  // namespace test
+} // namespace test

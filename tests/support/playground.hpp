@@ -1,6 +1,6 @@
 #pragma once
-// A Git repository with a holdfast.yaml, a store and a target in one temporary folder, driven through the real
-// programs, as a person would from a shell.
+// A Git repository with a holdfast.yaml, a store and a target in one temporary folder, driven through the
+// real programs, as a person would from a shell.
 
 #include <filesystem>
 #include <string>
@@ -9,7 +9,7 @@
 namespace test {
 
 struct Ran {
-    int exit_code = -1;  // 128 + n after signal n
+    int exit_code = -1; // 128 + n after signal n
     std::string out, err;
 };
 
@@ -39,16 +39,16 @@ public:
     void set_environment(const std::string& name, const std::string& value);
 
     // A File document for the host plugin.
-    static std::string file_document(const std::string& name, const std::string& path, const std::string& content,
-                                     const std::string& annotations = {});
+    static std::string file_document(const std::string& name, const std::string& path,
+                                     const std::string& content, const std::string& annotations = {});
     // holdfast.yaml with provider "files" (plugin host, root: target) and stack "web" (path web).
     void use_host_plugin();
     // holdfast.yaml with provider "memory" (its objects in the target folder) and stack "app" (path app).
     void use_memory_plugin(const std::string& more_config = {});
 
-    std::string read_target(const std::string& path) const;  // "<none>" where there is no such file
+    std::string read_target(const std::string& path) const; // "<none>" where there is no such file
     void write_target(const std::string& path, const std::string& text);
-    std::vector<std::string> target_files() const;           // sorted, relative
+    std::vector<std::string> target_files() const; // sorted, relative
 
 private:
     Ran run(const std::vector<std::string>& command);
@@ -57,4 +57,4 @@ private:
     std::vector<std::string> environment_;
 };
 
-}  // namespace test
+} // namespace test

@@ -48,34 +48,34 @@ typedef struct holdfast_bytes {
 
 /* How a call ended. What happened to its items is in their results. */
 typedef enum holdfast_status {
-    HOLDFAST_OK = 0,          /* every item has its result */
-    HOLDFAST_FAILED = 1,      /* a result for HOLDFAST_CALL says why; items without one were not touched */
-    HOLDFAST_CANCELLED = 2,   /* stopped because `cancelled` or the deadline said so */
-    HOLDFAST_UNSUPPORTED = 3  /* this plugin has no such call */
+    HOLDFAST_OK = 0,         /* every item has its result */
+    HOLDFAST_FAILED = 1,     /* a result for HOLDFAST_CALL says why; items without one were not touched */
+    HOLDFAST_CANCELLED = 2,  /* stopped because `cancelled` or the deadline said so */
+    HOLDFAST_UNSUPPORTED = 3 /* this plugin has no such call */
 } holdfast_status;
 
 /* What became of one item. */
 typedef enum holdfast_outcome {
-    HOLDFAST_DONE = 0,         /* apply: written. Other calls: `document` is the answer */
-    HOLDFAST_UNCHANGED = 1,    /* apply: it was so already, nothing was written */
-    HOLDFAST_ITEM_FAILED = 2,  /* not done; the target is as it was. `diagnostics` say why */
-    HOLDFAST_PARTIAL = 3,      /* apply: some of it was written; `document` is what stands now */
-    HOLDFAST_UNKNOWN = 4,      /* apply: sent, but no answer came; the engine re-observes */
-    HOLDFAST_SKIPPED = 5,      /* not tried, because another item of an atomic scope failed */
-    HOLDFAST_ABSENT = 6,       /* observe: the target was read and holds no such object */
-    HOLDFAST_NOT_YET = 7,      /* canonicalize: cannot be known before something else is applied */
-    HOLDFAST_MUST_REPLACE = 8  /* canonicalize: cannot be changed in place; `detail.paths` say what */
+    HOLDFAST_DONE = 0,        /* apply: written. Other calls: `document` is the answer */
+    HOLDFAST_UNCHANGED = 1,   /* apply: it was so already, nothing was written */
+    HOLDFAST_ITEM_FAILED = 2, /* not done; the target is as it was. `diagnostics` say why */
+    HOLDFAST_PARTIAL = 3,     /* apply: some of it was written; `document` is what stands now */
+    HOLDFAST_UNKNOWN = 4,     /* apply: sent, but no answer came; the engine re-observes */
+    HOLDFAST_SKIPPED = 5,     /* not tried, because another item of an atomic scope failed */
+    HOLDFAST_ABSENT = 6,      /* observe: the target was read and holds no such object */
+    HOLDFAST_NOT_YET = 7,     /* canonicalize: cannot be known before something else is applied */
+    HOLDFAST_MUST_REPLACE = 8 /* canonicalize: cannot be changed in place; `detail.paths` say what */
 } holdfast_outcome;
 
 typedef enum holdfast_action {
-    HOLDFAST_NONE = 0,    /* every call but apply */
-    HOLDFAST_CREATE = 1,  /* no such object was observed */
-    HOLDFAST_UPDATE = 2,  /* `observed` is to become `declared` */
-    HOLDFAST_DELETE = 3,  /* `declared` is empty; harmless where the object is gone already */
-    HOLDFAST_REFRESH = 4  /* nothing but `refresh` differs: act on it (restart, reload) */
+    HOLDFAST_NONE = 0,   /* every call but apply */
+    HOLDFAST_CREATE = 1, /* no such object was observed */
+    HOLDFAST_UPDATE = 2, /* `observed` is to become `declared` */
+    HOLDFAST_DELETE = 3, /* `declared` is empty; harmless where the object is gone already */
+    HOLDFAST_REFRESH = 4 /* nothing but `refresh` differs: act on it (restart, reload) */
 } holdfast_action;
 
-#define HOLDFAST_CALL UINT32_MAX       /* result.item: about the call as a whole */
+#define HOLDFAST_CALL UINT32_MAX        /* result.item: about the call as a whole */
 #define HOLDFAST_SCOPE (UINT32_MAX - 1) /* result.item: about the call's scope (its `version`) */
 
 /* One leaf in a request. Fields that a call does not use are empty. */
@@ -120,15 +120,15 @@ struct holdfast_host;
 /* Everything a plugin is told of one call. Valid until the function returns. */
 typedef struct holdfast_call {
     uint32_t size;
-    uint32_t item_size;           /* bytes from one item to the next: items may have grown */
+    uint32_t item_size; /* bytes from one item to the next: items may have grown */
     const struct holdfast_host* host;
     holdfast_bytes scope;         /* name of the scope; empty where a provider has only one */
     holdfast_bytes scope_version; /* apply: what observe returned for HOLDFAST_SCOPE */
     holdfast_bytes options;       /* JSON object, as the call says */
     const holdfast_item* items;   /* use holdfast_item_at() */
     size_t item_count;
-    int64_t deadline_ns;          /* CLOCK_MONOTONIC; 0: none */
-    void* context;                /* the host's own */
+    int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+    void* context;       /* the host's own */
     /* [any] True once the caller wants the call to end. Cheap. */
     int (*cancelled)(const struct holdfast_call* call);
     /* [instance] Hands over one result. False: stop, nobody listens any more. */
@@ -161,9 +161,9 @@ typedef struct holdfast_host {
 /* The exported table. */
 typedef struct holdfast_plugin {
     uint32_t size;
-    uint32_t minor;          /* HOLDFAST_ABI_MINOR that it was built with */
-    const char* name;        /* "host" */
-    const char* version;     /* semantic version */
+    uint32_t minor;      /* HOLDFAST_ABI_MINOR that it was built with */
+    const char* name;    /* "host" */
+    const char* version; /* semantic version */
 
     /* [main] One result for HOLDFAST_CALL whose document is the description: docs/providers.md,
      * "describe". No I/O. */
@@ -235,7 +235,7 @@ typedef enum holdfast_hint_reach {
 } holdfast_hint_reach;
 typedef struct holdfast_hint {
     uint32_t size;
-    uint32_t reach;          /* holdfast_hint_reach */
+    uint32_t reach; /* holdfast_hint_reach */
     holdfast_bytes scope;
     holdfast_bytes kind;     /* with HOLDFAST_HINT_ITEM */
     holdfast_bytes identity; /* with HOLDFAST_HINT_ITEM */

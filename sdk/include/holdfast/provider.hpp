@@ -631,7 +631,7 @@ private:
 
 inline void append_quoted(std::string& out, std::string_view text) {
     out += '"';
-    std::size_t plain_from = 0;  // runs that need no change are copied at once
+    std::size_t plain_from = 0; // runs that need no change are copied at once
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t length = detail::utf8_sequence(text.substr(at));
         const char c = text[at];
@@ -640,8 +640,10 @@ inline void append_quoted(std::string& out, std::string_view text) {
             continue;
         }
         out.append(text.data() + plain_from, at - plain_from);
-        if (length == 0) out += "\xEF\xBF\xBD";
-        else detail::append_escaped(out, c);
+        if (length == 0)
+            out += "\xEF\xBF\xBD";
+        else
+            detail::append_escaped(out, c);
         plain_from = ++at;
     }
     out.append(text.data() + plain_from, text.size() - plain_from);

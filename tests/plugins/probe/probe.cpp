@@ -20,7 +20,8 @@ public:
     static std::string describe() {
         return R"({"name":"probe","version":"0.1.0","groups":["probe.holdfast.dev"],"maxItems":1000,
                    "extensions":["holdfast.watch/1"],
-                   "kinds":[{"apiVersion":"probe.holdfast.dev/v1","kind":"Question","identity":["/metadata/name"]}]})";
+                   "kinds":[{"apiVersion":"probe.holdfast.dev/v1","kind":"Question",
+                             "identity":["/metadata/name"]}]})";
     }
 
     Probe(const Call& call, std::string_view config)

@@ -9,10 +9,9 @@ TEST_CASE("a diagnostic shows its place, the line and what to do") {
                  .hint = "did you mean \"ttl\"?",
                  .span = {"dns/prod.yaml", {14, 5}, 3},
                  .excerpt = "    tll: 300"};
-    CHECK(render(d) ==
-          "dns/prod.yaml:14:5: error: unknown key \"tll\" in RecordSet [manifest.unknown-key]\n"
-          "    14 |     tll: 300\n"
-          "       |     ^^^ did you mean \"ttl\"?\n");
+    CHECK(render(d) == "dns/prod.yaml:14:5: error: unknown key \"tll\" in RecordSet [manifest.unknown-key]\n"
+                       "    14 |     tll: 300\n"
+                       "       |     ^^^ did you mean \"ttl\"?\n");
 }
 
 TEST_CASE("the caret stands under its column behind tabs and wide letters") {
@@ -21,9 +20,14 @@ TEST_CASE("the caret stands under its column behind tabs and wide letters") {
 }
 
 TEST_CASE("a diagnostic without a place names its subject, and its context comes last") {
-    Diagnostic d{.severity = Severity::warning, .code = "provider.slow", .message = "no answer yet", .hint = "wait",
-                 .subject = "web:File/motd", .context = {"applying scope \"\" of files"}};
-    CHECK(render(d) == "web:File/motd: warning: no answer yet [provider.slow]\n    wait\n    while applying scope \"\" of files\n");
+    Diagnostic d{.severity = Severity::warning,
+                 .code = "provider.slow",
+                 .message = "no answer yet",
+                 .hint = "wait",
+                 .subject = "web:File/motd",
+                 .context = {"applying scope \"\" of files"}};
+    CHECK(render(d) == "web:File/motd: warning: no answer yet [provider.slow]\n    wait\n    while applying "
+                       "scope \"\" of files\n");
 }
 
 TEST_CASE("problems are shown in the order of their places") {

@@ -4,8 +4,9 @@
 using namespace holdfast;
 
 TEST_CASE("ids and addresses read and print") {
-    auto text = GENERATE(as<std::string>{}, "host.holdfast.dev/File/motd", "Namespace/shop", "apps/Deployment/shop/web",
-                         "dns.holdfast.dev/Zone/example-org#www/A", "rbac.authorization.k8s.io/ClusterRole/system:node");
+    auto text = GENERATE(as<std::string>{}, "host.holdfast.dev/File/motd", "Namespace/shop",
+                         "apps/Deployment/shop/web", "dns.holdfast.dev/Zone/example-org#www/A",
+                         "rbac.authorization.k8s.io/ClusterRole/system:node");
     Result<ResourceId> id = parse_id(text);
     REQUIRE(id.ok());
     CHECK(to_string(*id) == text);
@@ -18,7 +19,8 @@ TEST_CASE("ids and addresses read and print") {
 }
 
 TEST_CASE("what is no id is refused with the form of one") {
-    auto text = GENERATE(as<std::string>{}, "", "motd", "File", "file/motd", "a/b/File/motd", "File/a/b/c", "File//x");
+    auto text = GENERATE(as<std::string>{}, "", "motd", "File", "file/motd", "a/b/File/motd", "File/a/b/c",
+                         "File//x");
     CAPTURE(text);
     Result<ResourceId> id = parse_id(text);
     REQUIRE_FALSE(id.ok());

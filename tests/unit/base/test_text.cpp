@@ -38,7 +38,8 @@ TEST_CASE("a typo is recognised, another word is not") {
 
 TEST_CASE("invalid UTF-8 is found where it begins") {
     CHECK(is_utf8("grüße 漢字 😀"));
-    auto text = GENERATE(as<std::string>{}, "ab\xff", "ab\xc0\x80", "ab\xed\xa0\x80", "ab\xe2\x82", "ab\xf5\x80\x80\x80");
+    auto text = GENERATE(as<std::string>{}, "ab\xff", "ab\xc0\x80", "ab\xed\xa0\x80", "ab\xe2\x82",
+                         "ab\xf5\x80\x80\x80");
     CHECK(find_invalid_utf8(text) == 2U);
 }
 

@@ -306,7 +306,8 @@ TEST_CASE("a schema is shown as a table of its fields") {
     file.schema = *parse_json(
         R"({"description":"A file on the host.","type":"object","properties":{"spec":{"type":"object",
         "required":["path"],"properties":{"path":{"type":"string","description":"Where it lies."},
-        "mode":{"type":"string","default":"0644"},"content":{"type":"string"},"tags":{"type":"array","items":{"type":"string"}},
+        "mode":{"type":"string","default":"0644"},"content":{"type":"string"},
+        "tags":{"type":"array","items":{"type":"string"}},
         "kind":{"enum":["a","b"]}}}}})");
     engine.description.kinds = {file};
     engine.description.plugin = "host";

@@ -11,12 +11,14 @@ namespace {
 constexpr std::string_view host_description = R"json({
   "name": "host", "version": "1.0", "groups": ["host.holdfast.dev"],
   "kinds": [
-    {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "File", "identity": ["/spec/path"], "files": ["/spec/source"],
+    {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "File", "identity": ["/spec/path"],
+     "files": ["/spec/source"],
      "schema": {"type": "object", "required": ["spec"], "properties": {"spec": {
        "type": "object", "required": ["path"], "additionalProperties": false,
        "properties": {"path": {"type": "string"}, "mode": {"type": "string"}, "content": {"type": "string"},
                       "source": {"type": "string"}, "size": {"type": "integer"}}}}}},
-    {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Record", "identity": ["/spec/zone", "/spec/name"], "scope": ["/spec/zone"]},
+    {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Record", "identity": ["/spec/zone", "/spec/name"],
+     "scope": ["/spec/zone"]},
     {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Zone", "compiles": true},
     {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Made", "document": false, "identity": ["/x"]}
   ]})json";

@@ -157,10 +157,11 @@ TEST_CASE("a plugin that answers wrongly costs a diagnostic, in both hosts") {
 }
 
 TEST_CASE("a plugin whose process dies costs its worker and the items not answered yet") {
-    const auto [word, how] = GENERATE(table<std::string, std::string>({{"\"segv\"", "SIGSEGV"},
-                                                                       {"\"abrt\"", "SIGABRT"},
-                                                                       {"\"exit\"", "ended itself with status"},
-                                                                       {"\"_exit\"", "status 7"}}));
+    const auto [word, how] =
+        GENERATE(table<std::string, std::string>({{"\"segv\"", "SIGSEGV"},
+                                                  {"\"abrt\"", "SIGABRT"},
+                                                  {"\"exit\"", "ended itself with status"},
+                                                  {"\"_exit\"", "status 7"}}));
     const auto [method, outcome] = GENERATE(
         table<Method, Outcome>({{Method::apply, Outcome::unknown}, {Method::observe, Outcome::failed}}));
     LogLines log;

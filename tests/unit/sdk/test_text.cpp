@@ -51,7 +51,8 @@ TEST_CASE("diagnostics are written with the members that they have") {
     busy.hint = "wait";
     CHECK(nlohmann::json::parse(to_json({conflict, busy})) == nlohmann::json::parse(R"([
         {"severity":"error","code":"x.conflict","message":"somebody \"else\" wrote","retry":"conflict"},
-        {"severity":"warning","code":"x.busy","hint":"wait","pointer":"/spec/a","retry":"after","retryAfterMs":500}])"));
+        {"severity":"warning","code":"x.busy","hint":"wait","pointer":"/spec/a",
+         "retry":"after","retryAfterMs":500}])"));
 }
 
 TEST_CASE("a header is found by its whole name only") {
