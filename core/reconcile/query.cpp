@@ -17,14 +17,16 @@ namespace holdfast {
 
 namespace {
 
-// How well `text` names an entry: 3 its address, 2 its id, 1 Kind/name, its file or a value of its
-// identity; 0 not at all.
+// How well `text` names an entry: 4 its address, 3 its id, 2 Kind/name, its file or a value of its identity,
+// 1 its bare name; 0 not at all.
 int rank_match(const LedgerEntry& entry, const std::string& text) {
-    if (to_string(entry.address) == text) return 3;
-    if (to_string(entry.address.id) == text) return 2;
+    if (to_string(entry.address) == text) return 4;
+    if (to_string(entry.address.id) == text) return 3;
     const std::string quoted = "\"" + text + "\"";
-    const bool is_identity = entry.object.identity == quoted || entry.object.identity.find(quoted) != std::string::npos;
-    return short_name(entry.address.id) == text || entry.file == text || is_identity ? 1 : 0;
+    const std::string& identity = entry.object.identity;
+    const bool is_identity = identity == quoted || identity.find(quoted) != std::string::npos;
+    if (short_name(entry.address.id) == text || entry.file == text || is_identity) return 2;
+    return entry.address.id.name == text ? 1 : 0;
 }
 
 }  // namespace
