@@ -15,8 +15,9 @@ namespace {
 void make_site(Playground& place) {
     place.use_host_plugin();
     place.write("web/motd.yaml", Playground::file_document("motd", "motd", "one"));
-    place.write("web/other.yaml", Playground::file_document("other", "other", "x",
-                                                            "holdfast.dev/depends-on: host.holdfast.dev/File/motd"));
+    place.write("web/other.yaml",
+                Playground::file_document("other", "other", "x",
+                                          "holdfast.dev/depends-on: host.holdfast.dev/File/motd"));
     place.commit("Say one");
     const Ran apply = place.holdfast({"apply", "--yes"});
     CAPTURE(apply.out, apply.err);
@@ -159,7 +160,8 @@ TEST_CASE("status says in words what is wrong and what to do") {
     const Ran status = place.holdfast({"status"});
     CAPTURE(status.out);
     CHECK(status.exit_code == 0);
-    CHECK_THAT(status.out, ContainsSubstring("1 stack needs attention") || ContainsSubstring("1 of 1 stack needs"));
+    CHECK_THAT(status.out,
+               ContainsSubstring("1 stack needs attention") || ContainsSubstring("1 of 1 stack needs"));
 }
 
 TEST_CASE("a forgotten leaf leaves its object alone") {
@@ -198,7 +200,8 @@ TEST_CASE("kinds and providers are described without their targets") {
     const Ran typo = place.holdfast({"schema", "Fiel"});
     CHECK(typo.exit_code == 1);
     CHECK_THAT(typo.err, ContainsSubstring("did you mean"));
-    CHECK_THAT(place.holdfast({"provider", "list"}).out, ContainsSubstring("files") && ContainsSubstring("host"));
+    CHECK_THAT(place.holdfast({"provider", "list"}).out,
+               ContainsSubstring("files") && ContainsSubstring("host"));
     CHECK_THAT(place.holdfast({"provider", "describe", "files"}).out, ContainsSubstring("host.holdfast.dev"));
     CHECK(place.holdfast({"provider", "describe", "nobody"}).exit_code == 1);
     CHECK(place.holdfast({"output"}).exit_code == 0);

@@ -80,8 +80,9 @@ int run_init(const InitOptions& options, Context& context) {
         if (!context.json()) context.print(fmt::format("wrote {}\n", file.path));
     }
     if (context.json())
-        context.print_json(Value::map(
-            {{"format", "holdfast.init/1"}, {"files", Value::list({files[0].path, files[1].path, files[2].path})}}));
+        context.print_json(
+            Value::map({{"format", "holdfast.init/1"},
+                        {"files", Value::list({files[0].path, files[1].path, files[2].path})}}));
     else
         context.print("\nNext: git add holdfast.yaml " + options.name +
                       " && git commit, then: holdfast plan\nBefore a commit: holdfast plan --working-tree\n");

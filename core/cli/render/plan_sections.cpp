@@ -147,8 +147,9 @@ std::string reasons_text(const Change& change) { return join(change.reasons, "; 
 
 std::string remark_text(const Diagnostic& problem, const Origin& origin) {
     const Span& span = problem.span;
-    const bool is_elsewhere = !span.file.empty() && (span.file != origin.file ||
-                                                     (span.position.is_known() && span.position.line != origin.line));
+    const bool is_elsewhere =
+        !span.file.empty() &&
+        (span.file != origin.file || (span.position.is_known() && span.position.line != origin.line));
     std::string text = is_elsewhere ? to_string(span) + ": " : std::string();
     text += problem.message;
     return problem.code.empty() ? text : fmt::format("{} [{}]", text, problem.code);
