@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "manifest/identity.hpp"
 
 namespace holdfast {
 
@@ -190,28 +191,34 @@ std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& produce
 }
 
 Resolution Pass::output(const Reference& reference) {
-    auto from_document = [&](std::string_view json, const KindInfo* kind) -> Resolution {
+    auto from_document = [&](std::string_view json, const std::vector<std::string>& sensitive) -> Resolution {
         Result<Value> document = parse_json(json);
         if (!document) return {.state = Resolution::State::not_yet};
         const Value* value = follow_path(*document, reference.path);
-        if (!value || value->find("$secret")) return {.state = Resolution::State::not_yet};
+        const std::string text = value ? to_json(*value) : "";
+        // What was recorded of a secret is its hash, and no plugin must see that.
+        if (!value || text.find("{\"$secret\":") != std::string::npos) return {.state = Resolution::State::not_yet};
         std::string pointer;
         for (const std::string& token : reference.path) pointer = append_pointer(pointer, token);
-        return {.value = *value, .sensitive = kind && any_covers(kind->sensitive, pointer)};
+        const bool holds_sensitive = std::any_of(sensitive.begin(), sensitive.end(), [&](const std::string& pattern) {
+            const std::vector<std::string> places = expand_pointer(*document, pattern);
+            return std::any_of(places.begin(), places.end(),
+                               [&](const std::string& place) { return place.starts_with(pointer + "/"); });
+        });
+        return {.value = *value,
+                .sensitive = any_covers(sensitive, pointer) || holds_sensitive || session_.masker().holds_secret(text)};
     };
     auto leaf = leaf_by_address_.find(reference.producer);
     if (leaf != leaf_by_address_.end()) {
         const Leaf& producer = declaration_->leaves()[leaf->second];
         if (leaf->second >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
         const Observed& observed = input_.observed_leaves[leaf->second];
-        const Description* description = declaration_->description(producer.provider);
-        const KindInfo* kind = description ? description->find(producer.api_version, producer.address.id.kind) : nullptr;
-        if (observed.presence == Presence::present) return from_document(observed.document, kind);
+        if (observed.presence == Presence::present) return from_document(observed.document, producer.sensitive);
         if (observed.presence != Presence::failed) return {.state = Resolution::State::not_yet};
     }
     // A producer of another stack, or one that cannot be read now: what was recorded holds.
     if (std::optional<LedgerEntry> entry = session_.store().entry(reference.producer))
-        return from_document(entry->observed, nullptr);
+        return from_document(entry->observed, {});
     if (leaf != leaf_by_address_.end() || (reference.producer.stack != stack().name &&
                                            session_.project().stack(reference.producer.stack)))
         return {.state = Resolution::State::not_yet};

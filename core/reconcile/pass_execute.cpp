@@ -244,8 +244,14 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     const OutputResolver outputs = [this](const Reference& reference) { return output(reference); };
     std::vector<std::size_t> leaves;
     for (std::size_t i : ready_leaves()) {
-        if (!declaration_->leaves()[i].producers.empty() && !declaration_->redeclare(i, outputs)) continue;
+        const std::size_t known = declaration_->leaves().size();
+        if (declaration_->leaves()[i].producers.empty()) declaration_->relink(i);
+        else if (!declaration_->redeclare(i, outputs)) continue;
         leaves.push_back(i);
+        for (std::size_t added = known; added < declaration_->leaves().size(); ++added) {
+            leaf_by_address_.emplace(declaration_->leaves()[added].address, added);
+            leaves.push_back(added);
+        }
     }
     for (std::size_t i : leaves) held_.erase(i);
     if (leaves.empty()) return std::nullopt;
