@@ -142,8 +142,6 @@ bool LeafDecision::only_observes() {
 
 void LeafDecision::wait() {
     change_.waits = leaf_.waits;
-    for (const Wait& wait : leaf_.waits)
-        change_.reasons.push_back(fmt::format("waits for {} ({})", to_string(wait.producer), wait.path));
     keep_as(Action::wait);
 }
 

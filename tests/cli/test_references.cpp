@@ -147,7 +147,7 @@ TEST_CASE("a consumer of a failed producer is left undone, and the next apply fi
     MemoryWorld world("failItems: ['\"a\"']");
     world.object("a", "value: x");
     world.object("b", "value: " + output("a", "value"));
-    world.object("other", "value: y");
+    world.object("other", "value: other");
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     CHECK(ran.exit_code == 1);
@@ -245,7 +245,7 @@ TEST_CASE("replaces that changed outputs cause are under the blast limits, howev
         world.object("o" + std::to_string(i), "size: " + output("o" + std::to_string(i - 1), "generation"));
     world.applied();
     world.writes();
-    world.object("o0", "value: y");
+    world.object("o0", "value: other");
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     std::size_t deleted = 0;
@@ -259,7 +259,7 @@ TEST_CASE("--replace names a document that waits for an output in the same apply
     world.object("b", "value: " + output("a", "value"));
     world.applied();
     world.writes();
-    world.object("a", "value: y");
+    world.object("a", "value: other");
     const Ran ran = world.apply({"--replace", "memory.holdfast.dev/Object/b"});
     CAPTURE(ran.out, ran.err);
     CHECK(ran.exit_code == 0);
