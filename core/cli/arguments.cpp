@@ -167,10 +167,10 @@ CommandOptions options_of(std::string_view command, const Given& given) {
     if (command == "graph") return GraphOptions{stacks(), given.flag("dot")};
     if (command == "schema") return SchemaOptions{given.text("KIND")};
     if (command == "provider") return ProviderOptions{given.text("ACTION"), given.text("NAME")};
-    if (command == "store") return StoreCommandOptions{given.text("ACTION"), given.text("FILE")};
+    if (command == "store") return StoreCommandOptions{given.text("ACTION"), given.text("FILE"), all};
     if (command == "completion") return CompletionOptions{given.text("SHELL")};
     if (command == "version") return VersionOptions{};
-    return HelpOptions{given.text("COMMAND")};
+    return HelpOptions{given.text("COMMAND"), given.flag("man")};
 }
 
 std::optional<Diagnostic> check_combinations(std::string_view command, const Given& given) {
@@ -186,6 +186,8 @@ std::optional<Diagnostic> check_combinations(std::string_view command, const Giv
             if (!given.list(other).empty())
                 return conflict("plan", other, "a saved plan is applied as it is");
     }
+    if (command == "store" && given.flag("all") && given.text("ACTION") != "trim")
+        return failure("cli.conflicting-options", "--all goes with `store trim` only", "see: holdfast help store");
     const std::string limit = given.text("limit");
     if (limit.find_first_not_of("0123456789") != std::string::npos || limit.size() > 9 || limit == "0")
         return failure("cli.bad-value", fmt::format("--limit cannot be \"{}\"", limit),

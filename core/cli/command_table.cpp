@@ -295,20 +295,26 @@ CommandSpec provider_command() {
 
 CommandSpec store_command() {
     return {.name = "store",
-            .summary = "Check, export or import the store",
+            .summary = "Check, export, import or trim the store",
             .description = "`check` looks for damage and for steps that never ended; `export` writes "
                            "everything but the cache\n"
-                           "as JSON lines; `import` reads that into an empty store.",
+                           "as JSON lines; `import` reads that into an empty store; `trim` drops cached "
+                           "documents that no pass\n"
+                           "has used for 30 days. None of them touches a target.",
             .arguments = {{.name = "ACTION",
-                           .help = "check, export or import",
+                           .help = "check, export, import or trim",
                            .completes = Completes::choices,
-                           .choices = {"check", "export", "import"}},
+                           .choices = {"check", "export", "import", "trim"}},
                           {.name = "FILE",
                            .help = "File to write or read (default: standard output or input)",
                            .required = false,
                            .completes = Completes::file}},
-            .options = {},
-            .examples = {{"holdfast store check", ""}, {"holdfast store export backup.jsonl", "a backup"}}};
+            .options = {{.name = "all",
+                         .help = "trim: drop the whole cache and what is remembered of comparisons; the "
+                                 "next pass reads and compares everything anew"}},
+            .examples = {{"holdfast store check", ""},
+                         {"holdfast store export backup.jsonl", "a backup"},
+                         {"holdfast store trim --all", "measure, or doubt, what is remembered"}}};
 }
 
 CommandSpec version_command() {
@@ -339,8 +345,8 @@ CommandSpec help_command() {
             .summary = "Explain a command",
             .description = "The same as `holdfast COMMAND --help`.",
             .arguments = {{.name = "COMMAND", .help = "Command to explain", .required = false}},
-            .options = {},
-            .examples = {{"holdfast help apply", ""}}};
+            .options = {{.name = "man", .help = "Print the manual page of all commands, for man(1)"}},
+            .examples = {{"holdfast help apply", ""}, {"holdfast help --man | man -l -", "all of it"}}};
 }
 
 } // namespace

@@ -54,6 +54,7 @@ bool Context::ask(std::string_view question) {
 bool Context::open(SessionOptions options) {
     options.directory = global.directory;
     options.store = global.store;
+    options.isolation = isolation;
     if (const Status opened = engine_.open(options); !opened) {
         fail(opened.error());
         return false;

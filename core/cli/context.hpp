@@ -31,7 +31,8 @@ public:
     GlobalOptions global;
     Terminal terminal;       // of standard output
     Terminal error_terminal; // of standard error
-    bool can_ask = false;    // a person sits at standard input and error
+    Isolation isolation = Isolation::worker;
+    bool can_ask = false; // a person sits at standard input and error
     std::stop_token stop;
 
     Engine& engine() { return engine_; }

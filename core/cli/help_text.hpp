@@ -12,6 +12,9 @@ namespace holdfast {
 std::string program_help(std::size_t width);
 std::string command_help(const CommandSpec& command, std::size_t width);
 
+// All of it in roff, for man(1).
+std::string manual_page();
+
 // `shell` is "bash", "zsh" or "fish".
 std::string completion_script(std::string_view shell);
 

@@ -80,9 +80,19 @@ int report_usage(const Diagnostic& problem) {
     return exit_error;
 }
 
+// Where plugins run; for measurements and for debugging a plugin.
+Result<Isolation> isolation_of_environment() {
+    const std::string word = environment("HOLDFAST_ISOLATION").value_or("");
+    if (word.empty() || word == "worker") return Isolation::worker;
+    if (word == "in-process") return Isolation::in_process;
+    return failure("cli.bad-value", "HOLDFAST_ISOLATION cannot be \"" + word + '"', "one of: worker, in-process");
+}
+
 int run_program(const std::vector<std::string>& arguments) {
     const Result<Invocation> invocation = parse_arguments(arguments);
     if (!invocation) return report_usage(invocation.error());
+    const Result<Isolation> isolation = isolation_of_environment();
+    if (!isolation) return report_usage(isolation.error());
     const GlobalOptions& global = invocation->global;
     // The configuration is looked for in the surroundings, and workers inherit them.
     if (!global.config.empty()) setenv("HOLDFAST_CONFIG", global.config.c_str(), 1);
@@ -90,6 +100,7 @@ int run_program(const std::vector<std::string>& arguments) {
     const std::unique_ptr<Engine> engine = make_engine(clock, global.verbose);
     Context context(std::cout, std::cerr, std::cin, clock, *engine);
     context.global = global;
+    context.isolation = *isolation;
     context.terminal = terminal_of(STDOUT_FILENO, global.colour);
     context.error_terminal = terminal_of(STDERR_FILENO, global.colour);
     context.can_ask = isatty(STDIN_FILENO) == 1 && context.error_terminal.is_tty;

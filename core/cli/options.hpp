@@ -91,6 +91,7 @@ struct ProviderOptions {
 };
 struct StoreCommandOptions {
     std::string action, file;
+    bool all = false; // trim
 };
 struct VersionOptions {};
 struct CompletionOptions {
@@ -99,6 +100,7 @@ struct CompletionOptions {
 // "holdfast --help", "holdfast help plan", "holdfast plan --help"; an empty command is the program itself.
 struct HelpOptions {
     std::string command;
+    bool man = false;
 };
 
 using CommandOptions =

@@ -56,6 +56,7 @@ private:
     void unreadable();
     void observe_only();
     void absent();
+    void show_what_is_made();
     void unrecorded();
     void recorded();
     void replace_other_object();
@@ -175,7 +176,20 @@ void LeafDecision::absent() {
         change_.reasons.push_back("was deleted outside Git");
         if (leaves_drift_alone()) return;
     }
+    show_what_is_made();
     keep_as(Action::create);
+}
+
+// For people, and for the journal. The declared hash stands for it in the plan's hash already.
+void LeafDecision::show_what_is_made() {
+    Value declared;
+    if (Result<Value> parsed = parse_json(leaf_.recordable().json)) declared = *std::move(parsed);
+    change_.fields = compare(declared, {}, {},
+                             {.kind = kind(),
+                              .ignore = leaf_.policy.ignore,
+                              .sensitive = leaf_.sensitive,
+                              .masking_key = input_.masking_key});
+    for (FieldChange& field : change_.fields) field.forces_replace = false;
 }
 
 // What stands there was not made by us. It becomes ours only where the policy says so.

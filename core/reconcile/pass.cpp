@@ -412,7 +412,12 @@ void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
     for (const SettledLeaf& leaf : plan.settled)
         if (!leaf.rewrite_entry)
             settled.push_back({input.recorded[leaf.recorded].address, leaf.hash, input.observed_leaves[leaf.leaf].version});
-    if (!settled.empty()) session_.store().remember_settled(settled);
+    if (settled.empty()) return;
+    try {
+        session_.store().remember_settled(settled);
+    } catch (const Error&) {
+        // Only the next pass is slower for it. What must be recorded says so by itself if the store is full.
+    }
 }
 
 void Pass::give_result() {

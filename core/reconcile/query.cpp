@@ -17,14 +17,16 @@ namespace holdfast {
 
 namespace {
 
-// How well `text` names an entry: 3 its address, 2 its id, 1 Kind/name, its file or a value of its
-// identity; 0 not at all.
+// How well `text` names an entry: 4 its address, 3 its id, 2 Kind/name, its file or a value of its identity,
+// 1 its bare name; 0 not at all.
 int rank_match(const LedgerEntry& entry, const std::string& text) {
-    if (to_string(entry.address) == text) return 3;
-    if (to_string(entry.address.id) == text) return 2;
+    if (to_string(entry.address) == text) return 4;
+    if (to_string(entry.address.id) == text) return 3;
     const std::string quoted = "\"" + text + "\"";
-    const bool is_identity = entry.object.identity == quoted || entry.object.identity.find(quoted) != std::string::npos;
-    return short_name(entry.address.id) == text || entry.file == text || is_identity ? 1 : 0;
+    const std::string& identity = entry.object.identity;
+    const bool is_identity = identity == quoted || identity.find(quoted) != std::string::npos;
+    if (short_name(entry.address.id) == text || entry.file == text || is_identity) return 2;
+    return entry.address.id.name == text ? 1 : 0;
 }
 
 }  // namespace
@@ -81,6 +83,25 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     return answer;
 }
 
+namespace {
+
+constexpr std::size_t shown_failures = 5;
+
+bool has_failed(StepState state) {
+    return state == StepState::failed || state == StepState::partial || state == StepState::unknown;
+}
+
+void add_failures(StackStatus& status, Store& store) {
+    if (status.last.id.empty() || status.last.state == PassState::done) return;
+    for (JournalStep& step : store.steps_of_pass(status.last.id)) {
+        if (!has_failed(step.state)) continue;
+        if (status.failures.size() < shown_failures) status.failures.push_back(std::move(step));
+        else ++status.more_failures;
+    }
+}
+
+}  // namespace
+
 std::vector<StackStatus> status(Session& session) {
     std::map<std::string, StackStatus> by_name;
     for (const StackDocument& stack : session.project().stacks) {
@@ -103,6 +124,7 @@ std::vector<StackStatus> status(Session& session) {
         status.name = name;
         status.is_declared = session.project().stack(name) != nullptr;
         if (auto passes = session.store().passes(name, 1); !passes.empty()) status.last = std::move(passes.front());
+        add_failures(status, session.store());
         all.push_back(std::move(status));
     }
     return all;

@@ -31,6 +31,8 @@ struct StackStatus {
     PassRecord last;                     // newest pass; id empty where there was none
     Store::StackMemory memory;
     std::vector<std::string> providers;
+    std::vector<JournalStep> failures;   // steps of that pass that did not succeed, the first few
+    std::size_t more_failures = 0;       // that are not among them
 };
 std::vector<StackStatus> status(Session& session);
 

@@ -107,6 +107,22 @@ Status Session::open_repository() {
     return Ok{};
 }
 
+// A plan can be made where nothing may be written; but what it read and compared is remembered where that is
+// possible. No store is made for that.
+Status Session::open_store_at(const std::string& path) {
+    if (options_.read_only && options_.remembers && exists(path)) {
+        if (Result<std::unique_ptr<Store>> store = open_store({.path = path})) {
+            options_.read_only = false;
+            store_ = *std::move(store);
+            return Ok{};
+        }
+    }
+    Result<std::unique_ptr<Store>> store = open_store({.path = path, .read_only = options_.read_only});
+    if (!store) return store.error();
+    store_ = *std::move(store);
+    return Ok{};
+}
+
 Status Session::open_store_and_host() {
     const std::string& root = repository_->work_directory();
     store_directory_ = !options_.store.empty()          ? options_.store
@@ -122,10 +138,7 @@ Status Session::open_store_and_host() {
     } else if (!store_directory_.starts_with('/') && options_.store.empty()) {
         store_directory_ = absolute_path((root.empty() ? repository_->git_directory() : root) + "/" + store_directory_);
     }
-    Result<std::unique_ptr<Store>> store =
-        open_store({.path = store_directory_ + "/store.db", .read_only = options_.read_only});
-    if (!store) return store.error();
-    store_ = *std::move(store);
+    if (Status opened = open_store_at(store_directory_ + "/store.db"); !opened) return opened.error();
 
     HostOptions host;
     host.search_path = plugin_search_path(options_, operator_config_);

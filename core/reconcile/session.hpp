@@ -26,6 +26,7 @@ struct SessionOptions {
     std::string store;               // --store: folder; empty: as configured
     Isolation isolation = Isolation::worker;
     bool read_only = false;          // a store that cannot be written is no error
+    bool remembers = false;          // read_only, but a store that can be written gets cache and memos
     std::vector<std::string> plugin_paths;  // before those of the configuration
 };
 
@@ -67,6 +68,7 @@ private:
     Session(SessionOptions options, Clock& clock, Masker& masker, Log& log);
     Status open_repository();
     Status open_store_and_host();
+    Status open_store_at(const std::string& path);
     Result<std::string> provider_config(const ProviderDocument& document, const Description& description);
 
     SessionOptions options_;

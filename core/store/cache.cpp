@@ -153,9 +153,9 @@ void DocumentCache::trim(std::int64_t now_ms, std::int64_t keep_ms) {
         for (const std::int64_t slot : used_) touch.run(now_ms, slot);
         const std::int64_t dead = now_ms - keep_ms;
         database->query("UPDATE use SET at_ms = ?1 WHERE at_ms = 0").run(now_ms);
-        database->query("DELETE FROM document WHERE slot IN (SELECT slot FROM use WHERE at_ms < ?1)")
+        database->query("DELETE FROM document WHERE slot IN (SELECT slot FROM use WHERE at_ms <= ?1)")
             .run(dead);
-        database->query("DELETE FROM use WHERE at_ms < ?1").run(dead);
+        database->query("DELETE FROM use WHERE at_ms <= ?1").run(dead);
         database->query("UPDATE trimmed SET at_ms = ?1").run(now_ms);
         transaction.commit();
         used_.clear();

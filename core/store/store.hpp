@@ -134,7 +134,7 @@ public:
     virtual void cached(std::span<const std::string> keys,
                         const std::function<void(std::size_t index, std::string_view bytes)>& found) = 0;
     virtual void cache(std::span<const std::pair<std::string, std::string>> entries) = 0;
-    // Drops what no pass has used for `keep_ms`.
+    // Drops what no pass has used for `keep_ms`; everything where that is 0.
     virtual void trim_cache(std::int64_t now_ms, std::int64_t keep_ms) = 0;
 
     // ---- locks: one writer a scope, on every process that shares the store (law 15) ----

@@ -51,7 +51,6 @@ void print_drift(Context& context, const std::vector<Plan>& drifts, const DriftO
         if (drift.changes.empty()) continue;
         const PlanView view = plan_view(context, options.selection, {.all = options.all});
         context.print(render_drift(drift, view));
-        context.print("\n");
     }
     const std::string_view what = drifts.size() == 1 ? "the stack holds" : "the stacks hold";
     if (leaves == 0)

@@ -2,21 +2,28 @@
 
 #include "cli/commands.hpp"
 #include "cli/commands/asking.hpp"
+#include "cli/render/history_text.hpp"
 #include "cli/render/outcome_text.hpp"
 
 namespace holdfast {
 
 namespace {
 
+constexpr std::size_t passes_looked_at = 1000;
+
 int show_steps(const HistoryOptions& options, Context& context) {
     const Result<LedgerEntry> entry = context.engine().find_entry(options.leaf);
     // A leaf that is gone from the ledger still has its steps, if it is named by its address.
     const Result<Address> address = entry ? Result<Address>(entry->address) : parse_address(options.leaf);
     if (!address || address->stack.empty()) return context.fail(entry.error());
-    const std::vector<JournalStep> steps = context.engine().store().steps_of(*address, options.limit);
+    Store& store = context.engine().store();
+    // A step that ended has two records.
+    const std::vector<JournalStep> steps =
+        ended_steps(store.steps_of(*address, 2 * options.limit), options.limit);
     if (!entry && steps.empty()) return context.fail(entry.error());
     if (!context.json()) {
-        context.print(render_steps(steps, text_view(context)));
+        const std::vector<PassRecord> passes = store.passes(address->stack, passes_looked_at);
+        context.print(render_steps(steps, passes, text_view(context)));
         return exit_done;
     }
     List list;

@@ -59,8 +59,10 @@ int run_init(const InitOptions& options, Context& context) {
     if (root.empty())
         return context.fail(
             failure("init.bare-repository", "a bare repository has no files to write", "use a clone of it"));
+    // The provider's folder has to exist, and what is written into it is no source.
     const NewFile files[] = {{"holdfast.yaml", fmt::format(project_text, fmt::arg("name", options.name))},
-                             {options.name + "/motd.yaml", std::string(example_text)}};
+                             {options.name + "/motd.yaml", std::string(example_text)},
+                             {"sandbox/.gitignore", "*\n"}};
     // All or nothing: a half-made start is harder to explain than none.
     for (const NewFile& file : files) {
         if (!exists(root + "/" + file.path)) continue;
@@ -79,7 +81,7 @@ int run_init(const InitOptions& options, Context& context) {
     }
     if (context.json())
         context.print_json(Value::map(
-            {{"format", "holdfast.init/1"}, {"files", Value::list({files[0].path, files[1].path})}}));
+            {{"format", "holdfast.init/1"}, {"files", Value::list({files[0].path, files[1].path, files[2].path})}}));
     else
         context.print("\nNext: git add holdfast.yaml " + options.name +
                       " && git commit, then: holdfast plan\nBefore a commit: holdfast plan --working-tree\n");

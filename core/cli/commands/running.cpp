@@ -12,7 +12,8 @@ namespace holdfast {
 SessionOptions session_options(const Selection& selection, StoreUse use) {
     return {.revision = selection.revision,
             .working_tree = selection.working_tree,
-            .read_only = use == StoreUse::read};
+            .read_only = use == StoreUse::read,
+            .remembers = true};
 }
 
 RunOptions run_options(const Selection& selection, Mode mode) {

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/commands/asking.hpp"
+#include "cli/render/status_text.hpp"
 
 namespace holdfast {
 
@@ -21,7 +22,7 @@ int run_status(const StatusOptions& options, Context& context) {
     if (context.json())
         context.print_json(status_to_json(stacks));
     else
-        context.print(render_status(stacks, text_view(context)));
+        context.print(render_status(stacks, context.engine().commit().id, text_view(context)));
     return exit_done;
 }
 

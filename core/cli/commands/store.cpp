@@ -59,13 +59,33 @@ int import_store(const std::string& file, Context& context) {
     return exit_done;
 }
 
+constexpr std::int64_t unused_for_ms = 30LL * 24 * 60 * 60 * 1000;
+
+// Without its memo a leaf is compared again, field by field.
+void forget_comparisons(Store& store) {
+    std::vector<Store::Settled> memos;
+    for (LedgerEntry& entry : store.all_entries(Detail::brief))
+        memos.push_back({std::move(entry.address), Hash{}, std::move(entry.version)});
+    store.remember_settled(memos);
+}
+
+int trim_store(bool all, Context& context) {
+    Store& store = context.engine().store();
+    store.trim_cache(context.clock().now_ms(), all ? 0 : unused_for_ms);
+    if (all) forget_comparisons(store);
+    if (!context.json())
+        context.print(all ? "Trimmed. The next pass reads and compares everything anew.\n" : "Trimmed.\n");
+    return exit_done;
+}
+
 } // namespace
 
 int run_store(const StoreCommandOptions& options, Context& context) {
-    const bool writes = options.action == "import";
-    if (!context.open({.read_only = !writes})) return exit_error;
+    const bool is_import = options.action == "import", is_trim = options.action == "trim";
+    if (!context.open({.read_only = !is_import && !is_trim})) return exit_error;
     if (options.action == "check") return check_store(context);
-    return writes ? import_store(options.file, context) : export_store(options.file, context);
+    if (is_trim) return trim_store(options.all, context);
+    return is_import ? import_store(options.file, context) : export_store(options.file, context);
 }
 
 } // namespace holdfast

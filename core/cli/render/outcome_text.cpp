@@ -14,8 +14,6 @@
 
 namespace holdfast {
 
-namespace {
-
 std::string_view done_word(Action action) {
     switch (action) {
         case Action::create: return "created";
@@ -31,6 +29,8 @@ std::string_view done_word(Action action) {
     }
     return "done";
 }
+
+namespace {
 
 bool has_succeeded(StepState state) { return state == StepState::done || state == StepState::unchanged; }
 
@@ -113,7 +113,7 @@ void add_failures(Page& page, const Round& round) {
         const std::string_view colour = is_silent ? page.colours().warning : page.colours().error;
         page.line(2, paint(colour, what) + " " + names.of(change.address), printable_place(change.origin));
         for (const Diagnostic& problem : result.diagnostics) {
-            page.paragraph(6, printable(remark_text(problem)), 2);
+            page.paragraph(6, printable(remark_text(problem, change.origin)), 2);
             if (!problem.hint.empty()) page.paragraph(8, printable(problem.hint));
         }
     }
@@ -157,7 +157,7 @@ std::string render_step(const StackOutcome& stack, const Change& change, const S
     if (result.state == StepState::unchanged)
         return fmt::format("{} {}", paint(colours.dim, "already so"), name);
     std::string text = fmt::format("{} {} {}", failure_words(result.state), to_string(change.action), name);
-    if (!result.diagnostics.empty()) text += ": " + printable(remark_text(result.diagnostics.list().front()));
+    if (!result.diagnostics.empty()) text += ": " + printable(remark_text(result.diagnostics.list().front(), change.origin));
     return paint(colours.error, text);
 }
 

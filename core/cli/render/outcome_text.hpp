@@ -20,6 +20,9 @@ std::string render_outcome(const StackOutcome& outcome, const OutcomeView& view)
 std::string render_step(const StackOutcome& stack, const Change& change, const StepResult& result,
                         const OutcomeView& view);
 
+// "created", "updated", "deleted", ...
+std::string_view done_word(Action action);
+
 // {"format": "holdfast.run/1", ...}, as docs/json.md says.
 Value outcome_to_json(std::string_view command, const CommitInfo& commit, const RunOutcome& outcome);
 Value commit_to_json(const CommitInfo& commit);

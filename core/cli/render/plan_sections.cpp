@@ -145,8 +145,13 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
 
 std::string reasons_text(const Change& change) { return join(change.reasons, "; "); }
 
-std::string remark_text(const Diagnostic& problem) {
-    return problem.code.empty() ? problem.message : fmt::format("{} [{}]", problem.message, problem.code);
+std::string remark_text(const Diagnostic& problem, const Origin& origin) {
+    const Span& span = problem.span;
+    const bool is_elsewhere = !span.file.empty() && (span.file != origin.file ||
+                                                     (span.position.is_known() && span.position.line != origin.line));
+    std::string text = is_elsewhere ? to_string(span) + ": " : std::string();
+    text += problem.message;
+    return problem.code.empty() ? text : fmt::format("{} [{}]", text, problem.code);
 }
 
 namespace {
@@ -162,7 +167,7 @@ std::map<std::string, SharedRemark> count_remarks(const Plan& plan) {
         if (change.readiness == Readiness::parked && !change.reasons.empty())
             ++counts[reasons_text(change)].parked;
         for (const Diagnostic& problem : change.diagnostics) {
-            SharedRemark& remark = counts[remark_text(problem)];
+            SharedRemark& remark = counts[remark_text(problem, change.origin)];
             ++remark.blocked;
             remark.hint = problem.hint;
         }

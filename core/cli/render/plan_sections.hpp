@@ -19,7 +19,8 @@ std::set<std::string> shared_remarks(const Plan& plan);
 void add_shared_remarks(Page& page, const Plan& plan);
 // All reasons of a change in one line.
 std::string reasons_text(const Change& change);
-// "message [code]"
-std::string remark_text(const Diagnostic& problem);
+// "message [code]", with "web/a.yaml:4:7: " before it where the problem has another place than `origin`,
+// which the reader sees anyway.
+std::string remark_text(const Diagnostic& problem, const Origin& origin);
 
 } // namespace holdfast

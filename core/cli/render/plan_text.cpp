@@ -107,9 +107,13 @@ private:
         const std::size_t place_room = place.empty() || is_wide() ? 0 : display_width(place) + 2;
         const std::size_t taken = group_indent + display_width(head) + 2 + place_room;
         const std::size_t room = page_.body_width() > taken ? page_.body_width() - taken : 0;
-        const std::string remark = short_remark(change, room);
+        // What a new object holds is short more often than not.
+        const auto fields = change.action == Action::create && remarks_of(change).empty()
+                                ? fields_on_one_line(change, room, page_.colours())
+                                : std::nullopt;
+        const std::string remark = fields ? *fields : short_remark(change, room);
         page_.line(group_indent, remark.empty() ? head : head + "  " + remark, place);
-        if (shows_fields(change)) add_fields(page_, change, group_indent + 4, {.all = view_.all});
+        if (shows_fields(change) && !fields) add_fields(page_, change, group_indent + 4, {.all = view_.all});
         if (remark.empty()) add_remarks(change, group_indent + 4);
         add_problems(change, group_indent + 4);
     }
@@ -183,10 +187,10 @@ private:
 
     void add_problems(const Change& change, std::size_t indent) {
         for (const Diagnostic& problem : change.diagnostics) {
-            if (shared_.contains(remark_text(problem))) continue;
+            if (shared_.contains(remark_text(problem, change.origin))) continue;
             const bool is_error = problem.severity == Severity::error;
             const std::string_view colour = is_error ? page_.colours().error : page_.colours().warning;
-            page_.paragraph(indent, printable(remark_text(problem)), 2, colour);
+            page_.paragraph(indent, printable(remark_text(problem, change.origin)), 2, colour);
             if (!problem.hint.empty()) page_.paragraph(indent + 2, printable(problem.hint), 0);
         }
     }

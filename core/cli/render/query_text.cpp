@@ -7,10 +7,10 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cli/render/history_text.hpp"
 #include "cli/render/outcome_text.hpp"
 #include "cli/render/page.hpp"
 #include "cli/render/plan_json.hpp"
-#include "cli/render/table.hpp"
 #include "cli/render/value_text.hpp"
 #include "sys/clock.hpp"
 
@@ -22,124 +22,9 @@ std::string ago(std::int64_t at_ms, const TextView& view) {
     return at_ms == 0 ? "never" : relative_time(view.now_s - at_ms / 1000);
 }
 
+} // namespace
+
 std::string short_commit(const std::string& id) { return id.empty() ? "-" : printable(id.substr(0, 7)); }
-
-std::string state_text(PassState state, const Palette& colours) {
-    std::string_view colour;
-    switch (state) {
-        case PassState::done: colour = colours.create; break;
-        case PassState::failed: colour = colours.error; break;
-        case PassState::parked:
-        case PassState::interrupted: colour = colours.parked; break;
-        case PassState::running: colour = colours.wait; break;
-    }
-    return paint(colour, to_string(state));
-}
-
-std::string leaves_text(const StackStatus& stack) {
-    std::string text = count_of(stack.leaves, "leaf", "leaves");
-    const auto add = [&](std::size_t count, std::string_view word) {
-        if (count > 0) text += fmt::format(", {} {}", count, word);
-    };
-    add(stack.creating, "creating");
-    add(stack.deleting, "deleting");
-    add(stack.deposed, "deposed");
-    add(stack.protected_leaves, "protected");
-    return text;
-}
-
-} // namespace
-
-std::string render_status(const std::vector<StackStatus>& stacks, const TextView& view) {
-    if (stacks.empty()) return "No stacks: holdfast.yaml declares none and nothing is recorded.\n";
-    const Palette& colours = palette(view.colour);
-    Table table;
-    for (const StackStatus& stack : stacks) {
-        const bool has_pass = !stack.last.id.empty();
-        const std::string state =
-            has_pass ? state_text(stack.last.state, colours) : paint(colours.dim, "never applied");
-        const std::string when =
-            has_pass ? ago(std::max(stack.last.ended_ms, stack.last.started_ms), view) : "";
-        std::string last = leaves_text(stack);
-        if (!stack.is_declared) last += "; " + paint(colours.warning, "no longer declared");
-        table.add({paint(colours.strong, printable(stack.name)), state,
-                   has_pass ? short_commit(stack.last.commit) : "", when, last});
-    }
-    return table.render(view.width);
-}
-
-std::string render_history(const std::vector<PassRecord>& passes, const TextView& view) {
-    if (passes.empty()) return "Nothing was applied yet.\n";
-    const Palette& colours = palette(view.colour);
-    Table table;
-    for (const PassRecord& pass : passes) {
-        table.add({utc_time(pass.started_ms), paint(colours.strong, printable(pass.stack)),
-                   printable(pass.command), state_text(pass.state, colours), short_commit(pass.commit),
-                   printable(pass.actor), printable(pass.commit_subject)});
-    }
-    return table.render(view.width);
-}
-
-namespace {
-
-// {"pointer", "before", "after"} of the journal's recordable changes, in one line.
-std::string changes_text(const std::string& json) {
-    if (json.empty()) return {};
-    const Result<Value> changes = parse_json(json);
-    const List* list = changes ? changes->if_list() : nullptr;
-    if (!list) return {};
-    std::vector<std::string> parts;
-    for (const Value& change : *list) {
-        const std::string name = field_name(change.text_at("pointer"));
-        const Value* sensitive = change.find("sensitive");
-        const bool is_secret = sensitive && sensitive->if_bool() && *sensitive->if_bool();
-        const Value* before = change.find("before");
-        const Value* after = change.find("after");
-        const auto side = [&](const Value* value) {
-            return value ? shorten(value_text(*value), 40) : std::string(absent_text);
-        };
-        if (is_secret)
-            parts.push_back(name + " " + std::string(sensitive_text));
-        else if (before)
-            parts.push_back(fmt::format("{} {} -> {}", name, side(before), side(after)));
-        else
-            parts.push_back(fmt::format("{} {}", name, side(after)));
-    }
-    return join(parts, ", ");
-}
-
-std::string step_text(const JournalStep& step) {
-    const std::string changes = changes_text(step.changes);
-    if (step.message.empty()) return changes;
-    return printable(step.message) + (changes.empty() ? "" : " (" + changes + ")");
-}
-
-std::string step_state(const JournalStep& step, const Palette& colours) {
-    const bool is_good = step.state == StepState::done || step.state == StepState::unchanged;
-    return paint(is_good ? colours.create : colours.error, to_string(step.state));
-}
-
-} // namespace
-
-std::string render_steps(const std::vector<JournalStep>& steps, const TextView& view) {
-    if (steps.empty()) return "No steps are recorded.\n";
-    Page page(view.width, view.colour);
-    const Palette& colours = page.colours();
-    for (const JournalStep& step : steps) {
-        const std::string head =
-            fmt::format("{}  {}  {}  {}", utc_time(step.at_ms), pad(to_string(step.action), 7),
-                        pad(step_state(step, colours), 9), pad(short_commit(step.commit), 7));
-        // What changed is why people look here, so it is never cut.
-        const std::size_t column = display_width(head) + 2;
-        const bool is_narrow = page.width() < column + 24;
-        const std::string text = step_text(step);
-        const std::vector<std::string> lines = wrap(text, page.width() - (is_narrow ? 4 : column));
-        page.line(0, is_narrow ? head : head + "  " + lines.front());
-        for (std::size_t i = is_narrow ? 0 : 1; i < lines.size() && !text.empty(); ++i)
-            page.line(is_narrow ? 4 : column, lines[i]);
-    }
-    return std::move(page).take();
-}
 
 namespace {
 
@@ -201,7 +86,7 @@ std::string render_why(const Why& why, const TextView& view) {
         add_fact(page, "deletion", "orphan: a prune leaves the object alone");
     if (!why.steps.empty()) {
         page.blank();
-        page.raw(render_steps(why.steps, view));
+        page.raw(render_steps(why.steps, why.passes, view));
     }
     return std::move(page).take();
 }
@@ -303,29 +188,6 @@ std::string render_graph_dot(const std::vector<GraphNode>& nodes) {
             text += fmt::format("    {} -> {};\n", quoted(node.address), quoted(need));
     }
     return text + "}\n";
-}
-
-Value status_to_json(const std::vector<StackStatus>& stacks) {
-    const auto number = [](std::size_t count) { return static_cast<std::int64_t>(count); };
-    List list;
-    for (const StackStatus& stack : stacks) {
-        Map entry;
-        entry.set("stack", stack.name);
-        entry.set("declared", stack.is_declared);
-        entry.set("leaves", number(stack.leaves));
-        entry.set("creating", number(stack.creating));
-        entry.set("deleting", number(stack.deleting));
-        entry.set("deposed", number(stack.deposed));
-        entry.set("protected", number(stack.protected_leaves));
-        entry.set("last_commit", stack.memory.last_commit);
-        entry.set("applied_at_ms", stack.memory.applied_at_ms);
-        List providers;
-        for (const std::string& name : stack.providers) providers.emplace_back(name);
-        entry.set("providers", std::move(providers));
-        if (!stack.last.id.empty()) entry.set("last_pass", pass_to_json(stack.last));
-        list.emplace_back(std::move(entry));
-    }
-    return Value::map({{"format", "holdfast.status/1"}, {"stacks", std::move(list)}});
 }
 
 Value step_to_json(const JournalStep& step) {

@@ -1,5 +1,5 @@
 #pragma once
-// Answers to questions about what is recorded, as text: status, history, why, graph, outputs.
+// Answers to questions about what is recorded, as text: why, graph, outputs.
 
 #include <cstdint>
 #include <string>
@@ -16,9 +16,6 @@ struct TextView {
     std::int64_t now_s = 0;
 };
 
-std::string render_status(const std::vector<StackStatus>& stacks, const TextView& view);
-std::string render_history(const std::vector<PassRecord>& passes, const TextView& view);
-std::string render_steps(const std::vector<JournalStep>& steps, const TextView& view);
 std::string render_why(const Why& why, const TextView& view);
 std::string render_outputs(const std::vector<Outputs>& outputs, const TextView& view);
 
@@ -27,7 +24,9 @@ std::string render_outputs(const std::vector<Outputs>& outputs, const TextView& 
 std::string render_graph(const std::vector<GraphNode>& nodes, const TextView& view);
 std::string render_graph_dot(const std::vector<GraphNode>& nodes);
 
-Value status_to_json(const std::vector<StackStatus>& stacks);
+// "3f2a91c", "-" for none.
+std::string short_commit(const std::string& id);
+
 Value step_to_json(const JournalStep& step);
 Value entry_to_json(const LedgerEntry& entry);
 Value why_to_json(const Why& why);

@@ -49,6 +49,12 @@ std::string cut(const std::string& cell, std::size_t width) {
 } // namespace
 
 std::string Table::render(std::size_t width, std::size_t indent) const {
+    std::string out;
+    for (const std::string& line : lines(width, indent)) out += line + '\n';
+    return out;
+}
+
+std::vector<std::string> Table::lines(std::size_t width, std::size_t indent) const {
     std::size_t columns = 0;
     for (const auto& row : rows_) columns = std::max(columns, row.size());
     if (columns == 0) return {};
@@ -57,7 +63,7 @@ std::string Table::render(std::size_t width, std::size_t indent) const {
         for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
     }
     fit(widths, width > indent ? width - indent : 0);
-    std::string out;
+    std::vector<std::string> out;
     for (const auto& row : rows_) {
         std::string line(indent, ' ');
         for (std::size_t i = 0; i < row.size(); ++i) {
@@ -65,7 +71,7 @@ std::string Table::render(std::size_t width, std::size_t indent) const {
             line += i + 1 < row.size() ? pad(cell, widths[i] + gap) : cell;
         }
         line.erase(line.find_last_not_of(' ') + 1);
-        out += line + '\n';
+        out.push_back(std::move(line));
     }
     return out;
 }
