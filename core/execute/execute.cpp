@@ -46,7 +46,7 @@ Execution::Execution(const Plan& plan, const PlanInput& input, const PassRecord&
       events_(events),
       masking_key_(store.masking_key()),
       schedule_(plan),
-      journal_(plan, input, pass, commit, masking_key_),
+      journal_(plan, input, pass, commit, masking_key_, options.mask),
       random_(options.random_seed),
       scope_versions_(options.scope_versions),
       lanes_(clock, std::move(stop)) {

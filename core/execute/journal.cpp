@@ -4,12 +4,18 @@
 #include <utility>
 
 #include "base/json.hpp"
+#include "plan/mask.hpp"
 
 namespace holdfast {
 
 Journal::Journal(const Plan& plan, const PlanInput& input, const PassRecord& pass, const CommitInfo& commit,
-                 std::string masking_key)
-    : plan_(plan), input_(input), pass_(pass), commit_(commit), masking_key_(std::move(masking_key)) {}
+                 std::string masking_key, std::function<std::string(std::string_view)> mask)
+    : plan_(plan),
+      input_(input),
+      pass_(pass),
+      commit_(commit),
+      masking_key_(std::move(masking_key)),
+      mask_(std::move(mask)) {}
 
 namespace {
 
@@ -174,7 +180,20 @@ std::optional<std::string> Journal::masked(std::size_t change, std::string_view 
     Result<Value> tree = parse_json(json);
     if (!tree) return std::nullopt;
     const std::vector<std::string> secrets = secrets_of(plan_.changes[change], input_);
-    return to_json(secrets.empty() ? *tree : mask_document(*tree, secrets, masking_key_));
+    if (!secrets.empty()) *tree = mask_document(*tree, secrets, masking_key_);
+    // A target may repeat a secret where nobody said that it would, in its status for example.
+    if (mask_ && mask_(json) != json) mask_known(*tree);
+    return to_json(*tree);
+}
+
+void Journal::mask_known(Value& node) const {
+    if (Map* map = node.if_map()) {
+        for (MapEntry& entry : *map) mask_known(entry.value);
+    } else if (List* list = node.if_list()) {
+        for (Value& item : *list) mask_known(item);
+    } else if (const std::string* text = node.if_string(); text && mask_(*text) != *text) {
+        node = mask_of(node, masking_key_);
+    }
 }
 
 namespace {
@@ -204,8 +223,12 @@ std::string Journal::changes_json(const Change& change) const {
         if (touches_secret(field, secrets)) {
             line.set("sensitive", true);
         } else {
-            if (field.before) line.set("before", *field.before);
-            if (field.after) line.set("after", *field.after);
+            for (const auto& [key, value] : {std::pair{"before", &field.before}, std::pair{"after", &field.after}}) {
+                if (!*value) continue;
+                Value recordable = **value;
+                if (mask_) mask_known(recordable);
+                line.set(key, std::move(recordable));
+            }
         }
         if (field.by_drift) line.set("drift", true);
         fields.emplace_back(std::move(line));

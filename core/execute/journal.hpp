@@ -13,6 +13,7 @@
 //
 // An update of an object without an entry (adopted and corrected in one go) counts as a create here.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -35,7 +36,7 @@ class Journal {
 public:
     // All of them have to outlive the journal.
     Journal(const Plan& plan, const PlanInput& input, const PassRecord& pass, const CommitInfo& commit,
-            std::string masking_key);
+            std::string masking_key, std::function<std::string(std::string_view)> mask = {});
 
     void intend(const StepRecord& step, std::int64_t now_ms);
     void end(const StepRecord& step, StepState state, const Standing& standing, const std::string& message,
@@ -71,6 +72,7 @@ private:
     LedgerEntry entry_for(const Change& change, EntryState state, const Standing& standing,
                           std::int64_t now_ms) const;
     std::string changes_json(const Change& change) const;
+    void mask_known(Value& node) const;
     void close();
     static StoreBatch to_batch(Open open);
 
@@ -79,6 +81,7 @@ private:
     const PassRecord& pass_;
     const CommitInfo& commit_;
     std::string masking_key_;
+    std::function<std::string(std::string_view)> mask_;  // of ExecuteOptions; may be empty
     std::vector<StoreBatch> closed_;
     Open open_;
 };

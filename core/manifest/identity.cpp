@@ -58,9 +58,11 @@ Picked pick_identity(const KindInfo& kind, const Value& document, bool reference
     }
     if (!is_one) picked.identity = list + "]";
     for (std::size_t i = 0; i < kind.scope.size(); ++i) {
-        const Value* value = value_at(kind.scope[i]);
-        if (!value) return picked;
-        if (i > 0) picked.scope += '/';
+        // A scope may be left out: such a document lies in the provider's unnamed one.
+        const Value* value = find_at(document, kind.scope[i]);
+        if (!picked.scope.empty()) picked.scope += '/';
+        if (!value) continue;
+        picked.hangs_on_reference |= references_count && holds_reference(*value);
         const std::string* text = value->if_string();
         picked.scope += text ? *text : to_json(*value);
     }

@@ -42,6 +42,14 @@ Tolls take_tolls(const Draft& draft) {
         if (!change.recorded) ++toll.recorded; // a foreign object
     }
     if (tolls.empty()) return tolls;
+    const PlanInput& input = draft.input;
+    for (const auto& [kind, count] : input.destroyed_of_kind) tolls[kind].hit += count;
+    if (!input.recorded_of_kind.empty()) {
+        for (auto& [kind, toll] : tolls)
+            if (auto it = input.recorded_of_kind.find(kind); it != input.recorded_of_kind.end())
+                toll.recorded += it->second;
+        return tolls;
+    }
     for (const LedgerEntry& entry : draft.input.recorded)
         if (auto it = tolls.find(entry.object.kind); it != tolls.end() && entry.state != EntryState::deposed)
             ++it->second.recorded;

@@ -143,8 +143,6 @@ bool LeafDecision::only_observes() {
 
 void LeafDecision::wait() {
     change_.waits = leaf_.waits;
-    for (const Wait& wait : leaf_.waits)
-        change_.reasons.push_back(fmt::format("waits for {} ({})", to_string(wait.producer), wait.path));
     keep_as(Action::wait);
 }
 
@@ -262,7 +260,8 @@ void LeafDecision::settle_or_restore() {
          .recorded = match_.recorded,
          .hash = settle_hash(leaf_, facts.plugin_hash, observed_.raw_hash, input_.masking_key),
          .rewrite_entry = leaf_.recordable().hash != entry.declared_hash ||
-                          entry.provider != leaf_.provider || entry.api_version != leaf_.api_version});
+                          entry.provider != leaf_.provider || entry.api_version != leaf_.api_version ||
+                          entry.protect != leaf_.policy.protect || entry.deletion != leaf_.policy.deletion});
     ++draft_.plan.counts.unchanged;
 }
 

@@ -12,12 +12,14 @@ namespace holdfast {
 Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw,
                  std::string_view masking_key) {
     std::string text;
-    text.reserve(masking_key.size() + 6 * sizeof(Hash));
+    text.reserve(masking_key.size() + 6 * sizeof(Hash) + 2);
     text += masking_key;
     for (const Hash* part :
          {&leaf.declared.hash, &leaf.recordable().hash, &plugin_hash, &observed_raw, &leaf.refresh})
         text += as_bytes(*part);
-    // Of the policy, only the ignored paths change what is equal.
+    // Of the policy, the ignored paths change what is equal; protection and deletion live in the ledger.
+    text += leaf.policy.protect ? 'p' : '-';
+    text += leaf.policy.deletion == Deletion::orphan ? 'o' : '-';
     for (const std::string& pointer : leaf.policy.ignore) text.append(pointer).push_back('\0');
     return sha256(text);
 }

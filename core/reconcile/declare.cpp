@@ -7,6 +7,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "manifest/identity.hpp"
 #include "plan/plan.hpp"
 
 namespace holdfast {
@@ -132,12 +133,35 @@ bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
         return false;
     }
     const bool still_waits = !leaves.front().waits.empty();
-    leaves_[index] = std::move(leaves.front());
-    for (std::size_t i = 1; i < leaves.size(); ++i) {
-        leaves_.push_back(std::move(leaves[i]));
-        resource_of_.push_back(resource_of_[index]);
+    const std::size_t place_count = leaves_.size();
+    for (Leaf& leaf : leaves) {
+        const std::size_t place = place_of(leaf, index);
+        if (place == leaves_.size()) {
+            for (const Address& producer : leaf.producers) consumers_[producer].push_back(place);
+            leaves_.emplace_back();
+            resource_of_.push_back(resource_of_[index]);
+        }
+        leaves_[place] = std::move(leaf);
     }
+    if (by_parent_.empty()) return !still_waits;
+    if (place_count != leaves_.size()) link();  // others may depend on what has come
+    else relink(index);
     return !still_waits;
+}
+
+// Where a leaf made from the document of leaf `index` belongs: over its own earlier form, or over the one
+// leaf that stood for a compiled document while it waited, or at the end.
+std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
+    if (leaves_[index].address == leaf.address) return index;
+    const std::size_t resource = resource_of_[index];
+    if (!loaded_.resources[resource].compiles) return index;
+    std::optional<std::size_t> stand_in;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        if (resource_of_[i] != resource) continue;
+        if (leaves_[i].address == leaf.address) return i;
+        if (leaves_[i].address.id.part.empty()) stand_in = i;
+    }
+    return stand_in.value_or(leaves_.size());
 }
 
 Leaf Declaration::plain_leaf(const Resource& resource, const KindInfo&) const {
@@ -247,6 +271,54 @@ void Declaration::mask(const KindInfo& kind, const Value& document, Leaf& leaf) 
     if (!(masked == leaf.declared)) leaf.masked = std::move(masked);
 }
 
+namespace {
+
+// The scalars below the pointers, which may hold "*".
+void collect_scalars(const Value& node, std::vector<Value>& out) {
+    if (const Map* map = node.if_map())
+        for (const MapEntry& entry : *map) collect_scalars(entry.value, out);
+    else if (const List* list = node.if_list())
+        for (const Value& item : *list) collect_scalars(item, out);
+    else if (!node.is_null() && !node.if_bool()) out.push_back(node);
+}
+
+std::vector<Value> values_at(const std::vector<std::string>& pointers, const Value& document) {
+    std::vector<Value> values;
+    for (const std::string& pointer : pointers)
+        for (const std::string& place : expand_pointer(document, pointer))
+            if (const Value* value = find_at(document, place)) collect_scalars(*value, values);
+    return values;
+}
+
+// Whether `text` repeats the secret; a short one has to be all of it, or ordinary text would be hidden.
+bool repeats(const Value& scalar, const Value& secret) {
+    constexpr std::size_t shortest_part = 4;
+    if (scalar == secret) return true;
+    const std::string* text = scalar.if_string();
+    const std::string part = secret.if_string() ? *secret.if_string() : to_json(secret);
+    return text && (*text == part || (part.size() >= shortest_part && text->find(part) != std::string::npos));
+}
+
+void find_pointers(const std::vector<Value>& secrets, const Value& node, const std::string& pointer,
+                   std::vector<std::string>& out) {
+    if (const Map* map = node.if_map()) {
+        for (const MapEntry& entry : *map) find_pointers(secrets, entry.value, append_pointer(pointer, entry.key), out);
+    } else if (const List* list = node.if_list()) {
+        for (std::size_t i = 0; i < list->size(); ++i)
+            find_pointers(secrets, (*list)[i], append_pointer(pointer, i), out);
+    } else if (std::any_of(secrets.begin(), secrets.end(), [&](const Value& s) { return repeats(node, s); })) {
+        out.push_back(pointer);
+    }
+}
+
+std::vector<std::string> pointers_to(const std::vector<Value>& secrets, const Value& document) {
+    std::vector<std::string> pointers;
+    if (!secrets.empty()) find_pointers(secrets, document, "", pointers);
+    return pointers;
+}
+
+}  // namespace
+
 std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
     std::vector<Leaf> leaves;
     Result<Provider*> provider = session_.provider(resource.provider);
@@ -255,6 +327,7 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
         return leaves;
     }
     const std::string kind_id = whole.kind_id();
+    const std::vector<Value> secrets = values_at(whole.sensitive, tree_of(whole.declared));
     const Item item{.kind = kind_id, .declared = whole.declared.json};
     const CallEnd end = (*provider)->call(
         {.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
@@ -276,8 +349,8 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
             leaf.origin.pointer = result.pointer;
             const Description* description = this->description(resource.provider);
             if (const KindInfo* kind = description->find(leaf.api_version, leaf.address.id.kind)) {
-                // The parent's pointers say nothing about the leaf's document.
-                leaf.sensitive.clear();
+                // The parent's pointers say nothing about the leaf's document; its secrets are known by value.
+                leaf.sensitive = pointers_to(secrets, *tree);
                 mask(*kind, *tree, leaf);
                 leaves.push_back(std::move(leaf));
             } else {
@@ -349,42 +422,55 @@ void Declaration::link() {
         return !r.refresh_on.empty() || !r.depends_on.empty();
     });
     if (!any) return;
-    std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent;
-    std::unordered_map<Address, std::size_t> by_address;
+    by_parent_.clear();
+    by_address_.clear();
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
-        by_parent[loaded_.resources[resource_of_[i]].id].push_back(i);
-        by_address.emplace(leaves_[i].address, i);
+        by_parent_[loaded_.resources[resource_of_[i]].id].push_back(i);
+        by_address_.emplace(leaves_[i].address, i);
     }
-    for (std::size_t i = 0; i < leaves_.size(); ++i) {
-        Leaf& leaf = leaves_[i];
-        const Resource& resource = loaded_.resources[resource_of_[i]];
-        // A dependency on a compiled document is one on all of its leaves.
-        std::vector<Address> expanded;
-        for (Address& dependency : leaf.depends_on) {
-            auto parent = by_address.contains(dependency) ? by_parent.end() : by_parent.find(dependency.id);
-            if (parent == by_parent.end()) expanded.push_back(std::move(dependency));
-            else
-                for (std::size_t part : parent->second) expanded.push_back(leaves_[part].address);
-        }
-        leaf.depends_on = std::move(expanded);
-        if (resource.refresh_on.empty()) continue;
-        Hasher refresh;
-        for (const ResourceId& id : resource.refresh_on) {
-            auto parent = by_parent.find(id);
-            if (parent == by_parent.end()) {
-                Diagnostic& problem = problems_.error(
-                    "reference.unknown-refresh", fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
-                                                             "not declare", to_string(id), stack_.name));
-                problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
-                continue;
-            }
-            for (std::size_t part : parent->second) {
-                refresh.add(as_bytes(leaves_[part].recordable().hash));
-                leaf.depends_on.push_back(leaves_[part].address);
-            }
-        }
-        leaf.refresh = refresh.finish();
+    for (std::size_t i = 0; i < leaves_.size(); ++i) relink(i);
+}
+
+void Declaration::relink(std::size_t index) {
+    if (by_parent_.empty()) return;
+    expand_dependencies(leaves_[index]);
+    link_refresh(leaves_[index], loaded_.resources[resource_of_[index]]);
+}
+
+// A dependency on a compiled document is one on all of its leaves.
+void Declaration::expand_dependencies(Leaf& leaf) {
+    std::vector<Address> expanded;
+    for (Address& dependency : leaf.depends_on) {
+        auto parent = by_address_.contains(dependency) || dependency.stack != stack_.name
+                          ? by_parent_.end()
+                          : by_parent_.find(dependency.id);
+        if (parent == by_parent_.end()) expanded.push_back(std::move(dependency));
+        else
+            for (std::size_t part : parent->second) expanded.push_back(leaves_[part].address);
     }
+    leaf.depends_on = std::move(expanded);
+}
+
+void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
+    if (resource.refresh_on.empty()) return;
+    Hasher refresh;
+    for (const ResourceId& id : resource.refresh_on) {
+        auto parent = by_parent_.find(id);
+        if (parent == by_parent_.end()) {
+            Diagnostic& problem = problems_.error(
+                "reference.unknown-refresh", fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
+                                                         "not declare", to_string(id), stack_.name));
+            problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
+            continue;
+        }
+        for (std::size_t part : parent->second) {
+            refresh.add(as_bytes(leaves_[part].recordable().hash));
+            const Address& before = leaves_[part].address;
+            if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
+                leaf.depends_on.push_back(before);
+        }
+    }
+    leaf.refresh = refresh.finish();
 }
 
 }  // namespace holdfast

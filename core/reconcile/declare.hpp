@@ -49,6 +49,8 @@ public:
 
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
     void link();
+    // The same for one leaf, once others have changed.
+    void relink(std::size_t leaf);
 
 private:
     std::vector<Leaf> leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
@@ -62,6 +64,9 @@ private:
                            std::string_view pointer, const OutputResolver& outputs);
     void place(Diagnostics& problems, const Resource& resource) const;
     void find_reference_cycles();
+    std::size_t place_of(const Leaf& leaf, std::size_t index) const;
+    void expand_dependencies(Leaf& leaf);
+    void link_refresh(Leaf& leaf, const Resource& resource);
 
     Session& session_;
     const StackDocument& stack_;
@@ -70,6 +75,8 @@ private:
     std::vector<Leaf> leaves_;
     std::vector<std::size_t> resource_of_;  // by leaf
     std::unordered_map<Address, std::vector<std::size_t>> consumers_;
+    std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent_;  // of `link`
+    std::unordered_map<Address, std::size_t> by_address_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
 };

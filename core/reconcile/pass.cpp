@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "manifest/identity.hpp"
 
 namespace holdfast {
 
@@ -24,11 +25,16 @@ void Pass::declare() {
     }
     outcome_.files = declaration_->loaded().files;
     outcome_.documents = declaration_->loaded().documents;
+    stacks_before_ = {stack().depends_on.begin(), stack().depends_on.end()};
+    for (const Leaf& leaf : declaration_->leaves())
+        for (const Address& producer : leaf.producers) stacks_before_.insert(producer.stack);
+    stacks_before_.erase(stack().name);
 }
 
 void Pass::tell(Neighbours& neighbours) {
     if (is_broken()) neighbours.broken.push_back(stack().name);
     for (const Leaf& leaf : declaration_->leaves()) {
+        neighbours.documents.insert({leaf.address.stack, leaf.address.id.parent()});
         if (leaf.identity.empty()) continue;
         if (Result<Provider*> provider = session_.provider(leaf.provider))
             neighbours.declared.emplace(target_object(leaf, (*provider)->target()).key(), leaf.address);
@@ -105,7 +111,8 @@ void Pass::read_ledger() {
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     entry_by_object_.reserve(input_.recorded.size());
     for (std::size_t i = 0; i < input_.recorded.size(); ++i)
-        entry_by_object_.emplace(input_.recorded[i].object.key(), i);
+        entry_by_object_.emplace(input_.recorded[i].object.key(), i),
+            entry_by_address_.emplace(input_.recorded[i].address, i);
 }
 
 // A provider that suddenly talks to another target must not be driven by what was recorded of the old one.
@@ -153,7 +160,6 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
         leaf_by_address_.emplace(leaves[i].address, i);
         if (leaves[i].waits.empty()) level.push_back(i);
     }
-    const OutputResolver outputs = [this](const Reference& reference) { return output(reference); };
     // Leaves that wait for nothing of this stack are tried as well: their producers are in other stacks.
     std::vector<std::size_t> first_tries;
     for (std::size_t i = 0; i < leaves.size(); ++i)
@@ -161,24 +167,29 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
             std::none_of(leaves[i].producers.begin(), leaves[i].producers.end(),
                          [&](const Address& p) { return p.stack == stack().name && leaf_by_address_.contains(p); }))
             first_tries.push_back(i);
-    for (std::size_t i : first_tries)
-        if (declaration_->redeclare(i, outputs)) level.push_back(i);
+    for (std::size_t i : first_tries) redeclare(i, level);
 
     while (!level.empty()) {
         observe_leaves(level, events, stop);
         std::vector<std::size_t> next;
-        for (std::size_t i : consumers(level)) {
-            const std::size_t before = leaves.size();
-            if (leaves[i].waits.empty() || !declaration_->redeclare(i, outputs)) continue;
-            next.push_back(i);
-            for (std::size_t appended = before; appended < leaves.size(); ++appended) {
-                leaf_by_address_.emplace(leaves[appended].address, appended);
-                next.push_back(appended);
-            }
-        }
+        for (std::size_t i : consumers(level))
+            if (!leaves[i].waits.empty()) redeclare(i, next);
         level = std::move(next);
     }
     input_.observed_leaves.resize(leaves.size());
+}
+
+// Tries a leaf whose producers may be known now. It and those that come with it are appended to `known`.
+bool Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
+    const std::size_t before = declaration_->leaves().size();
+    if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); })) return false;
+    known.push_back(leaf);
+    leaf_by_address_.emplace(declaration_->leaves()[leaf].address, leaf);
+    for (std::size_t added = before; added < declaration_->leaves().size(); ++added) {
+        leaf_by_address_.emplace(declaration_->leaves()[added].address, added);
+        known.push_back(added);
+    }
+    return true;
 }
 
 std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& producers) const {
@@ -190,33 +201,49 @@ std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& produce
 }
 
 Resolution Pass::output(const Reference& reference) {
-    auto from_document = [&](std::string_view json, const KindInfo* kind) -> Resolution {
+    auto from_document = [&](std::string_view json, const std::vector<std::string>& sensitive) -> Resolution {
         Result<Value> document = parse_json(json);
         if (!document) return {.state = Resolution::State::not_yet};
         const Value* value = follow_path(*document, reference.path);
-        if (!value || value->find("$secret")) return {.state = Resolution::State::not_yet};
+        const std::string text = value ? to_json(*value) : "";
+        // What was recorded of a secret is its hash, and no plugin must see that.
+        if (!value || text.find("{\"$secret\":") != std::string::npos) return {.state = Resolution::State::not_yet};
         std::string pointer;
         for (const std::string& token : reference.path) pointer = append_pointer(pointer, token);
-        return {.value = *value, .sensitive = kind && any_covers(kind->sensitive, pointer)};
+        const bool holds_sensitive = std::any_of(sensitive.begin(), sensitive.end(), [&](const std::string& pattern) {
+            const std::vector<std::string> places = expand_pointer(*document, pattern);
+            return std::any_of(places.begin(), places.end(),
+                               [&](const std::string& place) { return place.starts_with(pointer + "/"); });
+        });
+        return {.value = *value,
+                .sensitive = any_covers(sensitive, pointer) || holds_sensitive || session_.masker().holds_secret(text)};
     };
     auto leaf = leaf_by_address_.find(reference.producer);
     if (leaf != leaf_by_address_.end()) {
         const Leaf& producer = declaration_->leaves()[leaf->second];
         if (leaf->second >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
         const Observed& observed = input_.observed_leaves[leaf->second];
-        const Description* description = declaration_->description(producer.provider);
-        const KindInfo* kind = description ? description->find(producer.api_version, producer.address.id.kind) : nullptr;
-        if (observed.presence == Presence::present) return from_document(observed.document, kind);
+        if (observed.presence == Presence::present) return from_document(observed.document, producer.sensitive);
         if (observed.presence != Presence::failed) return {.state = Resolution::State::not_yet};
     }
     // A producer of another stack, or one that cannot be read now: what was recorded holds.
     if (std::optional<LedgerEntry> entry = session_.store().entry(reference.producer))
-        return from_document(entry->observed, nullptr);
-    if (leaf != leaf_by_address_.end() || (reference.producer.stack != stack().name &&
-                                           session_.project().stack(reference.producer.stack)))
+        return from_document(entry->observed, {});
+    if (leaf != leaf_by_address_.end()) return {.state = Resolution::State::not_yet};
+    const std::string& there = reference.producer.stack;
+    const bool is_loaded = there == stack().name || (neighbours_ && !neighbours_->documents.empty() &&
+                                                     std::find(neighbours_->broken.begin(), neighbours_->broken.end(),
+                                                               there) == neighbours_->broken.end());
+    if (session_.project().stack(there) && (!is_loaded || (neighbours_ && neighbours_->documents.contains(
+                                                              {there, reference.producer.id.parent()}))))
         return {.state = Resolution::State::not_yet};
     std::vector<std::string> candidates;
     for (const Leaf& other : declaration_->leaves()) candidates.push_back(to_string(other.address.id));
+    if (there != stack().name && neighbours_) {
+        candidates.clear();
+        for (const Address& other : neighbours_->documents)
+            if (other.stack == there) candidates.push_back(to_string(other.id));
+    }
     const auto meant = closest(to_string(reference.producer.id), candidates);
     return {.state = Resolution::State::error,
             .problem = failure("reference.unknown-producer", fmt::format("{} names {}, which nobody declares",
@@ -292,6 +319,7 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
 // ---- planned ----
 
 void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {
+    neighbours_ = &neighbours;
     outcome_.rounds.clear();
     outcome_.problems = session_.problems();
     outcome_.problems.append(declaration_->problems());
@@ -328,6 +356,7 @@ void Pass::plan_again(const Neighbours& neighbours, const RunEvents& events, std
     declaration_.emplace(session_, stack_);
     input_ = {};
     entry_by_object_.clear();
+    entry_by_address_.clear();
     leaf_by_address_.clear();
     declare();
     plan(neighbours, events, stop);

@@ -19,6 +19,7 @@ namespace holdfast {
 // What other stacks of the run declare: no prune of these (law 7).
 struct Neighbours {
     std::unordered_map<Hash, Address> declared;  // by key of the target object
+    std::set<Address> documents;                 // of all stacks; compiled ones by their parent
     std::vector<std::string> broken;             // stacks that could not be loaded
 };
 
@@ -41,6 +42,9 @@ public:
     void validate(std::stop_token stop);
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
+
+    // The stacks that must have been applied before: by dependsOn and by references.
+    const std::set<std::string>& stacks_before() const { return stacks_before_; }
 
     StackOutcome& outcome() { return outcome_; }
     const StackDocument& stack() const { return stack_; }
@@ -73,11 +77,15 @@ private:
     // Executes `plan` less what is `held`; the results go with the changes of `plan`.
     ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                               const RunEvents& events, std::stop_token stop);
+    void hold_consumers(const Plan& plan);
+    void report_waits();
+    bool redeclare(std::size_t leaf, std::vector<std::size_t>& known);
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round);
     std::vector<std::size_t> ready_leaves();
     std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
     PlanInput input_for(const std::vector<std::size_t>& leaves);
+    void copy_owners(const Leaf& leaf, PlanInput& input) const;
     void run_held_removals(const RunEvents& events, std::stop_token stop);
 
     Session& session_;
@@ -88,11 +96,15 @@ private:
     PlanInput input_;
     std::unordered_map<Hash, std::size_t> entry_by_object_;
     std::unordered_map<Address, std::size_t> leaf_by_address_;
+    std::unordered_map<Address, std::size_t> entry_by_address_;
+    std::set<std::string> stacks_before_;
+    const Neighbours* neighbours_ = nullptr;  // while `plan` runs
     ScopeVersions scope_versions_;
     std::vector<std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
     std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does
     std::vector<bool> held_changes_; // of the first plan
+    std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_;  // by what was executed so far
 };
 
 }  // namespace holdfast

@@ -54,6 +54,9 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     const bool has_open_steps = !session_.store().open_steps(stack().name).empty();
     if (!has_work && !has_open_steps) {
         if (outcome_.result == StackResult::unchanged) remember_stack();
+        report_waits();
+        if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
+        outcome_.problems.sort_by_place();
         return;
     }
     if (Status locked = lock_scopes(plan); !locked) {
@@ -66,6 +69,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
     declaration_->leaves() = std::move(input_.leaves);
+    hold_consumers(first.plan);
     take_in(first);
     PlanInput input;
     while (!outcome_.rounds.back().report->interrupted) {
@@ -77,6 +81,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     }
     run_held_removals(events, stop);
     close_open_steps();
+    if (!outcome_.rounds.back().report->interrupted) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
 }
@@ -156,7 +161,9 @@ void Pass::begin_record(const Plan& plan) {
 std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
     std::set<Address> pending;
     for (const Change& change : plan.changes)
-        if (reaches_the_target(change.action) || change.action == Action::wait) pending.insert(change.address);
+        if (change.readiness == Readiness::ready &&
+            (reaches_the_target(change.action) || change.action == Action::wait))
+            pending.insert(change.address);
     std::vector<bool> held(plan.changes.size());
     std::vector<std::optional<bool>> gate_is_held(plan.gates.size());
     std::function<bool(std::size_t)> is_held_by_gate = [&](std::size_t g) {
@@ -179,6 +186,22 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
         if (auto leaf = leaf_by_address_.find(change.address); leaf != leaf_by_address_.end()) held_.insert(leaf->second);
     }
     return held;
+}
+
+// Whoever takes outputs of a leaf that is about to change, directly or through others, is planned again
+// once that is done, also where it agrees with the old outputs and so is no part of the plan.
+void Pass::hold_consumers(const Plan& plan) {
+    std::vector<Address> changing;
+    for (const Change& change : plan.changes)
+        if (change.readiness == Readiness::ready && change.leaf && reaches_the_target(change.action))
+            changing.push_back(change.address);
+    while (!changing.empty()) {
+        const std::vector<std::size_t>* consumers = declaration_->consumers_of(changing.back());
+        changing.pop_back();
+        if (!consumers) continue;
+        for (std::size_t i : *consumers)
+            if (held_.insert(i).second) changing.push_back(declaration_->leaves()[i].address);
+    }
 }
 
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
@@ -218,6 +241,9 @@ void Pass::take_in(const Round& round) {
         const bool is_held = leaf != leaf_by_address_.end() && held_.contains(leaf->second);
         const bool done = result.state == StepState::done || result.state == StepState::unchanged;
         if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
+        const bool destroys = change.action == Action::replace || change.action == Action::remove;
+        if (destroys && change.readiness == Readiness::ready && !is_held && result.state != StepState::intended)
+            ++destroyed_of_kind_[change.object.kind];
         if (!done || leaf == leaf_by_address_.end() || result.observed.empty()) continue;
         Observed& observed = input_.observed_leaves[leaf->second];
         observed = {};
@@ -241,12 +267,17 @@ std::vector<std::size_t> Pass::ready_leaves() {
 }
 
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
-    const OutputResolver outputs = [this](const Reference& reference) { return output(reference); };
     std::vector<std::size_t> leaves;
     for (std::size_t i : ready_leaves()) {
-        if (!declaration_->leaves()[i].producers.empty() && !declaration_->redeclare(i, outputs)) continue;
+        if (!declaration_->leaves()[i].producers.empty()) {
+            redeclare(i, leaves);
+            continue;
+        }
+        declaration_->relink(i);
         leaves.push_back(i);
     }
+    std::sort(leaves.begin(), leaves.end());  // the leaves of one compiled document bring each other
+    leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
     for (std::size_t i : leaves) held_.erase(i);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
@@ -257,6 +288,35 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     return round;
 }
 
+// Who else declares or records the leaf's object.
+void Pass::copy_owners(const Leaf& leaf, PlanInput& input) const {
+    auto facts = input_.providers.find(leaf.provider);
+    if (leaf.identity.empty() || facts == input_.providers.end()) return;
+    const Hash key = target_object(leaf, facts->second.target).key();
+    if (auto it = input_.declared_elsewhere.find(key); it != input_.declared_elsewhere.end())
+        input.declared_elsewhere.insert(*it);
+    if (auto it = input_.recorded_elsewhere.find(key); it != input_.recorded_elsewhere.end())
+        input.recorded_elsewhere.insert(*it);
+}
+
+// What waits for an output that will not come by itself: a wrong path, or a stack that was not applied.
+void Pass::report_waits() {
+    for (const Leaf& leaf : declaration_->leaves().empty() ? input_.leaves : declaration_->leaves()) {
+        for (const Wait& wait : leaf.waits) {
+            const bool is_ours = wait.producer.stack == stack().name;
+            if (unfinished_.contains(wait.producer)) continue;  // that has been told already
+            Diagnostic& problem = outcome_.problems.error(
+                "reference.still-unknown",
+                fmt::format("{} waits for {} of {}, which is not known", short_name(leaf.address.id), wait.path,
+                            is_ours ? short_name(wait.producer.id) : to_string(wait.producer)));
+            problem.subject = to_string(leaf.address);
+            problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
+            problem.hint = is_ours ? "`holdfast output` shows what it has; correct the path"
+                                   : "apply that stack first; if it was, `holdfast output` shows what it has";
+        }
+    }
+}
+
 // The planner's input for some leaves alone; what they depend on is done.
 PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     PlanInput input;
@@ -264,15 +324,27 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     input.providers = input_.providers;
     input.inputs = input_.inputs;
     input.masking_key = input_.masking_key;
+    input.only = input_.only;
+    input.exclude = input_.exclude;
+    input.replace = input_.replace;
+    input.destroyed_of_kind = destroyed_of_kind_;
+    for (const LedgerEntry& entry : input_.recorded)
+        if (entry.state != EntryState::deposed) ++input.recorded_of_kind[entry.object.kind];
     std::set<Address> addresses;
     for (std::size_t i : leaves) addresses.insert(declaration_->leaves()[i].address);
     for (std::size_t i : leaves) {
         Leaf leaf = declaration_->leaves()[i];
         std::erase_if(leaf.depends_on, [&](const Address& before) { return !addresses.contains(before); });
-        if (const std::optional<std::size_t> entry = entry_of(leaf)) {
-            input.recorded.push_back(input_.recorded[*entry]);
-            input.observed_recorded.emplace_back();
+        std::set<std::size_t> entries;
+        if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
+        // Of another object, if the leaf names another one now.
+        if (auto entry = entry_by_address_.find(leaf.address); entry != entry_by_address_.end())
+            entries.insert(entry->second);
+        for (std::size_t entry : entries) {
+            input.recorded.push_back(input_.recorded[entry]);
+            input.observed_recorded.push_back(input_.observed_recorded[entry]);
         }
+        copy_owners(leaf, input);
         if (auto invalid = input_.invalid.find(i); invalid != input_.invalid.end())
             input.invalid.emplace(input.leaves.size(), invalid->second);
         input.leaves.push_back(std::move(leaf));

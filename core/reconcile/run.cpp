@@ -144,11 +144,29 @@ private:
             if (!chosen && options_.mode == Mode::validate) continue;
         }
         if (options_.mode == Mode::validate) return validate();
+        order_by_references();
         if (passes_.size() > 1)
             for (auto& [pass, chosen] : passes_) pass.tell(neighbours);
         for (auto& [pass, chosen] : passes_)
             if (chosen) pass.plan(neighbours, events_, stop_);
         if (writes() && agreed()) execute(neighbours);
+    }
+
+    // References order stacks as dependsOn does. On a ring the order stays as it was, and who has to wait says so.
+    void order_by_references() {
+        std::map<std::string, decltype(passes_)::iterator> waiting;
+        std::vector<std::string> names;
+        for (auto it = passes_.begin(); it != passes_.end(); ++it)
+            waiting.emplace(names.emplace_back(it->first.stack().name), it);
+        std::function<void(const std::string&)> take = [&](const std::string& name) {
+            auto found = waiting.find(name);
+            if (found == waiting.end()) return;
+            const auto pass = found->second;
+            waiting.erase(found);
+            for (const std::string& before : pass->first.stacks_before()) take(before);
+            passes_.splice(passes_.end(), passes_, pass);
+        };
+        for (const std::string& name : names) take(name);
     }
 
     void validate() {
@@ -191,7 +209,7 @@ private:
         std::set<std::string> changed;
         for (auto& [pass, chosen] : passes_) {
             if (!chosen || pass.outcome().result == StackResult::invalid) continue;
-            const auto& before = pass.stack().depends_on;
+            const std::set<std::string>& before = pass.stacks_before();
             const bool inputs_moved =
                 std::any_of(before.begin(), before.end(), [&](const std::string& name) { return changed.contains(name); });
             if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);

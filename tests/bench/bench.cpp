@@ -231,8 +231,10 @@ void print(const std::vector<Row>& rows) {
 int main(int argc, char** argv) {
     const std::size_t leaves = argc > 1 ? static_cast<std::size_t>(std::atol(argv[1])) : 100'000;
     ::setenv("HOLDFAST_PLUGIN_PATH", (build + "/tests/plugins:" + build + "/plugins").c_str(), 1);
-    ::setenv("HOLDFAST_CONFIG", "/dev/null", 1);
     const Workplace place;
+    std::ofstream(place / "operator.yaml").close();
+    ::chmod((place / "operator.yaml").c_str(), 0600);
+    ::setenv("HOLDFAST_CONFIG", (place / "operator.yaml").c_str(), 1);
     std::vector<Row> rows;
     startup(rows);
     chain(place, 1000, rows);

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Builds a release and prints the table of measurements: ours, the floor or peer of the same run, the ratio.
+#
+#   tests/bench/run.sh [LEAVES]      100000 by default; exits 1 if a limit is missed
+set -euo pipefail
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+"$root/tests/support/install.sh" build test
+cmake -S "$root" --preset release -DCMAKE_UNITY_BUILD=ON >/dev/null
+cmake --build "$root/build/release" --target bench floor_yaml_load floor_write_fsync holdfast_test_plugins \
+    holdfast_plugin_host >/dev/null
+exec "$root/build/release/bench/bench" "$@"
