@@ -1,5 +1,7 @@
 // Every command as a process: what it prints, what it leaves behind, and its exit code.
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -37,7 +39,7 @@ std::string read(const std::filesystem::path& file) {
 
 } // namespace
 
-TEST_CASE("init writes a site that validates, and overwrites nothing") {
+TEST_CASE("init writes a site that can be applied, and overwrites nothing") {
     Playground place;
     Ran init = place.holdfast({"init"});
     CAPTURE(init.out, init.err);
@@ -47,6 +49,12 @@ TEST_CASE("init writes a site that validates, and overwrites nothing") {
     CAPTURE(validate.out, validate.err);
     CHECK(validate.exit_code == 0);
     CHECK(place.git({"log", "--all", "--oneline"}).empty());
+    place.commit("Start");
+    const Ran apply = place.holdfast({"apply", "--yes"});
+    CAPTURE(apply.out, apply.err);
+    CHECK(apply.exit_code == 0);
+    CHECK(read(place.repository() / "sandbox/etc/motd") == "held fast\n");
+    CHECK(place.git({"status", "--porcelain"}).empty());
 
     place.write("holdfast.yaml", "mine\n");
     init = place.holdfast({"init"});
@@ -240,13 +248,19 @@ TEST_CASE("a shell accepts its completion script") {
     CHECK(std::system((shell + " -n " + file).c_str()) == 0);
 }
 
-TEST_CASE("the manual page names every command and is roff that man understands") {
+TEST_CASE("the manual page names every command and is roff that groff understands") {
     Playground place;
     const Ran page = place.holdfast({"help", "--man"});
     REQUIRE(page.exit_code == 0);
     CHECK_THAT(page.out, StartsWith(".TH HOLDFAST 1"));
     for (const char* word : {"holdfast init", "holdfast store", "EXIT STATUS", "HOLDFAST_ISOLATION"})
         CHECK_THAT(page.out, ContainsSubstring(word));
+    if (std::system("command -v groff >/dev/null 2>&1") != 0) return;
+    const std::string file = (place.folder() / "holdfast.1").string(),
+                      said = (place.folder() / "said").string();
+    std::ofstream(file) << page.out;
+    CHECK(std::system(("groff -man -Tutf8 -ww " + file + " >/dev/null 2>" + said).c_str()) == 0);
+    CHECK(read(said).empty());
 }
 
 TEST_CASE("plugins run in the process where the environment says so") {

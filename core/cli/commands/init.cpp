@@ -35,7 +35,12 @@ spec:
 )";
 
 constexpr std::string_view example_text =
-    R"(# One file on the host. Change it, commit, and run: holdfast apply
+    R"(# A file on the host, and the folder that it is in. Change it, commit, and run: holdfast apply
+apiVersion: host.holdfast.dev/v1alpha1
+kind: Directory
+metadata: {name: etc}
+spec: {path: etc, mode: "0755"}
+---
 apiVersion: host.holdfast.dev/v1alpha1
 kind: File
 metadata: {name: motd}
