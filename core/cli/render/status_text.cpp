@@ -25,10 +25,12 @@ std::string leaves_text(const StackStatus& stack) {
 std::string last_pass_text(const StackStatus& stack, const TextView& view) {
     const PassRecord& last = stack.last;
     if (last.id.empty()) return {};
-    const std::string what = last.command == "apply" ? "" : printable(last.command) + " at ";
+    const bool is_apply = last.command.empty() || last.command == "apply";
+    const std::string what = is_apply ? "" : printable(last.command) + " at ";
     const std::int64_t at_ms = std::max(last.ended_ms, last.started_ms);
-    return fmt::format("{}{}, {}, by {}", what, short_commit(last.commit),
-                       relative_time(view.now_s - at_ms / 1000), printable(last.actor));
+    return fmt::format("{}{}, {}{}", what, short_commit(last.commit),
+                       relative_time(view.now_s - at_ms / 1000),
+                       last.actor.empty() ? "" : ", by " + printable(last.actor));
 }
 
 enum class Weight { note, trouble };
@@ -104,6 +106,7 @@ void add_leftovers(std::vector<Remark>& remarks, const StackStatus& stack) {
 
 // Being behind is the usual state between a commit and its apply, so it is no trouble.
 void add_news(std::vector<Remark>& remarks, const StackStatus& stack, const std::string& head) {
+    if (!stack.is_declared) return;
     const std::string option = " -s " + printable(stack.name);
     if (stack.last.id.empty() && stack.memory.last_commit.empty()) {
         remarks.push_back({.weight = Weight::note,
@@ -129,7 +132,7 @@ std::vector<Remark> remarks_on(const StackStatus& stack, const std::string& head
 }
 
 std::string state_word(const StackStatus& stack, const Palette& colours) {
-    if (stack.last.id.empty()) return paint(colours.wait, "new");
+    if (stack.last.id.empty()) return paint(colours.wait, stack.is_declared ? "new" : "removed");
     return pass_state_text(stack.last.state, colours);
 }
 
