@@ -237,7 +237,8 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
         case Reference::Root::vars: {
             std::vector<std::string> path = reference.path;
             path.insert(path.begin(), reference.name);
-            if (const Value* value = follow_path(Value(stack_.vars), path)) return {.value = *value};
+            const Value vars(stack_.vars);  // must outlive what is found in it
+            if (const Value* value = follow_path(vars, path)) return {.value = *value};
             std::vector<std::string> names;
             for (const MapEntry& entry : stack_.vars) names.push_back(entry.key);
             const auto meant = closest(reference.name, names);
