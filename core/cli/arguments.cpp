@@ -187,7 +187,8 @@ std::optional<Diagnostic> check_combinations(std::string_view command, const Giv
                 return conflict("plan", other, "a saved plan is applied as it is");
     }
     if (command == "store" && given.flag("all") && given.text("ACTION") != "trim")
-        return failure("cli.conflicting-options", "--all goes with `store trim` only", "see: holdfast help store");
+        return failure("cli.conflicting-options", "--all goes with `store trim` only",
+                       "see: holdfast help store");
     const std::string limit = given.text("limit");
     if (limit.find_first_not_of("0123456789") != std::string::npos || limit.size() > 9 || limit == "0")
         return failure("cli.bad-value", fmt::format("--limit cannot be \"{}\"", limit),

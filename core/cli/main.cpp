@@ -85,7 +85,8 @@ Result<Isolation> isolation_of_environment() {
     const std::string word = environment("HOLDFAST_ISOLATION").value_or("");
     if (word.empty() || word == "worker") return Isolation::worker;
     if (word == "in-process") return Isolation::in_process;
-    return failure("cli.bad-value", "HOLDFAST_ISOLATION cannot be \"" + word + '"', "one of: worker, in-process");
+    return failure("cli.bad-value", "HOLDFAST_ISOLATION cannot be \"" + word + '"',
+                   "one of: worker, in-process");
 }
 
 int run_program(const std::vector<std::string>& arguments) {

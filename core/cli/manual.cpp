@@ -17,9 +17,12 @@ std::string roff(std::string_view text) {
     for (const char c : text) {
         if (at_start && (c == '.' || c == '\'')) out += "\\&";
         at_start = c == '\n';
-        if (c == '\\') out += "\\e";
-        else if (c == '-') out += "\\-";
-        else out += c;
+        if (c == '\\')
+            out += "\\e";
+        else if (c == '-')
+            out += "\\-";
+        else
+            out += c;
     }
     return out;
 }
@@ -69,7 +72,8 @@ std::string command_section(const CommandSpec& command) {
     for (const OptionSpec& option : command.options) text += option_entry(option);
     for (const ExampleSpec& example : command.examples) {
         text += request("PP") + "Example" + (example.what.empty() ? "" : ": " + running_text(example.what));
-        text += '\n' + request("RS") + request("nf") + roff(example.command) + '\n' + request("fi") + request("RE");
+        text += '\n' + request("RS") + request("nf") + roff(example.command) + '\n' + request("fi") +
+                request("RE");
     }
     return text;
 }
@@ -100,8 +104,7 @@ std::string environment_and_files() {
 
 std::string manual_page() {
     std::string text = fmt::format(".TH HOLDFAST 1 \"\" \"holdfast {}\" \"User Commands\"\n", version_number);
-    text += request("SH", "NAME") +
-            "holdfast \\- keeps infrastructure holding fast to what Git declares\n";
+    text += request("SH", "NAME") + "holdfast \\- keeps infrastructure holding fast to what Git declares\n";
     text += request("SH", "SYNOPSIS") + bold("holdfast") + " [" + italic("OPTIONS") + "] " +
             italic("COMMAND") + " [" + italic("ARGUMENTS") + "]\n";
     text += request("SH", "DESCRIPTION") +

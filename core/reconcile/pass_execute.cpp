@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "reconcile/pass.hpp"
+#include "reconcile/query.hpp"
 
 namespace holdfast {
 
@@ -399,6 +400,7 @@ void Pass::end_record(bool interrupted) {
                              : PassState::done;
     pass.ended_ms = session_.clock().now_ms();
     session_.store().end_pass(pass);
+    session_.store().trim_cache(pass.ended_ms, cache_kept_ms);
     if (outcome_.result == StackResult::applied) remember_stack();
     outcome_.problems.sort_by_place();
 }

@@ -46,6 +46,7 @@ Result<LedgerEntry> find_entry(Session& session, const std::string& text) {
         std::vector<std::string> names;
         for (const LedgerEntry& entry : all) {
             names.push_back(short_name(entry.address.id));
+            names.push_back(entry.address.id.name);
             names.push_back(to_string(entry.address.id));
         }
         const auto meant = closest(text, names);

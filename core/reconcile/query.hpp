@@ -2,12 +2,16 @@
 // Questions about what is recorded: why, history, outputs, status; and the commands that change only the
 // ledger (forget, approve) or only files (import).
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "reconcile/session.hpp"
 
 namespace holdfast {
+
+// How long a parsed document stays in the cache that no pass has used.
+constexpr std::int64_t cache_kept_ms = 30LL * 24 * 60 * 60 * 1000;
 
 // Finds a leaf by what a person types: an address, an id, `Kind/name`, or a value of its identity such as a
 // path. Errors: `query.unknown` with a suggestion, `query.ambiguous` with the candidates.

@@ -1,5 +1,7 @@
 // Every command as a process: what it prints, what it leaves behind, and its exit code.
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -15,8 +17,9 @@ namespace {
 void make_site(Playground& place) {
     place.use_host_plugin();
     place.write("web/motd.yaml", Playground::file_document("motd", "motd", "one"));
-    place.write("web/other.yaml", Playground::file_document("other", "other", "x",
-                                                            "holdfast.dev/depends-on: host.holdfast.dev/File/motd"));
+    place.write("web/other.yaml",
+                Playground::file_document("other", "other", "x",
+                                          "holdfast.dev/depends-on: host.holdfast.dev/File/motd"));
     place.commit("Say one");
     const Ran apply = place.holdfast({"apply", "--yes"});
     CAPTURE(apply.out, apply.err);
@@ -36,7 +39,7 @@ std::string read(const std::filesystem::path& file) {
 
 } // namespace
 
-TEST_CASE("init writes a site that validates, and overwrites nothing") {
+TEST_CASE("init writes a site that can be applied, and overwrites nothing") {
     Playground place;
     Ran init = place.holdfast({"init"});
     CAPTURE(init.out, init.err);
@@ -46,6 +49,12 @@ TEST_CASE("init writes a site that validates, and overwrites nothing") {
     CAPTURE(validate.out, validate.err);
     CHECK(validate.exit_code == 0);
     CHECK(place.git({"log", "--all", "--oneline"}).empty());
+    place.commit("Start");
+    const Ran apply = place.holdfast({"apply", "--yes"});
+    CAPTURE(apply.out, apply.err);
+    CHECK(apply.exit_code == 0);
+    CHECK(read(place.repository() / "sandbox/etc/motd") == "held fast\n");
+    CHECK(place.git({"status", "--porcelain"}).empty());
 
     place.write("holdfast.yaml", "mine\n");
     init = place.holdfast({"init"});
@@ -78,8 +87,8 @@ TEST_CASE("an export of the store comes back whole in an empty one") {
     CAPTURE(import.out, import.err);
     REQUIRE(import.exit_code == 0);
     CHECK(place.holdfast({"store", "check"}).exit_code == 0);
-    CHECK(place.holdfast({"plan", "--exit-code"}).exit_code == 0);
     CHECK(place.holdfast({"store", "export", "-"}).out == exported);
+    CHECK(place.holdfast({"plan", "--exit-code"}).exit_code == 0);
 
     std::ofstream(file) << exported.substr(0, exported.size() / 2);
     std::filesystem::remove_all(place.store());
@@ -159,7 +168,8 @@ TEST_CASE("status says in words what is wrong and what to do") {
     const Ran status = place.holdfast({"status"});
     CAPTURE(status.out);
     CHECK(status.exit_code == 0);
-    CHECK_THAT(status.out, ContainsSubstring("1 stack needs attention") || ContainsSubstring("1 of 1 stack needs"));
+    CHECK_THAT(status.out,
+               ContainsSubstring("1 stack needs attention") || ContainsSubstring("1 of 1 stack needs"));
 }
 
 TEST_CASE("a forgotten leaf leaves its object alone") {
@@ -198,7 +208,8 @@ TEST_CASE("kinds and providers are described without their targets") {
     const Ran typo = place.holdfast({"schema", "Fiel"});
     CHECK(typo.exit_code == 1);
     CHECK_THAT(typo.err, ContainsSubstring("did you mean"));
-    CHECK_THAT(place.holdfast({"provider", "list"}).out, ContainsSubstring("files") && ContainsSubstring("host"));
+    CHECK_THAT(place.holdfast({"provider", "list"}).out,
+               ContainsSubstring("files") && ContainsSubstring("host"));
     CHECK_THAT(place.holdfast({"provider", "describe", "files"}).out, ContainsSubstring("host.holdfast.dev"));
     CHECK(place.holdfast({"provider", "describe", "nobody"}).exit_code == 1);
     CHECK(place.holdfast({"output"}).exit_code == 0);
@@ -237,13 +248,19 @@ TEST_CASE("a shell accepts its completion script") {
     CHECK(std::system((shell + " -n " + file).c_str()) == 0);
 }
 
-TEST_CASE("the manual page names every command and is roff that man understands") {
+TEST_CASE("the manual page names every command and is roff that groff understands") {
     Playground place;
     const Ran page = place.holdfast({"help", "--man"});
     REQUIRE(page.exit_code == 0);
     CHECK_THAT(page.out, StartsWith(".TH HOLDFAST 1"));
     for (const char* word : {"holdfast init", "holdfast store", "EXIT STATUS", "HOLDFAST_ISOLATION"})
         CHECK_THAT(page.out, ContainsSubstring(word));
+    if (std::system("command -v groff >/dev/null 2>&1") != 0) return;
+    const std::string file = (place.folder() / "holdfast.1").string(),
+                      said = (place.folder() / "said").string();
+    std::ofstream(file) << page.out;
+    CHECK(std::system(("groff -man -Tutf8 -ww " + file + " >/dev/null 2>" + said).c_str()) == 0);
+    CHECK(read(said).empty());
 }
 
 TEST_CASE("plugins run in the process where the environment says so") {

@@ -15,7 +15,13 @@ int show_steps(const HistoryOptions& options, Context& context) {
     const Result<LedgerEntry> entry = context.engine().find_entry(options.leaf);
     // A leaf that is gone from the ledger still has its steps, if it is named by its address.
     const Result<Address> address = entry ? Result<Address>(entry->address) : parse_address(options.leaf);
-    if (!address || address->stack.empty()) return context.fail(entry.error());
+    if (!address || address->stack.empty()) {
+        Diagnostic unknown = entry.error();
+        if (!unknown.hint.starts_with("did you mean"))
+            unknown.hint = "one that was never made, or is gone, is found by its full address, such as "
+                           "web:host.holdfast.dev/File/motd";
+        return context.fail(unknown);
+    }
     Store& store = context.engine().store();
     // A step that ended has two records.
     const std::vector<JournalStep> steps =

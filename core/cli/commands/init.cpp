@@ -35,7 +35,12 @@ spec:
 )";
 
 constexpr std::string_view example_text =
-    R"(# One file on the host. Change it, commit, and run: holdfast apply
+    R"(# A file on the host, and the folder that it is in. Change it, commit, and run: holdfast apply
+apiVersion: host.holdfast.dev/v1alpha1
+kind: Directory
+metadata: {name: etc}
+spec: {path: etc, mode: "0755"}
+---
 apiVersion: host.holdfast.dev/v1alpha1
 kind: File
 metadata: {name: motd}
@@ -80,8 +85,9 @@ int run_init(const InitOptions& options, Context& context) {
         if (!context.json()) context.print(fmt::format("wrote {}\n", file.path));
     }
     if (context.json())
-        context.print_json(Value::map(
-            {{"format", "holdfast.init/1"}, {"files", Value::list({files[0].path, files[1].path, files[2].path})}}));
+        context.print_json(
+            Value::map({{"format", "holdfast.init/1"},
+                        {"files", Value::list({files[0].path, files[1].path, files[2].path})}}));
     else
         context.print("\nNext: git add holdfast.yaml " + options.name +
                       " && git commit, then: holdfast plan\nBefore a commit: holdfast plan --working-tree\n");

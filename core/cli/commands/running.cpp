@@ -208,7 +208,20 @@ private:
         return all;
     }
 
+    // On a screen that holds both streams, what stands beside its step already is not said twice.
+    void note_shown_steps(const RunOutcome& outcome) {
+        if (context_.json() || !context_.terminal.is_tty || !context_.error_terminal.is_tty) return;
+        for (const StackOutcome& stack : outcome.stacks) {
+            for (const Round& round : stack.rounds) {
+                if (!round.report) continue;
+                for (const StepResult& result : round.report->results)
+                    shown_.insert(shown_.end(), result.diagnostics.begin(), result.diagnostics.end());
+            }
+        }
+    }
+
     void report_new_problems(const RunOutcome& outcome) {
+        note_shown_steps(outcome);
         Diagnostics fresh;
         for (const Diagnostic& problem : problems_of(outcome))
             if (std::find(shown_.begin(), shown_.end(), problem) == shown_.end()) fresh.add(problem);

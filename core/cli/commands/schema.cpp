@@ -101,7 +101,7 @@ void print_fields(Context& context, const KindInfo& kind) {
     Table table;
     add_fields(table, kind, kind.schema, "", 0);
     context.print(table.empty() ? "  Its plugin describes no fields.\n"
-                                : "\n" + table.render(context.terminal.width, 2));
+                                : "\n" + table.render(context.terminal.width, 2, LastColumn::wrapped));
 }
 
 int list_kinds(Context& context, const std::vector<KnownKind>& kinds) {

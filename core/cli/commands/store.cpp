@@ -59,8 +59,6 @@ int import_store(const std::string& file, Context& context) {
     return exit_done;
 }
 
-constexpr std::int64_t unused_for_ms = 30LL * 24 * 60 * 60 * 1000;
-
 // Without its memo a leaf is compared again, field by field.
 void forget_comparisons(Store& store) {
     std::vector<Store::Settled> memos;
@@ -71,7 +69,7 @@ void forget_comparisons(Store& store) {
 
 int trim_store(bool all, Context& context) {
     Store& store = context.engine().store();
-    store.trim_cache(context.clock().now_ms(), all ? 0 : unused_for_ms);
+    store.trim_cache(context.clock().now_ms(), all ? 0 : cache_kept_ms);
     if (all) forget_comparisons(store);
     if (!context.json())
         context.print(all ? "Trimmed. The next pass reads and compares everything anew.\n" : "Trimmed.\n");

@@ -37,7 +37,8 @@ std::string summary_text(const PassRecord& pass) {
         parts.emplace_back(action.value_or(Action::wait),
                            with_separators(static_cast<std::size_t>(*count)) + " " + word);
     }
-    std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(parts.begin(), parts.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<std::string> words;
     for (auto& [action, text] : parts) words.push_back(std::move(text));
     return join(words, ", ");
@@ -84,7 +85,8 @@ std::string render_history(const std::vector<PassRecord>& passes, const TextView
     if (is_wide) return table.render(view.width);
     std::string out;
     const std::vector<std::string> first_lines = table.lines(view.width);
-    for (std::size_t i = 0; i < first_lines.size(); ++i) out += first_lines[i] + '\n' + second_lines[i] + '\n';
+    for (std::size_t i = 0; i < first_lines.size(); ++i)
+        out += first_lines[i] + '\n' + second_lines[i] + '\n';
     return out;
 }
 

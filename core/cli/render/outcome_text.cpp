@@ -164,7 +164,8 @@ std::string render_step(const StackOutcome& stack, const Change& change, const S
     if (result.state == StepState::unchanged)
         return fmt::format("{} {}", paint(colours.dim, "already so"), name);
     std::string text = fmt::format("{} {} {}", failure_words(result.state), to_string(change.action), name);
-    if (!result.diagnostics.empty()) text += ": " + printable(remark_text(result.diagnostics.list().front(), change.origin));
+    if (!result.diagnostics.empty())
+        text += ": " + printable(remark_text(result.diagnostics.list().front(), change.origin));
     return paint(colours.error, text);
 }
 

@@ -147,8 +147,9 @@ std::string reasons_text(const Change& change) { return join(change.reasons, "; 
 
 std::string remark_text(const Diagnostic& problem, const Origin& origin) {
     const Span& span = problem.span;
-    const bool is_elsewhere = !span.file.empty() && (span.file != origin.file ||
-                                                     (span.position.is_known() && span.position.line != origin.line));
+    const bool is_elsewhere =
+        !span.file.empty() &&
+        (span.file != origin.file || (span.position.is_known() && span.position.line != origin.line));
     std::string text = is_elsewhere ? to_string(span) + ": " : std::string();
     text += problem.message;
     return problem.code.empty() ? text : fmt::format("{} [{}]", text, problem.code);
@@ -209,7 +210,16 @@ void add_plan_problems(Page& page, const Plan& plan, const PlanView& view) {
 
 namespace {
 
-std::string counts_text(const PlanCounts& counts) {
+// Blocked changes of which it is not even known what they would do, so that no other number has them.
+std::size_t count_undecided(const Plan& plan) {
+    return static_cast<std::size_t>(
+        std::count_if(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
+            return change.action == Action::none && change.readiness == Readiness::blocked;
+        }));
+}
+
+std::string counts_text(const Plan& plan) {
+    const PlanCounts& counts = plan.counts;
     std::vector<std::string> parts;
     const auto add = [&](std::size_t count, std::string_view one, std::string_view many) {
         if (count > 0) parts.push_back(fmt::format("{} {}", with_separators(count), count == 1 ? one : many));
@@ -227,16 +237,17 @@ std::string counts_text(const PlanCounts& counts) {
     add_to(counts.move, "move");
     add_to(counts.forget, "forget");
     add(counts.wait, "waits", "wait");
-    const bool only_blocked = parts.empty() && counts.blocked > 0;
-    if (only_blocked) add(counts.blocked, "is blocked", "are blocked");
-    if (parts.empty()) return {};
     std::string text = join(parts, ", ");
-    if (only_blocked) return text + ".";
+    const std::size_t undecided = std::min(count_undecided(plan), counts.blocked);
     parts.clear();
     add(counts.parked, "is parked", "are parked");
-    add(counts.blocked, "is blocked", "are blocked");
-    if (!parts.empty()) text += "; of these " + join(parts, ", ");
-    return text + ".";
+    add(counts.blocked - undecided, "is blocked", "are blocked");
+    if (!parts.empty()) text += (text.empty() ? "" : "; of these ") + join(parts, ", ");
+    parts.clear();
+    const std::string_view more = text.empty() ? "" : "more ";
+    add(undecided, fmt::format("{}is blocked", more), fmt::format("{}are blocked", more));
+    if (!parts.empty()) text += (text.empty() ? "" : "; ") + parts.front();
+    return text.empty() ? text : text + ".";
 }
 
 std::string nothing_text(const PlanCounts& counts) {
@@ -285,7 +296,7 @@ void add_advice(Page& page, const Plan& plan, const PlanView& view) {
 void add_summary(Page& page, const Plan& plan, const PlanView& view) {
     if (plan.is_empty()) return page.paragraph(0, nothing_text(plan.counts));
     const std::string hash = "plan " + short_hex(plan.hash, hash_digits);
-    const std::string counts = counts_text(plan.counts);
+    const std::string counts = counts_text(plan);
     const bool fits = display_width(counts) + 2 + display_width(hash) <= page.width();
     if (fits) {
         page.line_with_right(paint(page.colours().strong, counts), paint(page.colours().dim, hash));

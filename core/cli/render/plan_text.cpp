@@ -38,7 +38,7 @@ Sign sign_of(const Change& change) {
         case Action::adopt:
         case Action::move:
         case Action::forget: return {"→", &Palette::ledger};
-        case Action::none: break;  // shown only where it is blocked before anything could be planned
+        case Action::none: break; // shown only where it is blocked before anything could be planned
     }
     return {"!", &Palette::remove};
 }

@@ -87,9 +87,9 @@ void add_leftovers(std::vector<Remark>& remarks, const StackStatus& stack) {
     const std::string apply = "holdfast apply -s " + printable(stack.name);
     const std::size_t doubtful = stack.creating + stack.deleting;
     if (doubtful > 0) {
-        remarks.push_back({.what = fmt::format("it is not known what became of {}",
-                                               count_of(doubtful, "leaf", "leaves")),
-                           .advice = "find out: " + apply});
+        remarks.push_back(
+            {.what = fmt::format("it is not known what became of {}", count_of(doubtful, "leaf", "leaves")),
+             .advice = "find out: " + apply});
     }
     if (stack.deposed > 0) {
         remarks.push_back({.what = count_of(stack.deposed, "replaced object is still there",

@@ -48,13 +48,13 @@ std::string cut(const std::string& cell, std::size_t width) {
 
 } // namespace
 
-std::string Table::render(std::size_t width, std::size_t indent) const {
+std::string Table::render(std::size_t width, std::size_t indent, LastColumn last) const {
     std::string out;
-    for (const std::string& line : lines(width, indent)) out += line + '\n';
+    for (const std::string& line : lines(width, indent, last)) out += line + '\n';
     return out;
 }
 
-std::vector<std::string> Table::lines(std::size_t width, std::size_t indent) const {
+std::vector<std::string> Table::lines(std::size_t width, std::size_t indent, LastColumn last) const {
     std::size_t columns = 0;
     for (const auto& row : rows_) columns = std::max(columns, row.size());
     if (columns == 0) return {};
@@ -64,14 +64,23 @@ std::vector<std::string> Table::lines(std::size_t width, std::size_t indent) con
     }
     fit(widths, width > indent ? width - indent : 0);
     std::vector<std::string> out;
-    for (const auto& row : rows_) {
-        std::string line(indent, ' ');
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            const std::string cell = cut(row[i], widths[i]);
-            line += i + 1 < row.size() ? pad(cell, widths[i] + gap) : cell;
-        }
+    const auto finish = [&](std::string line) {
         line.erase(line.find_last_not_of(' ') + 1);
         out.push_back(std::move(line));
+    };
+    for (const auto& row : rows_) {
+        std::string line(indent, ' ');
+        for (std::size_t i = 0; i + 1 < row.size(); ++i) line += pad(cut(row[i], widths[i]), widths[i] + gap);
+        const std::size_t room = row.empty() ? 0 : widths[row.size() - 1];
+        if (last == LastColumn::shortened || row.size() < columns) {
+            finish(line + (row.empty() ? "" : cut(row.back(), room)));
+            continue;
+        }
+        const std::string below(display_width(line), ' ');
+        for (const std::string& part : wrap(row.back(), room)) {
+            finish(line + part);
+            line = below;
+        }
     }
     return out;
 }

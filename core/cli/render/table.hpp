@@ -6,6 +6,8 @@
 
 namespace holdfast {
 
+enum class LastColumn { shortened, wrapped };
+
 class Table {
 public:
     // Cells may hold colour sequences. A row may be shorter than the longest one.
@@ -18,9 +20,11 @@ public:
 
     // Each row on a line. Where they do not fit into `width`, the last column is shortened first, then
     // the widest of the others; no column gets narrower than 8. `indent` blanks stand before each line.
-    std::string render(std::size_t width, std::size_t indent = 0) const;
+    std::string render(std::size_t width, std::size_t indent = 0,
+                       LastColumn last = LastColumn::shortened) const;
     // The same lines one by one, without their newlines.
-    std::vector<std::string> lines(std::size_t width, std::size_t indent = 0) const;
+    std::vector<std::string> lines(std::size_t width, std::size_t indent = 0,
+                                   LastColumn last = LastColumn::shortened) const;
 
 private:
     std::vector<std::vector<std::string>> rows_;

@@ -207,7 +207,20 @@ TEST_CASE("questions look as they always did") {
                  .commit = "3f2a91c0ffee",
                  .state = PassState::done,
                  .ended_ms = 1'000'000};
-    engine.stacks = {edge, {.name = "dns", .is_declared = false, .leaves = 1}};
+    StackStatus broken{.name = "web", .leaves = 3};
+    broken.last = {.id = "0ab2",
+                   .stack = "web",
+                   .command = "apply",
+                   .actor = "ana@box",
+                   .commit = "3f2a91c0ffee",
+                   .state = PassState::failed,
+                   .ended_ms = 8'000'000};
+    broken.failures = {{.address = {"web", {"g.example.org", "File", {}, "motd", {}}},
+                        .action = Action::create,
+                        .state = StepState::failed,
+                        .message = "No space left on device\x1b[2J [host.io]"}};
+    broken.more_failures = 2;
+    engine.stacks = {edge, {.name = "dns", .is_declared = false, .leaves = 1}, broken};
     engine.declared.stacks = {{.name = "edge"}};
     const auto id = [](std::string name) {
         return Address{"edge", {"g.example.org", "K", {}, std::move(name), {}}};

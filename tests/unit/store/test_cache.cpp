@@ -56,6 +56,14 @@ TEST_CASE("what no pass has used for long enough is dropped") {
     CHECK(found_in(*store, {"used", "unused", "new"}) == Found{{0, "A"}, {2, "C"}});
 }
 
+TEST_CASE("a cache that is to keep nothing is empty afterwards, whatever was used just now") {
+    auto store = opened(":memory:");
+    put(*store, {{"used", "A"}, {"unused", "B"}});
+    CHECK(found_in(*store, {"used"}).size() == 1);
+    store->trim_cache(1000, 0);
+    CHECK(found_in(*store, {"used", "unused"}).empty());
+}
+
 TEST_CASE("a damaged cache is made anew and stops nothing") {
     TempFolder folder;
     const std::string path = folder / "holdfast.db";
