@@ -179,6 +179,19 @@ Leaf Declaration::plain_leaf(const Resource& resource, const KindInfo&) const {
     return leaf;
 }
 
+// False where no pointer can lead into the document, because it has no such key anywhere: most documents of
+// a kind that can hold secrets hold none, and need not be looked into.
+bool may_hold_any(std::string_view json, const std::vector<std::string>& pointers) {
+    return std::any_of(pointers.begin(), pointers.end(), [&](const std::string& pointer) {
+        for (const std::string& token : split_pointer(pointer)) {
+            std::string key;
+            append_json_string(key, token);
+            if (token != "*" && json.find(key) == std::string_view::npos) return false;
+        }
+        return true;
+    });
+}
+
 std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems) {
     const Description* description = this->description(resource.provider);
     const KindInfo* kind = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
@@ -186,7 +199,7 @@ std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputR
 
     Leaf leaf = plain_leaf(resource, *kind);
     if (resource.has_references) resolve(resource, *kind, outputs, leaf, problems);
-    else if (!kind->sensitive.empty()) mask(*kind, tree_of(leaf.declared), leaf);
+    else if (may_hold_any(leaf.declared.json, kind->sensitive)) mask(*kind, tree_of(leaf.declared), leaf);
     if (problems.has_errors()) return {};
     if (kind->compiles && leaf.waits.empty()) return compile(resource, leaf, problems);
     std::vector<Leaf> leaves;
@@ -224,7 +237,8 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
         case Reference::Root::vars: {
             std::vector<std::string> path = reference.path;
             path.insert(path.begin(), reference.name);
-            if (const Value* value = follow_path(Value(stack_.vars), path)) return {.value = *value};
+            const Value vars(stack_.vars);  // must outlive what is found in it
+            if (const Value* value = follow_path(vars, path)) return {.value = *value};
             std::vector<std::string> names;
             for (const MapEntry& entry : stack_.vars) names.push_back(entry.key);
             const auto meant = closest(reference.name, names);

@@ -10,6 +10,15 @@
 
 namespace holdfast {
 
+namespace {
+
+std::size_t hash_of_object(std::string_view scope, std::string_view kind, std::string_view identity) {
+    const std::hash<std::string_view> hash;
+    return hash(identity) * 31 + hash(kind) * 7 + hash(scope);
+}
+
+}  // namespace
+
 Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed)
     : session_(session), stack_(stack), options_(options), declaration_(std::in_place, session, stack) {
     outcome_.stack = stack.name;
@@ -110,9 +119,10 @@ void Pass::read_ledger() {
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     entry_by_object_.reserve(input_.recorded.size());
-    for (std::size_t i = 0; i < input_.recorded.size(); ++i)
-        entry_by_object_.emplace(input_.recorded[i].object.key(), i),
-            entry_by_address_.emplace(input_.recorded[i].address, i);
+    for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
+        const LedgerEntry& entry = input_.recorded[i];
+        entry_by_object_.add(hash_of_object(entry.object.scope, entry.address.id.kind, entry.object.identity), i);
+    }
 }
 
 // A provider that suddenly talks to another target must not be driven by what was recorded of the old one.
@@ -132,9 +142,35 @@ void Pass::check_targets(Diagnostics& problems) {
 std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) const {
     auto facts = input_.providers.find(leaf.provider);
     if (facts == input_.providers.end()) return std::nullopt;
-    auto it = entry_by_object_.find(target_object(leaf, facts->second.target).key());
-    if (it == entry_by_object_.end()) return std::nullopt;
-    return it->second;
+    const ResourceId& id = leaf.address.id;
+    return entry_by_object_.find(hash_of_object(leaf.scope, id.kind, leaf.identity), [&](std::size_t i) {
+        const LedgerEntry& entry = input_.recorded[i];
+        return entry.object.identity == leaf.identity && entry.address.id.kind == id.kind &&
+               entry.address.id.group == id.group && entry.object.scope == leaf.scope &&
+               entry.object.target == facts->second.target;
+    });
+}
+
+std::optional<std::size_t> Pass::entry_at(const Address& address) const {
+    return entry_by_address_.find(std::hash<Address>{}(address),
+                                  [&](std::size_t i) { return input_.recorded[i].address == address; });
+}
+
+std::optional<std::size_t> Pass::leaf_at(const Address& address) const {
+    const std::vector<Leaf>& leaves = declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
+    return leaf_by_address_.find(std::hash<Address>{}(address),
+                                 [&](std::size_t i) { return leaves[i].address == address; });
+}
+
+// Only where somebody asks by address: a plan of leaves that know nothing of each other does not.
+void Pass::index_leaves() {
+    const std::vector<Leaf>& leaves = declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
+    leaf_by_address_.clear();
+    leaf_by_address_.reserve(leaves.size());
+    for (std::size_t i = 0; i < leaves.size(); ++i) leaf_by_address_.add(std::hash<Address>{}(leaves[i].address), i);
+    entry_by_address_.clear();
+    for (std::size_t i = 0; i < input_.recorded.size(); ++i)
+        entry_by_address_.add(std::hash<Address>{}(input_.recorded[i].address), i);
 }
 
 void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop) {
@@ -156,16 +192,19 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
 void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
     std::vector<Leaf>& leaves = declaration_->leaves();
     std::vector<std::size_t> level;
+    level.reserve(leaves.size());
+    bool any_producers = false;
     for (std::size_t i = 0; i < leaves.size(); ++i) {
-        leaf_by_address_.emplace(leaves[i].address, i);
+        any_producers |= !leaves[i].producers.empty();
         if (leaves[i].waits.empty()) level.push_back(i);
     }
+    if (any_producers) index_leaves();
     // Leaves that wait for nothing of this stack are tried as well: their producers are in other stacks.
     std::vector<std::size_t> first_tries;
     for (std::size_t i = 0; i < leaves.size(); ++i)
         if (!leaves[i].waits.empty() &&
             std::none_of(leaves[i].producers.begin(), leaves[i].producers.end(),
-                         [&](const Address& p) { return p.stack == stack().name && leaf_by_address_.contains(p); }))
+                         [&](const Address& p) { return p.stack == stack().name && leaf_at(p); }))
             first_tries.push_back(i);
     for (std::size_t i : first_tries) redeclare(i, level);
 
@@ -184,9 +223,13 @@ bool Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
     const std::size_t before = declaration_->leaves().size();
     if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); })) return false;
     known.push_back(leaf);
-    leaf_by_address_.emplace(declaration_->leaves()[leaf].address, leaf);
+    auto index = [&](std::size_t i) {
+        const Address& address = declaration_->leaves()[i].address;
+        if (!leaf_at(address)) leaf_by_address_.add(std::hash<Address>{}(address), i);
+    };
+    index(leaf);
     for (std::size_t added = before; added < declaration_->leaves().size(); ++added) {
-        leaf_by_address_.emplace(declaration_->leaves()[added].address, added);
+        index(added);
         known.push_back(added);
     }
     return true;
@@ -218,18 +261,18 @@ Resolution Pass::output(const Reference& reference) {
         return {.value = *value,
                 .sensitive = any_covers(sensitive, pointer) || holds_sensitive || session_.masker().holds_secret(text)};
     };
-    auto leaf = leaf_by_address_.find(reference.producer);
-    if (leaf != leaf_by_address_.end()) {
-        const Leaf& producer = declaration_->leaves()[leaf->second];
-        if (leaf->second >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
-        const Observed& observed = input_.observed_leaves[leaf->second];
+    const std::optional<std::size_t> leaf = leaf_at(reference.producer);
+    if (leaf) {
+        const Leaf& producer = declaration_->leaves()[*leaf];
+        if (*leaf >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
+        const Observed& observed = input_.observed_leaves[*leaf];
         if (observed.presence == Presence::present) return from_document(observed.document, producer.sensitive);
         if (observed.presence != Presence::failed) return {.state = Resolution::State::not_yet};
     }
     // A producer of another stack, or one that cannot be read now: what was recorded holds.
     if (std::optional<LedgerEntry> entry = session_.store().entry(reference.producer))
         return from_document(entry->observed, {});
-    if (leaf != leaf_by_address_.end()) return {.state = Resolution::State::not_yet};
+    if (leaf) return {.state = Resolution::State::not_yet};
     const std::string& there = reference.producer.stack;
     const bool is_loaded = there == stack().name || (neighbours_ && !neighbours_->documents.empty() &&
                                                      std::find(neighbours_->broken.begin(), neighbours_->broken.end(),
@@ -388,8 +431,7 @@ void Pass::finish_input(const Neighbours& neighbours) {
         const Leaf& leaf = input_.leaves[i];
         auto facts = input_.providers.find(leaf.provider);
         if (leaf.identity.empty() || facts == input_.providers.end() || input_.observed_leaves[i].is_settled) continue;
-        const Hash key = target_object(leaf, facts->second.target).key();
-        if (!entry_by_object_.contains(key)) keys.push_back(key);
+        if (!entry_of(leaf)) keys.push_back(target_object(leaf, facts->second.target).key());
     }
     if (!keys.empty())
         for (LedgerEntry& entry : session_.store().owners_elsewhere(stack().name, keys)) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reconcile/declare.hpp"
+#include "reconcile/hash_index.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/run.hpp"
 
@@ -62,6 +63,9 @@ private:
     void canonicalize_unsettled(const std::vector<std::size_t>& leaves, std::stop_token stop);
     Resolution output(const Reference& reference);
     std::optional<std::size_t> entry_of(const Leaf& leaf) const;
+    std::optional<std::size_t> entry_at(const Address& address) const;
+    std::optional<std::size_t> leaf_at(const Address& address) const;
+    void index_leaves();
     std::vector<std::size_t> consumers(const std::vector<std::size_t>& producers) const;
     void finish_input(const Neighbours& neighbours);
     void give_result();
@@ -94,9 +98,7 @@ private:
     std::optional<Declaration> declaration_;
     StackOutcome outcome_;
     PlanInput input_;
-    std::unordered_map<Hash, std::size_t> entry_by_object_;
-    std::unordered_map<Address, std::size_t> leaf_by_address_;
-    std::unordered_map<Address, std::size_t> entry_by_address_;
+    HashIndex entry_by_object_, entry_by_address_, leaf_by_address_;
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr;  // while `plan` runs
     ScopeVersions scope_versions_;

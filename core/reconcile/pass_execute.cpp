@@ -66,6 +66,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         return;
     }
     begin_record(plan);
+    index_leaves();
     held_changes_ = hold_back(plan, input_);
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
@@ -184,7 +185,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
                 std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
-        if (auto leaf = leaf_by_address_.find(change.address); leaf != leaf_by_address_.end()) held_.insert(leaf->second);
+        if (const auto leaf = leaf_at(change.address)) held_.insert(*leaf);
     }
     return held;
 }
@@ -238,15 +239,15 @@ void Pass::take_in(const Round& round) {
     for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
         const Change& change = round.plan.changes[i];
         const StepResult& result = round.report->results[i];
-        const auto leaf = leaf_by_address_.find(change.address);
-        const bool is_held = leaf != leaf_by_address_.end() && held_.contains(leaf->second);
+        const std::optional<std::size_t> leaf = leaf_at(change.address);
+        const bool is_held = leaf && held_.contains(*leaf);
         const bool done = result.state == StepState::done || result.state == StepState::unchanged;
         if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
         const bool destroys = change.action == Action::replace || change.action == Action::remove;
         if (destroys && change.readiness == Readiness::ready && !is_held && result.state != StepState::intended)
             ++destroyed_of_kind_[change.object.kind];
-        if (!done || leaf == leaf_by_address_.end() || result.observed.empty()) continue;
-        Observed& observed = input_.observed_leaves[leaf->second];
+        if (!done || !leaf || result.observed.empty()) continue;
+        Observed& observed = input_.observed_leaves[*leaf];
         observed = {};
         observed.presence = Presence::present;
         observed.document = result.observed;
@@ -259,8 +260,8 @@ std::vector<std::size_t> Pass::ready_leaves() {
     for (std::size_t i : held_) {
         const Leaf& leaf = declaration_->leaves()[i];
         const bool is_free = std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
-            auto other = leaf_by_address_.find(before);
-            return unfinished_.contains(before) || (other != leaf_by_address_.end() && held_.contains(other->second));
+            const std::optional<std::size_t> other = leaf_at(before);
+            return unfinished_.contains(before) || (other && held_.contains(*other));
         });
         if (is_free) ready.push_back(i);
     }
@@ -339,8 +340,8 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         std::set<std::size_t> entries;
         if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.
-        if (auto entry = entry_by_address_.find(leaf.address); entry != entry_by_address_.end())
-            entries.insert(entry->second);
+        if (const auto entry = entry_at(leaf.address))
+            entries.insert(*entry);
         for (std::size_t entry : entries) {
             input.recorded.push_back(input_.recorded[entry]);
             input.observed_recorded.push_back(input_.observed_recorded[entry]);

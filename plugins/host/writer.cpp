@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/xattr.h>
 
 #include "errors.hpp"
@@ -188,7 +189,16 @@ Writer::Directory Writer::parent(std::string_view path) {
     int error = 0;
     Directory directory = root_.directory(parent_of(path), OpenFor::writing, error);
     if (!directory) throw sdk::Error(parent_diagnostic(error, path));
+    if (entered_.insert(directory.get()).second) enter(*directory);
     return directory;
+}
+
+// A writer that was killed leaves its temporary names behind. They are removed by the next one that has the
+// directory to itself: every writer holds a shared lock on the directories it works in, until its call
+// ends and their descriptors are closed.
+void Writer::enter(const Fd& directory) {
+    if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) remove_leftovers(directory, ".");
+    (void)::flock(directory.get(), LOCK_SH | LOCK_NB);  // where it fails, somebody is cleaning up: harmless
 }
 
 // ---- creating and updating ----

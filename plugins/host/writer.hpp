@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,6 +73,7 @@ private:
     void demand_owner_change(const Task& task) const;
 
     Directory parent(std::string_view path);
+    static void enter(const Fd& directory);
     sdk::Result result_of(sdk::Outcome outcome, Task& task);
     // The entries of this directory changed: it is synced before the results that wait for it are given.
     void touch(const Directory& directory) { unsynced_[directory.get()] = directory; }
@@ -88,6 +90,7 @@ private:
     WriterOptions options_;
     std::vector<Waiting> waiting_;
     std::map<const Fd*, Directory> unsynced_;
+    std::set<const Fd*> entered_;
 };
 
 // The order in which a batch is made, as indices. Deletes come last, inner ones first, except where they

@@ -266,6 +266,6 @@ TEST_CASE("--replace names a document that waits for an output in the same apply
     const auto writes = world.writes();
     CHECK(count(writes, "delete \"b\"") == 1);
     CHECK(count(writes, "create \"b\"") == 1);
-    CHECK_THAT(world.stored("b"), ContainsSubstring("\"value\":\"y\""));
+    CHECK_THAT(world.stored("b"), ContainsSubstring("\"value\":\"other\""));
     CHECK(world.plan().exit_code == 0);
 }

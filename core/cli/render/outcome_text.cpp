@@ -1,5 +1,6 @@
 #include "cli/render/outcome_text.hpp"
 
+#include <set>
 #include <map>
 #include <vector>
 
@@ -69,10 +70,16 @@ bool is_to_be_executed(const Change& change) {
 
 Tally tally_of(const StackOutcome& outcome) {
     Tally tally;
-    for (const Round& round : outcome.rounds) {
-        if (!round.report) continue;
-        for (std::size_t i = 0; i < round.report->results.size() && i < round.plan.changes.size(); ++i)
-            if (is_to_be_executed(round.plan.changes[i])) count_step(tally, round.report->results[i]);
+    std::set<Address> planned_later;  // what a round left to a later one counts there
+    for (auto round = outcome.rounds.rbegin(); round != outcome.rounds.rend(); ++round) {
+        if (!round->report) continue;
+        const std::vector<Change>& changes = round->plan.changes;
+        for (std::size_t i = 0; i < round->report->results.size() && i < changes.size(); ++i) {
+            const bool was_left = round->report->results[i].state == StepState::intended;
+            if (was_left && planned_later.contains(changes[i].address)) continue;
+            if (is_to_be_executed(changes[i])) count_step(tally, round->report->results[i]);
+        }
+        for (const Change& change : changes) planned_later.insert(change.address);
     }
     return tally;
 }
