@@ -126,7 +126,7 @@ CommandSpec apply_command() {
                             all_option()}}),
         .examples = {{"holdfast apply", "plan, ask, apply"},
                      {"holdfast apply --yes -s web", "in a script"},
-                     {"holdfast apply --only File/motd", "one leaf and what it depends on"}}};
+                     {"holdfast apply --only File/motd", "one leaf; what it depends on has to stand already"}}};
 }
 
 CommandSpec destroy_command() {

@@ -14,7 +14,8 @@ void Execution::enter_step(Task& task) {
     std::string provider = change.provider;
     if (is_of_old && providers_.contains(task.old->provider)) provider = task.old->provider;
     task.scope = {provider, is_of_old ? task.old->object.scope : change.object.scope};
-    task.kind_id = change.api_version + "/" + change.address.id.kind;
+    const TargetObject& object = is_of_old ? task.old->object : change.object;
+    task.kind_id = change.api_version + "/" + std::string(object.kind_name());
     task.intended = task.may_have_written = task.is_unresolved = false;
     task.attempts = task.looks = task.polls = 0;
     task.problems = {};

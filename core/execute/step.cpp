@@ -50,7 +50,7 @@ const Leaf* leaf_of(const Change& change, const PlanInput& input) {
 const KindInfo* kind_of(const Change& change, const PlanInput& input) {
     auto provider = input.providers.find(change.provider);
     if (provider == input.providers.end() || !provider->second.description) return nullptr;
-    return provider->second.description->find(change.api_version, change.address.id.kind);
+    return provider->second.description->find(change.api_version, std::string(change.object.kind_name()));
 }
 
 std::vector<std::string> secrets_of(const Change& change, const PlanInput& input) {

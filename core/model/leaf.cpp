@@ -5,8 +5,8 @@
 namespace holdfast {
 
 TargetObject target_object(const Leaf& leaf, std::string_view target_id) {
-    const ResourceId& id = leaf.address.id;
-    return {std::string(target_id), leaf.scope, id.group + "/" + id.kind, leaf.identity};
+    const std::string& group = leaf.address.id.group;
+    return {std::string(target_id), leaf.scope, group + "/" + leaf.kind_name(), leaf.identity};
 }
 
 Address deposed_address(const Address& address, std::size_t number) {

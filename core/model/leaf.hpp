@@ -68,9 +68,10 @@ struct Wait {
 };
 
 struct Leaf {
-    Address address;
+    Address address;        // of its document, and `part` where the document compiles to several leaves
     std::string api_version;
-    std::string provider; // instance name
+    std::string kind;       // of a compiled leaf; empty: as its address says
+    std::string provider;   // instance name
     std::string scope;
     std::string identity; // canonical JSON; empty while it hangs on an unknown value
     Document declared;    // references and secrets resolved: never stored, logged or shown as it is
@@ -86,7 +87,8 @@ struct Leaf {
 
     // What may be stored and shown.
     const Document& recordable() const { return masked.empty() ? declared : masked; }
-    std::string kind_id() const { return api_version + "/" + address.id.kind; }
+    const std::string& kind_name() const { return kind.empty() ? address.id.kind : kind; }
+    std::string kind_id() const { return api_version + "/" + kind_name(); }
 };
 
 // Names one target object across stacks.
@@ -98,6 +100,7 @@ struct TargetObject {
 
     auto operator<=>(const TargetObject&) const = default;
     Hash key() const { return sha256_of({target, scope, kind, identity}); }
+    std::string_view kind_name() const { return std::string_view(kind).substr(kind.rfind('/') + 1); }
 };
 
 TargetObject target_object(const Leaf& leaf, std::string_view target_id);

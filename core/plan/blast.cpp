@@ -70,7 +70,7 @@ std::string reason_for_kind(const KindToll& toll, const BlastLimits& limits, std
 
 bool is_stateful(Draft& draft, const Change& change) {
     // Of a kind that its plugin no longer describes nobody knows what a delete would lose.
-    const KindInfo* kind = draft.kind(change.provider, change.api_version, change.address.id.kind);
+    const KindInfo* kind = draft.kind(change.provider, change.api_version, change.object.kind_name());
     const ProviderFacts* facts = draft.provider(change.provider);
     return kind ? kind->stateful : facts && facts->description;
 }

@@ -95,7 +95,7 @@ const KindInfo& LeafDecision::kind() const {
         info.compare = {"/spec"};
         return info;
     }();
-    const KindInfo* found = draft_.kind(leaf_.provider, leaf_.api_version, leaf_.address.id.kind);
+    const KindInfo* found = draft_.kind(leaf_.provider, leaf_.api_version, leaf_.kind_name());
     return found ? *found : unknown;
 }
 

@@ -40,7 +40,7 @@ ObjectView view_of(const TargetObject& object) {
 }
 
 ObjectView view_of(const Leaf& leaf, std::string_view target) {
-    return {target, leaf.scope, leaf.address.id.group, leaf.address.id.kind, leaf.identity};
+    return {target, leaf.scope, leaf.address.id.group, leaf.kind_name(), leaf.identity};
 }
 
 using ObjectIndex = std::unordered_map<ObjectView, std::size_t, ObjectViewHash>;

@@ -250,7 +250,7 @@ std::vector<std::size_t> Graph::positions() {
     for (std::size_t i = 0; i < changes_.size(); ++i) {
         const Change& change = changes_[i];
         const bool is_remove = change.action == Action::remove;
-        const KindInfo* kind = draft_.kind(change.provider, change.api_version, change.address.id.kind);
+        const KindInfo* kind = draft_.kind(change.provider, change.api_version, change.object.kind_name());
         const int rank = kind ? kind->rank : 0;
         keys.push_back(
             {is_remove, change.leaf ? dependencies_.waves[*change.leaf] : 0, is_remove ? -rank : rank, i});

@@ -356,13 +356,13 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
             leaf.declared = make_document(*tree);
             leaf.masked = {};
             leaf.api_version = tree->text_at("apiVersion", whole.api_version);
-            leaf.address.id.kind = tree->text_at("kind", whole.address.id.kind);
+            leaf.kind = tree->text_at("kind", whole.address.id.kind);
             leaf.address.id.part = result.part;
             leaf.identity = result.identity;
             leaf.scope = result.scope;
             leaf.origin.pointer = result.pointer;
             const Description* description = this->description(resource.provider);
-            if (const KindInfo* kind = description->find(leaf.api_version, leaf.address.id.kind)) {
+            if (const KindInfo* kind = description->find(leaf.api_version, leaf.kind_name())) {
                 // The parent's pointers say nothing about the leaf's document; its secrets are known by value.
                 leaf.sensitive = pointers_to(secrets, *tree);
                 mask(*kind, *tree, leaf);

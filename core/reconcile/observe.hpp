@@ -23,7 +23,7 @@ struct Probe {
     const std::string& provider() const { return leaf ? leaf->provider : entry->provider; }
     const std::string& scope() const { return leaf ? leaf->scope : entry->object.scope; }
     const std::string& identity() const { return leaf ? leaf->identity : entry->object.identity; }
-    std::string kind_id() const { return leaf ? leaf->kind_id() : entry->api_version + "/" + entry->address.id.kind; }
+    std::string kind_id() const { return leaf ? leaf->kind_id() : entry->api_version + "/" + std::string(entry->object.kind_name()); }
 };
 
 using ScopeVersions = std::map<std::pair<std::string, std::string>, std::string>;  // by provider and scope

@@ -12,9 +12,16 @@ namespace holdfast {
 
 namespace {
 
-std::size_t hash_of_object(std::string_view scope, std::string_view kind, std::string_view identity) {
+std::size_t hash_of_object(std::string_view scope, std::string_view identity) {
     const std::hash<std::string_view> hash;
-    return hash(identity) * 31 + hash(kind) * 7 + hash(scope);
+    return hash(identity) * 31 + hash(scope);
+}
+
+// "group/Kind", as target_object() writes it, without writing it.
+bool is_kind_of(std::string_view kind, const Leaf& leaf) {
+    const std::string& group = leaf.address.id.group;
+    return kind.size() > group.size() && kind.starts_with(group) && kind[group.size()] == '/' &&
+           kind.substr(group.size() + 1) == leaf.kind_name();
 }
 
 }  // namespace
@@ -121,7 +128,7 @@ void Pass::read_ledger() {
     entry_by_object_.reserve(input_.recorded.size());
     for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
         const LedgerEntry& entry = input_.recorded[i];
-        entry_by_object_.add(hash_of_object(entry.object.scope, entry.address.id.kind, entry.object.identity), i);
+        entry_by_object_.add(hash_of_object(entry.object.scope, entry.object.identity), i);
     }
 }
 
@@ -142,12 +149,10 @@ void Pass::check_targets(Diagnostics& problems) {
 std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) const {
     auto facts = input_.providers.find(leaf.provider);
     if (facts == input_.providers.end()) return std::nullopt;
-    const ResourceId& id = leaf.address.id;
-    return entry_by_object_.find(hash_of_object(leaf.scope, id.kind, leaf.identity), [&](std::size_t i) {
-        const LedgerEntry& entry = input_.recorded[i];
-        return entry.object.identity == leaf.identity && entry.address.id.kind == id.kind &&
-               entry.address.id.group == id.group && entry.object.scope == leaf.scope &&
-               entry.object.target == facts->second.target;
+    return entry_by_object_.find(hash_of_object(leaf.scope, leaf.identity), [&](std::size_t i) {
+        const TargetObject& object = input_.recorded[i].object;
+        return object.identity == leaf.identity && object.scope == leaf.scope &&
+               object.target == facts->second.target && is_kind_of(object.kind, leaf);
     });
 }
 

@@ -139,7 +139,7 @@ std::vector<Outputs> outputs(Session& session, const std::string& stack) {
         const ProviderDocument* provider = session.project().provider(entry.provider);
         if (!provider) continue;
         auto description = session.describe(*provider);
-        const KindInfo* kind = description ? (*description)->find(entry.api_version, entry.address.id.kind) : nullptr;
+        const KindInfo* kind = description ? (*description)->find(entry.api_version, std::string(entry.object.kind_name())) : nullptr;
         if (!kind) continue;
         Value values;
         for (const std::string& pointer : kind->observed)

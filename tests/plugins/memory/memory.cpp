@@ -248,11 +248,7 @@ public:
                 results.not_yet(item, "told to say so");
                 continue;
             }
-            if (!lower.empty()) {
-                std::string small = lower;
-                for (char& c : small) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-                document["spec"]["lower"] = small;
-            }
+            store_lower(document);
             const Json observed = item.observed().empty() ? Json() : parse_json(item.observed());
             const bool differs =
                 !observed.is_null() && text_at(observed, "/spec/fixed") != text_at(document, "/spec/fixed");
@@ -407,6 +403,7 @@ private:
         const Json observed = exists ? parse_json(object->document) : Json::object();
         const Json recorded = change.recorded().empty() ? Json::object() : parse_json(change.recorded());
         document = merged(observed, recorded, document);
+        store_lower(document);
         if (exists && observed.value("spec", Json()) == document["spec"])
             return with_refresh(
                 Result::unchanged(std::string(object->document), std::string(version_of(*object))), change);
@@ -420,6 +417,13 @@ private:
         const std::string text = dump_json(document);
         store_->put({change.kind(), scope.name(), change.identity(), text, generation});
         return with_refresh(Result::done(text, std::to_string(generation)), change);
+    }
+
+    static void store_lower(Json& document) {
+        std::string lower = text_at(document, "/spec/lower");
+        if (lower.empty() || lower == "later") return;
+        for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        document["spec"]["lower"] = lower;
     }
 
     static Result with_refresh(Result result, const Change& change) {
