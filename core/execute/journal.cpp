@@ -216,11 +216,12 @@ bool touches_secret(const FieldChange& field, const std::vector<std::string>& se
 std::string Journal::changes_json(const Change& change) const {
     if (change.fields.empty()) return {};
     const std::vector<std::string> secrets = secrets_of(change, input_);
+    const bool is_known = kind_of(change, input_) != nullptr;  // else nobody knows what is secret in it
     List fields;
     for (const FieldChange& field : change.fields) {
         Map line;
         line.set("pointer", field.pointer);
-        if (touches_secret(field, secrets)) {
+        if (!is_known || touches_secret(field, secrets)) {
             line.set("sensitive", true);
         } else {
             for (const auto& [key, value] : {std::pair{"before", &field.before}, std::pair{"after", &field.after}}) {

@@ -84,6 +84,7 @@ TEST_CASE("the journal shows changed fields, but not those that are or hold a se
     bench.input.providers["p"] = {.target = "t", .plugin_hash = {}, .description = &plugin};
     bench.plan.changes[0].provider = "p";
     bench.plan.changes[0].api_version = "v1";
+    bench.plan.changes[0].object.kind = "/Thing";
     bench.plan.changes[0].fields = {
         {.pointer = "/spec/mode", .before = Value("0600"), .after = Value("0644")},
         {.pointer = "/spec/users", .before = std::nullopt, .after = Value("hunter2")},
