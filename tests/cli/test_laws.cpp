@@ -429,7 +429,7 @@ TEST_CASE("a bundle that takes an output compiles again when it changes, each le
     check_converged(world);
 }
 
-TEST_CASE("--replace and --only take a bundle by its own name") {
+TEST_CASE("replace and only take a bundle by its own name") {
     MemoryWorld world;
     world.place.write("app/all.yaml", MemoryWorld::document("bundle", "objects: {x: {value: one}}", "", "Bundle"));
     declare(world, 3);
@@ -438,7 +438,9 @@ TEST_CASE("--replace and --only take a bundle by its own name") {
     CHECK(world.writes() == Lines{"create \"x\""});
     world.applied();
     world.writes();
-    CHECK(world.apply({"--replace", id}).exit_code == 0);
+    const Ran replaced = world.apply({"--replace", id});
+    CAPTURE(replaced.out, replaced.err);
+    CHECK(replaced.exit_code == 0);
     CHECK(world.writes() == Lines{"delete \"x\"", "create \"x\""});
     check_converged(world);
 }
@@ -815,7 +817,7 @@ TEST_CASE("what canonicalize says must be replaced is, and not-yet is compared a
     check_converged(world);
 }
 
-TEST_CASE("--replace replaces what is equal") {
+TEST_CASE("replace on the command line replaces what is equal") {
     MemoryWorld world;
     declare(world, 4);
     world.applied();
@@ -827,7 +829,7 @@ TEST_CASE("--replace replaces what is equal") {
     check_converged(world);
 }
 
-TEST_CASE("--only and --exclude bound what is done, and say what that leaves without its ground") {
+TEST_CASE("only and exclude bound what is done, and say what that leaves without its ground") {
     MemoryWorld world;
     declare(world, 3);
     world.object("b", "value: x", "holdfast.dev/depends-on: " + object_id + "o0");
@@ -848,7 +850,7 @@ TEST_CASE("--only and --exclude bound what is done, and say what that leaves wit
     check_converged(world);
 }
 
-TEST_CASE("--only does not touch the consumers of what it changes") {
+TEST_CASE("only on the command line does not touch the consumers of what it changes") {
     MemoryWorld world;
     world.object("a", "value: x");
     world.object("b", "value: \"${{ outputs['memory.holdfast.dev/Object/a'].status.value }}\"");
