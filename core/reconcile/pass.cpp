@@ -188,7 +188,8 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
         input_.observed_leaves[i] = {};
         probes.push_back({.leaf = &all[i], .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &input_.observed_leaves[i],
-                          .keep_document = declaration_->consumers_of(all[i].address) != nullptr});
+                          .keep_document = !options_.replace.empty() ||  // compared even where settled
+                                           declaration_->consumers_of(all[i].address) != nullptr});
     }
     for (auto& [scope, version] : observe(session_, probes, events.progress, stop)) scope_versions_[scope] = version;
 }

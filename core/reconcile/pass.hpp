@@ -85,7 +85,8 @@ private:
     void report_waits();
     bool redeclare(std::size_t leaf, std::vector<std::size_t>& known);
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
-    void take_in(const Round& round);
+    void take_in(const Round& round, const std::vector<bool>& held);
+    bool waits_for_approval(std::size_t leaf) const;
     std::vector<std::size_t> ready_leaves();
     std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
     PlanInput input_for(const std::vector<std::size_t>& leaves);
@@ -103,6 +104,7 @@ private:
     const Neighbours* neighbours_ = nullptr;  // while `plan` runs
     ScopeVersions scope_versions_;
     std::vector<std::unique_ptr<ScopeLock>> locks_;
+    std::set<Address> parked_;       // leaves whose change waits for an approval
     std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
     std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does
     std::vector<bool> held_changes_; // of the first plan

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "reconcile/pass.hpp"
 #include "reconcile/query.hpp"
 
@@ -72,13 +73,14 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
     declaration_->leaves() = std::move(input_.leaves);
     hold_consumers(first.plan);
-    take_in(first);
+    take_in(first, held_changes_);
     PlanInput input;
     while (!outcome_.rounds.back().report->interrupted) {
         std::optional<Round> next = next_round(events, input, stop);
         if (!next) break;
-        next->report = run_round(next->plan, hold_back(next->plan, input), input, events, stop);
-        take_in(*next);
+        const std::vector<bool> held = hold_back(next->plan, input);
+        next->report = run_round(next->plan, held, input, events, stop);
+        take_in(*next, held);
         outcome_.rounds.push_back(*std::move(next));
     }
     run_held_removals(events, stop);
@@ -235,14 +237,15 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
 }
 
 // Brings what was done into this pass's view of the world.
-void Pass::take_in(const Round& round) {
+void Pass::take_in(const Round& round, const std::vector<bool>& held) {
     for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
         const Change& change = round.plan.changes[i];
         const StepResult& result = round.report->results[i];
         const std::optional<std::size_t> leaf = leaf_at(change.address);
-        const bool is_held = leaf && held_.contains(*leaf);
+        const bool is_held = held[i] || (leaf && held_.contains(*leaf));
         const bool done = result.state == StepState::done || result.state == StepState::unchanged;
         if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
+        if (change.readiness == Readiness::parked) parked_.insert(change.address);
         const bool destroys = change.action == Action::replace || change.action == Action::remove;
         if (destroys && change.readiness == Readiness::ready && !is_held && result.state != StepState::intended)
             ++destroyed_of_kind_[change.object.kind];
@@ -287,6 +290,12 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     input = input_for(leaves);
     Round round{.plan = make_plan_with_approval(input)};
     outcome_.problems.append(round.plan.diagnostics);
+    if (round.plan.is_parked()) {
+        Diagnostic& warning = outcome_.problems.warning(
+            "plan.parked-later", fmt::format("new outputs lead to {} that must be approved first",
+                                             count_of(round.plan.counts.parked, "change", "changes")));
+        warning.hint = "`holdfast plan` shows them, and the hash to approve";
+    }
     return round;
 }
 
@@ -372,9 +381,28 @@ void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
         if (!skipped[i]) first.report->results[i] = std::move(report.results[i]);
 }
 
+// Behind a parked change, directly or through others that wait as well, and behind nothing that failed.
+bool Pass::waits_for_approval(std::size_t leaf) const {
+    std::set<std::size_t> seen;
+    std::vector<std::size_t> open{leaf};
+    bool is_behind_parked = false;
+    while (!open.empty()) {
+        const std::size_t at = open.back();
+        open.pop_back();
+        if (!seen.insert(at).second) continue;
+        for (const Address& before : declaration_->leaves()[at].depends_on) {
+            if (parked_.contains(before)) is_behind_parked = true;
+            else if (unfinished_.contains(before)) return false;
+            const auto other = leaf_by_address_.find(before);
+            if (other != leaf_by_address_.end() && held_.contains(other->second)) open.push_back(other->second);
+        }
+    }
+    return is_behind_parked;
+}
+
 void Pass::end_record(bool interrupted) {
     std::map<std::string_view, std::size_t> counts;
-    bool all_done = held_.empty();
+    bool all_done = std::all_of(held_.begin(), held_.end(), [this](std::size_t i) { return waits_for_approval(i); });
     bool parked = false;
     for (const Round& round : outcome_.rounds) {
         for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "support/catch.hpp"
+#include "support/memory_world.hpp"
 #include "support/playground.hpp"
 
 using test::Playground;
@@ -104,3 +105,56 @@ void kill_at_every(const std::string& call, bool follow_children) {
 TEST_CASE("killed at every journal step, the next run converges to the same end") { kill_at_every("fdatasync", false); }
 
 TEST_CASE("a worker killed at any write to the target is survived") { kill_at_every("renameat2,renameat,rename,linkat,unlinkat", true); }
+
+namespace {
+
+// Creates, an update, a replace, a delete, a chain of references and a bundle: every kind of step there is.
+void declare_every_step(test::MemoryWorld& world) {
+    world.object("updated", "value: one");
+    world.object("replaced", "size: 1");
+    world.object("gone", "value: x");
+    for (int i = 0; i < 6; ++i) world.object("same" + std::to_string(i), "value: x");
+    world.applied();
+    world.writes();
+    world.object("updated", "value: two");
+    world.object("replaced", "size: 2");
+    world.place.remove("app/gone.yaml");
+    world.object("made", "value: \"${{ outputs['memory.holdfast.dev/Object/updated'].status.value }}\"");
+    world.object("behind", "value: \"${{ outputs['memory.holdfast.dev/Object/made'].status.value }}\"");
+    world.place.write("app/bundle.yaml", test::MemoryWorld::document("bundle", "objects: {x: {value: a}, y: {value: b}}", "", "Bundle"));
+    world.place.commit();
+}
+
+}  // namespace
+
+TEST_CASE("the engine killed at any call to its worker finishes next time, and creates nothing twice") {
+    if (!has_strace()) {
+        WARN("skipped: strace is missing or may not trace here; tests/run.sh installs it");
+        return;
+    }
+    const std::string call = GENERATE("sendmsg", "fdatasync");
+    bool was_killed = true;
+    int step = 0;
+    for (int n = 1; was_killed; ++n, ++step) {
+        CAPTURE(call, n);
+        test::MemoryWorld world;
+        declare_every_step(world);
+        const Ran killed = world.place.holdfast_under(
+            {"strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+             "inject=" + call + ":signal=SIGKILL:when=" + std::to_string(n)}, {"apply", "--yes"});
+        was_killed = killed.exit_code != 0;
+        const Ran next = world.place.holdfast({"apply", "--yes"});
+        CAPTURE(killed.exit_code, killed.err, next.out, next.err);
+        REQUIRE(next.exit_code == 0);
+        const auto writes = world.writes();
+        CAPTURE(writes);
+        for (const char* name : {"made", "behind", "x", "y", "replaced"})
+            REQUIRE(test::count(writes, "create \"" + std::string(name) + "\"") == 1);
+        REQUIRE_THAT(world.stored("behind"), ContainsSubstring("\"value\":\"two\""));
+        REQUIRE_THAT(world.stored("replaced"), ContainsSubstring("\"size\":2"));
+        REQUIRE(world.stored("gone") == "<none>");
+        REQUIRE(world.place.holdfast({"plan", "--exit-code"}).exit_code == 0);
+        REQUIRE(world.place.holdfast({"store", "check"}).exit_code == 0);
+    }
+    CHECK(step > 3);
+}

@@ -1,5 +1,5 @@
-// The laws of a pass (DESIGN section 5), one by one, through the real programs and the provider `memory`, whose
-// call log proves what was written and what was not.
+// The laws of a pass (DESIGN section 5), one by one, through the real programs and the provider `memory`,
+// whose call log proves what was written and what was not.
 
 #include <chrono>
 #include <filesystem>
@@ -17,9 +17,10 @@ namespace {
 
 const std::string object_id = "memory.holdfast.dev/Object/";
 
-std::string hand_written(const std::string& name, const std::string& spec, const std::string& kind = "Object") {
-    return R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":")" + kind + R"(","metadata":{"name":")" + name +
-           R"("},"spec":)" + spec + R"(,"status":{"generation":7,"health":"healthy","value":"hand"}})";
+std::string hand_written(const std::string& name, const std::string& spec,
+                         const std::string& kind = "Object") {
+    return R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":")" + kind + R"(","metadata":{"name":")" +
+           name + R"("},"spec":)" + spec + R"(,"status":{"generation":7,"health":"healthy","value":"hand"}})";
 }
 
 void declare(MemoryWorld& world, int number, const std::string& spec = "value: x") {
@@ -104,7 +105,8 @@ TEST_CASE("all bad documents are reported in one run and the good ones are appli
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     CHECK(ran.exit_code == 1);
-    for (const char* file : {"Object/bad1", "app/bad2.yaml:", "app/bad3.yaml:"}) CHECK_THAT(ran.out + ran.err, ContainsSubstring(file));
+    for (const char* file : {"Object/bad1", "app/bad2.yaml:", "app/bad3.yaml:"})
+        CHECK_THAT(ran.out + ran.err, ContainsSubstring(file));
     CHECK(world.stored("good") != "<none>");
     CHECK(world.stored("bad1") == "<none>");
 }
@@ -201,8 +203,10 @@ TEST_CASE("a worker that dies before or after a write, or whose reply is lost, d
     world.applied();
     world.writes();
     world.configure(fault + ": ['\"a\"']");
-    if (what == "delete") world.place.remove("app/a.yaml");
-    else world.object("a", what == "replace" ? "size: 2, value: one" : "size: 1, value: two");
+    if (what == "delete")
+        world.place.remove("app/a.yaml");
+    else
+        world.object("a", what == "replace" ? "size: 2, value: one" : "size: 1, value: two");
     world.object("c", "value: x", what == "delete" ? "" : "holdfast.dev/depends-on: " + object_id + "a");
     const Ran first = world.apply();
     CAPTURE(first.out, first.err);
@@ -212,10 +216,14 @@ TEST_CASE("a worker that dies before or after a write, or whose reply is lost, d
     const Lines writes = world.writes();
     CAPTURE(writes);
     CHECK(count(writes, "create \"c\"") == 1);
-    if (fault != "crashOn") CHECK(count(writes, "create \"a\"") == (what == "create" || what == "replace" ? 1 : 0));
-    if (what == "delete") CHECK(world.stored("a") == "<none>");
-    else if (what == "replace") CHECK_THAT(world.stored("a"), ContainsSubstring("\"size\":2"));
-    else CHECK_THAT(world.stored("a"), ContainsSubstring("\"value\":\"two\""));
+    if (fault != "crashOn")
+        CHECK(count(writes, "create \"a\"") == (what == "create" || what == "replace" ? 1 : 0));
+    if (what == "delete")
+        CHECK(world.stored("a") == "<none>");
+    else if (what == "replace")
+        CHECK_THAT(world.stored("a"), ContainsSubstring("\"size\":2"));
+    else
+        CHECK_THAT(world.stored("a"), ContainsSubstring("\"value\":\"two\""));
     CHECK(world.stored("c") != "<none>");
     check_converged(world);
 }
@@ -331,7 +339,8 @@ TEST_CASE("waves and dependencies order creates, across scopes, and deletes run 
     world.object("b", "value: x, scope: two", "holdfast.dev/depends-on: " + object_id + "c");
     world.object("c", "value: x, scope: one");
     world.applied();
-    CHECK(world.writes() == Lines{"create \"zero\"", "create \"c\"", "create \"b\"", "create \"a\"", "create \"late\""});
+    CHECK(world.writes() ==
+          Lines{"create \"zero\"", "create \"c\"", "create \"b\"", "create \"a\"", "create \"late\""});
     for (const char* name : {"a", "b", "c"}) world.place.remove("app/" + std::string(name) + ".yaml");
     world.object("zero", "value: changed, scope: other", "holdfast.dev/wave: \"-1\"");
     world.applied();
@@ -374,18 +383,24 @@ TEST_CASE("refresh-on acts once on a change, and then no more") {
 
 TEST_CASE("renaming every document and moving them to other files deletes and writes nothing") {
     MemoryWorld world;
-    world.place.write("app/all.yaml", MemoryWorld::document("bundle", "objects: {x: {value: one}, y: {value: two}, z: {value: three}}",
-                                                            "", "Bundle"));
+    world.place.write("app/all.yaml",
+                      MemoryWorld::document("bundle",
+                                            "objects: {x: {value: one}, y: {value: two}, z: {value: three}}",
+                                            "", "Bundle"));
     world.applied();
     world.writes();
     world.place.remove("app/all.yaml");
-    world.place.write("app/new.yaml", MemoryWorld::document("other", "objects: {x: {value: one}, y: {value: two}, z: {value: three}}",
-                                                            "", "Bundle"));
+    world.place.write("app/new.yaml",
+                      MemoryWorld::document("other",
+                                            "objects: {x: {value: one}, y: {value: two}, z: {value: three}}",
+                                            "", "Bundle"));
     world.applied();
     CHECK(world.writes().empty());
     check_converged(world);
     SECTION("and removing one entry of it deletes one object") {
-        world.place.write("app/new.yaml", MemoryWorld::document("other", "objects: {x: {value: one}, z: {value: three}}", "", "Bundle"));
+        world.place.write(
+            "app/new.yaml",
+            MemoryWorld::document("other", "objects: {x: {value: one}, z: {value: three}}", "", "Bundle"));
         world.applied();
         CHECK(world.writes() == Lines{"delete \"y\""});
         check_converged(world);
@@ -416,8 +431,11 @@ TEST_CASE("a bundle that takes an output compiles again when it changes, each le
     MemoryWorld world;
     const std::string reference = "\"${{ outputs['memory.holdfast.dev/Object/a'].status.value }}\"";
     world.object("a", "value: one");
-    world.place.write("app/all.yaml", MemoryWorld::document(
-        "bundle", "objects: {x: {value: " + reference + "}, y: {value: same}, z: {note: " + reference + "}}", "", "Bundle"));
+    world.place.write("app/all.yaml",
+                      MemoryWorld::document("bundle",
+                                            "objects: {x: {value: " + reference +
+                                                "}, y: {value: same}, z: {note: " + reference + "}}",
+                                            "", "Bundle"));
     world.applied();
     CHECK(world.writes() == Lines{"create \"a\"", "create \"x\"", "create \"y\"", "create \"z\""});
     check_converged(world);
@@ -429,26 +447,32 @@ TEST_CASE("a bundle that takes an output compiles again when it changes, each le
     check_converged(world);
 }
 
-TEST_CASE("--replace and --only take a bundle by its own name") {
+TEST_CASE("replace and only take a bundle by its own name") {
     MemoryWorld world;
-    world.place.write("app/all.yaml", MemoryWorld::document("bundle", "objects: {x: {value: one}}", "", "Bundle"));
+    world.place.write("app/all.yaml",
+                      MemoryWorld::document("bundle", "objects: {x: {value: one}}", "", "Bundle"));
     declare(world, 3);
     const std::string id = "memory.holdfast.dev/Bundle/bundle";
     CHECK(world.apply({"--only", id}).exit_code == 0);
     CHECK(world.writes() == Lines{"create \"x\""});
     world.applied();
     world.writes();
-    CHECK(world.apply({"--replace", id}).exit_code == 0);
+    const Ran replaced = world.apply({"--replace", id});
+    CAPTURE(replaced.out, replaced.err);
+    CHECK(replaced.exit_code == 0);
     CHECK(world.writes() == Lines{"delete \"x\"", "create \"x\""});
     check_converged(world);
 }
 
 TEST_CASE("the plan shows the leaves of a bundle under it") {
     MemoryWorld world;
-    world.place.write("app/all.yaml", MemoryWorld::document("bundle", "objects: {x: {value: one}, y: {value: two}}", "", "Bundle"));
+    world.place.write(
+        "app/all.yaml",
+        MemoryWorld::document("bundle", "objects: {x: {value: one}, y: {value: two}}", "", "Bundle"));
     const Ran plan = world.plan();
     CAPTURE(plan.out);
-    const std::size_t parent = plan.out.find("Bundle/bundle"), x = plan.out.find("+ x"), y = plan.out.find("+ y");
+    const std::size_t parent = plan.out.find("Bundle/bundle"), x = plan.out.find("+ x"),
+                      y = plan.out.find("+ y");
     CHECK(parent < x);
     CHECK(x < y);
     CHECK(y != std::string::npos);
@@ -461,9 +485,12 @@ TEST_CASE("moving a document to another stack moves its entry and writes nothing
         std::string text = "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: second}\n"
                            "spec: {path: second, providers: {memory.holdfast.dev: memory}}\n";
         world.place.write("second/keep.yaml", MemoryWorld::document("keep", "value: x"));
-        const std::string config = "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
-            "spec: {plugin: memory, config: {file: " + (world.place.target() / "objects").string() + ", callLog: " +
-            (world.place.folder() / "calls").string() + "}}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\n"
+        const std::string config =
+            "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
+            "spec: {plugin: memory, config: {file: " +
+            (world.place.target() / "objects").string() +
+            ", callLog: " + (world.place.folder() / "calls").string() +
+            "}}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\n"
             "metadata: {name: app}\nspec: {path: app, providers: {memory.holdfast.dev: memory}}\n";
         world.place.write("holdfast.yaml", config + text);
     };
@@ -507,7 +534,8 @@ TEST_CASE("moved-from renames an object in place of deleting it, where the kind 
 TEST_CASE("two documents for one object are an error that names both") {
     MemoryWorld world;
     world.object("a", "value: x");
-    world.place.write("app/b.yaml", MemoryWorld::document("bundle", "objects: {a: {value: other}}", "", "Bundle"));
+    world.place.write("app/b.yaml",
+                      MemoryWorld::document("bundle", "objects: {a: {value: other}}", "", "Bundle"));
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     CHECK(ran.exit_code == 1);
@@ -545,8 +573,8 @@ TEST_CASE("prune: false keeps what is no longer declared") {
 // ---- 9: drift
 
 TEST_CASE("drift is corrected, reported or ignored, as the policy says") {
-    const auto [policy, plan_exit, is_corrected] = GENERATE(table<std::string, int, bool>({
-        {"correct", 2, true}, {"report", 2, false}, {"ignore", 0, false}}));
+    const auto [policy, plan_exit, is_corrected] = GENERATE(
+        table<std::string, int, bool>({{"correct", 2, true}, {"report", 2, false}, {"ignore", 0, false}}));
     CAPTURE(policy);
     MemoryWorld world;
     world.object("a", "value: x", "holdfast.dev/drift: " + policy);
@@ -606,11 +634,11 @@ TEST_CASE("fields that were declared once are unset, fields of others stay") {
 // ---- 15: adoption
 
 TEST_CASE("an object that nobody recorded is adopted if equal, always, or never") {
-    const auto [policy, spec, exit, adopted] = GENERATE(table<std::string, std::string, int, bool>({
-        {"equal", R"({"value":"x"})", 0, true},
-        {"equal", R"({"value":"else"})", 1, false},
-        {"always", R"({"value":"else"})", 0, true},
-        {"never", R"({"value":"x"})", 1, false}}));
+    const auto [policy, spec, exit, adopted] =
+        GENERATE(table<std::string, std::string, int, bool>({{"equal", R"({"value":"x"})", 0, true},
+                                                             {"equal", R"({"value":"else"})", 1, false},
+                                                             {"always", R"({"value":"else"})", 0, true},
+                                                             {"never", R"({"value":"x"})", 1, false}}));
     CAPTURE(policy, spec);
     MemoryWorld world;
     world.by_hand("a", hand_written("a", spec));
@@ -618,8 +646,10 @@ TEST_CASE("an object that nobody recorded is adopted if equal, always, or never"
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     CHECK(ran.exit_code == exit);
-    if (exit == 1) CHECK_THAT(ran.out + ran.err, ContainsSubstring("plan.exists") && ContainsSubstring("import"));
-    CHECK((world.stored("a").find("\"value\":\"x\",") != std::string::npos || world.stored("a").find("\"value\":\"x\"}") != std::string::npos) ==
+    if (exit == 1)
+        CHECK_THAT(ran.out + ran.err, ContainsSubstring("plan.exists") && ContainsSubstring("import"));
+    CHECK((world.stored("a").find("\"value\":\"x\",") != std::string::npos ||
+           world.stored("a").find("\"value\":\"x\"}") != std::string::npos) ==
           (adopted || spec.find("\"x\"") != std::string::npos));
     if (adopted) check_converged(world);
 }
@@ -639,14 +669,17 @@ TEST_CASE("an observed document is a source of outputs and is never written") {
     CHECK(world.stored("theirs") != "<none>");
 }
 
-TEST_CASE("two applies at the same time: one waits or says that the store is locked, and nothing is doubled") {
+TEST_CASE(
+    "two applies at the same time: one waits or says that the store is locked, and nothing is doubled") {
     MemoryWorld world("delayMs: 40");
     declare(world, 10);
     world.place.commit();
     const Ran ran = world.place.holdfast_under(
-        {"sh", "-c", "\"$@\" >/dev/null 2>\"$0.first\" & p=$!; sleep 0.25; \"$@\"; second=$?; wait $p; first=$?; "
-                     "cat \"$0.first\" >&2; echo first=$first second=$second",
-         (world.place.folder() / "both").string()}, {"apply", "--yes"});
+        {"sh", "-c",
+         "\"$@\" >/dev/null 2>\"$0.first\" & p=$!; sleep 0.25; \"$@\"; second=$?; wait $p; first=$?; "
+         "cat \"$0.first\" >&2; echo first=$first second=$second",
+         (world.place.folder() / "both").string()},
+        {"apply", "--yes"});
     CAPTURE(ran.out, ran.err);
     CHECK_THAT(ran.out, ContainsSubstring("first=0 second=1") || ContainsSubstring("first=1 second=0"));
     CHECK_THAT(ran.err, ContainsSubstring("store.locked"));
@@ -712,7 +745,8 @@ TEST_CASE("removing a stack's document orphans its objects, unless deletion: del
     world.writes();
     world.place.write("holdfast.yaml",
                       "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
-                      "spec: {plugin: memory, config: {file: " + (world.place.target() / "objects").string() + "}}\n");
+                      "spec: {plugin: memory, config: {file: " +
+                          (world.place.target() / "objects").string() + "}}\n");
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
     if (deletes) {
@@ -733,7 +767,9 @@ TEST_CASE("removing a provider that has recorded leaves is an error") {
     MemoryWorld world;
     declare(world, 2);
     world.applied();
-    world.place.write("holdfast.yaml", "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\nspec: {path: app}\n");
+    world.place.write(
+        "holdfast.yaml",
+        "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\nspec: {path: app}\n");
     world.place.remove("app/o0.yaml");
     world.place.remove("app/o1.yaml");
     world.place.write("app/.keep", "");
@@ -815,7 +851,7 @@ TEST_CASE("what canonicalize says must be replaced is, and not-yet is compared a
     check_converged(world);
 }
 
-TEST_CASE("--replace replaces what is equal") {
+TEST_CASE("replace on the command line replaces what is equal") {
     MemoryWorld world;
     declare(world, 4);
     world.applied();
@@ -827,7 +863,7 @@ TEST_CASE("--replace replaces what is equal") {
     check_converged(world);
 }
 
-TEST_CASE("--only and --exclude bound what is done, and say what that leaves without its ground") {
+TEST_CASE("only and exclude bound what is done, and say what that leaves without its ground") {
     MemoryWorld world;
     declare(world, 3);
     world.object("b", "value: x", "holdfast.dev/depends-on: " + object_id + "o0");
@@ -848,7 +884,7 @@ TEST_CASE("--only and --exclude bound what is done, and say what that leaves wit
     check_converged(world);
 }
 
-TEST_CASE("--only does not touch the consumers of what it changes") {
+TEST_CASE("only on the command line does not touch the consumers of what it changes") {
     MemoryWorld world;
     world.object("a", "value: x");
     world.object("b", "value: \"${{ outputs['memory.holdfast.dev/Object/a'].status.value }}\"");
@@ -877,6 +913,7 @@ TEST_CASE("why names commit, author, file and line, and the passes that wrote") 
     const Ran why = world.place.holdfast({"why", object_id + "a"});
     CAPTURE(why.out, why.err);
     CHECK(why.exit_code == 0);
-    CHECK_THAT(why.out, ContainsSubstring("app/a.yaml:1") && ContainsSubstring("Ana Souza") && ContainsSubstring("Change a"));
+    CHECK_THAT(why.out, ContainsSubstring("app/a.yaml:1") && ContainsSubstring("Ana Souza") &&
+                            ContainsSubstring("Change a"));
     CHECK_THAT(why.out, ContainsSubstring("one") && ContainsSubstring("two"));
 }

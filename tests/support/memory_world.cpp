@@ -22,14 +22,17 @@ void MemoryWorld::configure(const std::string& more_config, const std::string& m
     const auto after_comma = [](const std::string& text) { return text.empty() ? "" : ", " + text; };
     place.write("holdfast.yaml",
                 "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
-                "spec: {plugin: memory, config: {file: " + (place.target() / "objects").string() +
-                    ", callLog: " + (place.folder() / "calls").string() + after_comma(more_config) + "}}\n---\n"
-                "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\n"
-                "spec: {path: app, providers: {memory.holdfast.dev: memory}" + after_comma(more_stack) + "}\n");
+                "spec: {plugin: memory, config: {file: " +
+                    (place.target() / "objects").string() +
+                    ", callLog: " + (place.folder() / "calls").string() + after_comma(more_config) +
+                    "}}\n---\n"
+                    "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: app}\n"
+                    "spec: {path: app, providers: {memory.holdfast.dev: memory}" +
+                    after_comma(more_stack) + "}\n");
 }
 
-std::string MemoryWorld::document(const std::string& name, const std::string& spec, const std::string& annotations,
-                                  const std::string& kind) {
+std::string MemoryWorld::document(const std::string& name, const std::string& spec,
+                                  const std::string& annotations, const std::string& kind) {
     std::string text = "apiVersion: " + api + "\nkind: " + kind + "\nmetadata:\n  name: " + name + "\n";
     if (!annotations.empty()) text += "  annotations: {" + annotations + "}\n";
     return text + "spec: {" + spec + "}\n";

@@ -16,7 +16,8 @@ public:
 
     Playground place;
 
-    // holdfast.yaml anew: keys of the provider's config, and of the stack's spec (as YAML flow, "a: 1, b: 2").
+    // holdfast.yaml anew: keys of the provider's config, and of the stack's spec (as YAML flow, "a: 1, b:
+    // 2").
     void configure(const std::string& more_config, const std::string& more_stack = {});
     // One document per name: app/NAME.yaml. `spec` is the inside of a YAML flow map.
     void object(const std::string& name, const std::string& spec, const std::string& annotations = {},
@@ -31,7 +32,8 @@ public:
     void applied();
 
     // The stored document as JSON, "<none>" where there is none.
-    std::string stored(const std::string& name, const std::string& kind = "Object", const std::string& scope = {});
+    std::string stored(const std::string& name, const std::string& kind = "Object",
+                       const std::string& scope = {});
     // Somebody else writes: an object as JSON, or with an empty text removes it.
     void by_hand(const std::string& name, const std::string& json, const std::string& kind = "Object");
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string in_file = "kitchen-Sink7\"quoted";   // as it is in memory
+const std::string in_file = "kitchen-Sink7\"quoted";         // as it is in memory
 const std::string in_file_json = "kitchen-Sink7\\\"quoted";  // as JSON writes it
 const std::string in_env = "wandering-albatross";
 
@@ -26,7 +26,8 @@ void write_private(const fs::path& path, const std::string& text, mode_t mode = 
 }
 
 void configure_secrets(MemoryWorld& world) {
-    write_private(world.place.folder() / "db.yaml", "password: 'kitchen-Sink7\"quoted'\nuser: harbour-master\n");
+    write_private(world.place.folder() / "db.yaml",
+                  "password: 'kitchen-Sink7\"quoted'\nuser: harbour-master\n");
     write_private(world.place.folder() / "operator.yaml",
                   "secrets:\n- {name: db, file: " + (world.place.folder() / "db.yaml").string() +
                       "}\n- {name: mail, env: {key: MAIL_KEY}}\n");
@@ -43,7 +44,8 @@ std::string read(const fs::path& path) {
 // Where in the store's folder (database, WAL, cache, blobs) or in `outputs` a secret stands in the open.
 std::string leaks(MemoryWorld& world, const std::vector<Ran>& outputs) {
     std::string found;
-    const std::vector<std::string> forms{in_file, in_file_json, "kitchen-Sink7", in_env, "a2l0Y2hlbi1TaW5r", "d2FuZGVyaW5n"};
+    const std::vector<std::string> forms{in_file, in_file_json,       "kitchen-Sink7",
+                                         in_env,  "a2l0Y2hlbi1TaW5r", "d2FuZGVyaW5n"};
     const auto look = [&](const std::string& where, const std::string& text) {
         for (const std::string& form : forms)
             if (const std::size_t at = text.find(form); at != std::string::npos)
@@ -62,11 +64,24 @@ std::string leaks(MemoryWorld& world, const std::vector<Ran>& outputs) {
 std::vector<Ran> everything_said(MemoryWorld& world, const std::string& name) {
     std::vector<Ran> said;
     const std::string id = "memory.holdfast.dev/Object/" + name;
-    for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"plan"}, {"--json", "plan"}, {"-v", "plan"}, {"status"}, {"--json", "status"},
-          {"history"}, {"--json", "history"}, {"why", id}, {"--json", "why", id}, {"drift"}, {"--json", "drift"},
-          {"output"}, {"--json", "output"}, {"graph"}, {"store", "check"}, {"store", "export"}, {"validate"},
-          {"import", "--provider", "memory"}})
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"plan"},
+                                                  {"--json", "plan"},
+                                                  {"-v", "plan"},
+                                                  {"status"},
+                                                  {"--json", "status"},
+                                                  {"history"},
+                                                  {"--json", "history"},
+                                                  {"why", id},
+                                                  {"--json", "why", id},
+                                                  {"drift"},
+                                                  {"--json", "drift"},
+                                                  {"output"},
+                                                  {"--json", "output"},
+                                                  {"graph"},
+                                                  {"store", "check"},
+                                                  {"store", "export"},
+                                                  {"validate"},
+                                                  {"import", "--provider", "memory"}})
         said.push_back(world.place.holdfast(words));
     return said;
 }
@@ -123,8 +138,10 @@ TEST_CASE("a secret changed on the target by hand is drift that shows no value, 
     configure_secrets(world);
     world.object("a", "password: \"${{ secrets.mail.key }}\"");
     world.applied();
-    world.by_hand("a", R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":"Object","metadata":{"name":"a"},)"
-                       R"("spec":{"password":"sneaky-intruder"},"status":{"generation":2,"health":"healthy","value":"a"}})");
+    world.by_hand(
+        "a",
+        R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":"Object","metadata":{"name":"a"},)"
+        R"("spec":{"password":"sneaky-intruder"},"status":{"generation":2,"health":"healthy","value":"a"}})");
     std::vector<Ran> said = everything_said(world, "a");
     const Ran plan = world.plan();
     CHECK(plan.exit_code == 2);
@@ -150,7 +167,8 @@ TEST_CASE("a plain password is as secret as one that is a reference") {
     CHECK(world.plan().exit_code == 0);
 }
 
-TEST_CASE("a secret outside a sensitive field is an error unless the stack allows it, and stays hidden then too") {
+TEST_CASE(
+    "a secret outside a sensitive field is an error unless the stack allows it, and stays hidden then too") {
     MemoryWorld world;
     configure_secrets(world);
     world.object("a", "value: \"key ${{ secrets.mail.key }}\"");
@@ -158,7 +176,8 @@ TEST_CASE("a secret outside a sensitive field is an error unless the stack allow
     CAPTURE(said.back().out, said.back().err);
     CHECK(said.back().exit_code == 1);
     CHECK_THAT(said.back().err, ContainsSubstring("secret.outside-sensitive-field") &&
-                                    ContainsSubstring("allowInsecureSecretFields") && ContainsSubstring("app/a.yaml:5"));
+                                    ContainsSubstring("allowInsecureSecretFields") &&
+                                    ContainsSubstring("app/a.yaml:5"));
     CHECK(world.stored("a") == "<none>");
 
     world.configure("", "allowInsecureSecretFields: true");
@@ -212,8 +231,10 @@ TEST_CASE("what a plugin says of a secret is masked in errors, journal and histo
     configure_secrets(world);
     // The plugin's message repeats the identity, and here that is the secret.
     world.configure("failItems: ['\"wandering-albatross\"']", "allowInsecureSecretFields: true");
-    world.place.write("app/a.yaml", "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Object\n"
-                                    "metadata:\n  name: a\nspec: {password: \"${{ secrets.mail.key }}\", value: invalid}\n");
+    world.place.write(
+        "app/a.yaml",
+        "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Object\n"
+        "metadata:\n  name: a\nspec: {password: \"${{ secrets.mail.key }}\", value: invalid}\n");
     world.place.write("app/w.yaml", MemoryWorld::document("wandering-albatross", "value: x"));
     std::vector<Ran> said{world.apply({"-v"})};
     CHECK(said.back().exit_code == 1);
@@ -248,12 +269,14 @@ TEST_CASE("unknown secrets, keys, and secrets of others are errors with their pl
     const Ran ran = world.apply();
     CAPTURE(reference, ran.out, ran.err);
     CHECK(ran.exit_code == 1);
-    CHECK_THAT(ran.err, ContainsSubstring(code) && ContainsSubstring("did you mean") && ContainsSubstring("app/a.yaml:5:"));
+    CHECK_THAT(ran.err, ContainsSubstring(code) && ContainsSubstring("did you mean") &&
+                            ContainsSubstring("app/a.yaml:5:"));
 }
 
 TEST_CASE("a secret that is bound to other stacks is refused to this one") {
     MemoryWorld world;
-    write_private(world.place.folder() / "operator.yaml", "secrets:\n- {name: mail, env: {key: MAIL_KEY}, stacks: [other]}\n");
+    write_private(world.place.folder() / "operator.yaml",
+                  "secrets:\n- {name: mail, env: {key: MAIL_KEY}, stacks: [other]}\n");
     world.place.set_environment("MAIL_KEY", in_env);
     world.object("a", "password: \"${{ secrets.mail.key }}\"");
     const Ran ran = world.apply();
@@ -280,8 +303,10 @@ TEST_CASE("a secret in a document that compiles reaches its leaves hidden") {
     MemoryWorld world;
     configure_secrets(world);
     world.configure("", "allowInsecureSecretFields: true");
-    world.object("bundle", "objects: {one: {password: \"${{ secrets.mail.key }}\"}, two: {value: \"${{ secrets.mail.key }}\"}}", "",
-                 "Bundle");
+    world.object(
+        "bundle",
+        "objects: {one: {password: \"${{ secrets.mail.key }}\"}, two: {value: \"${{ secrets.mail.key }}\"}}",
+        "", "Bundle");
     std::vector<Ran> said{world.plan(), world.apply({"-v"})};
     CAPTURE(said.back().out, said.back().err);
     CHECK(said.back().exit_code == 0);
