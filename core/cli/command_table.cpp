@@ -124,9 +124,10 @@ CommandSpec apply_command() {
                              .completes = Completes::file},
                             yes_option(),
                             all_option()}}),
-        .examples = {{"holdfast apply", "plan, ask, apply"},
-                     {"holdfast apply --yes -s web", "in a script"},
-                     {"holdfast apply --only File/motd", "one leaf; what it depends on has to stand already"}}};
+        .examples = {
+            {"holdfast apply", "plan, ask, apply"},
+            {"holdfast apply --yes -s web", "in a script"},
+            {"holdfast apply --only File/motd", "one leaf; what it depends on has to stand already"}}};
 }
 
 CommandSpec destroy_command() {

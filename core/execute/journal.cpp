@@ -216,7 +216,7 @@ bool touches_secret(const FieldChange& field, const std::vector<std::string>& se
 std::string Journal::changes_json(const Change& change) const {
     if (change.fields.empty()) return {};
     const std::vector<std::string> secrets = secrets_of(change, input_);
-    const bool is_known = kind_of(change, input_) != nullptr;  // else nobody knows what is secret in it
+    const bool is_known = kind_of(change, input_) != nullptr; // else nobody knows what is secret in it
     List fields;
     for (const FieldChange& field : change.fields) {
         Map line;
@@ -224,7 +224,8 @@ std::string Journal::changes_json(const Change& change) const {
         if (!is_known || touches_secret(field, secrets)) {
             line.set("sensitive", true);
         } else {
-            for (const auto& [key, value] : {std::pair{"before", &field.before}, std::pair{"after", &field.after}}) {
+            for (const auto& [key, value] :
+                 {std::pair{"before", &field.before}, std::pair{"after", &field.after}}) {
                 if (!*value) continue;
                 Value recordable = **value;
                 if (mask_) mask_known(recordable);

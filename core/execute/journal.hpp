@@ -81,7 +81,7 @@ private:
     const PassRecord& pass_;
     const CommitInfo& commit_;
     std::string masking_key_;
-    std::function<std::string(std::string_view)> mask_;  // of ExecuteOptions; may be empty
+    std::function<std::string(std::string_view)> mask_; // of ExecuteOptions; may be empty
     std::vector<StoreBatch> closed_;
     Open open_;
 };

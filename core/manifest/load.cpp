@@ -239,8 +239,8 @@ private:
         out_.documents += file.count;
         out_.unloaded.insert(out_.unloaded.end(), file.unloaded.begin(), file.unloaded.end());
         if (file.ids_unknown) block_prunes(selected.path);
-        const bool is_cacheable = cache_ && !selected.content.blob.empty() && file.problems.empty() &&
-                                  file.named_files.empty();
+        const bool is_cacheable =
+            cache_ && !selected.content.blob.empty() && file.problems.empty() && file.named_files.empty();
         if (is_cacheable && std::none_of(file.documents.begin(), file.documents.end(),
                                          [&](const ParsedDocument& d) { return writes_out_a_secret(d); }))
             to_cache_.emplace_back(cache_key(selected.content), encode_record(file.documents));
@@ -254,9 +254,10 @@ private:
         if (!kind) return false;
         return std::any_of(kind->sensitive.begin(), kind->sensitive.end(), [&](const std::string& pattern) {
             const std::vector<std::string> tokens = split_pointer(pattern);
-            const bool may_be_there = tokens.empty() || tokens.back() == "*" ||
-                                      document.document.json.find(to_json(Value(tokens.back())) + ":") != std::string::npos;
-            if (!may_be_there) return false;  // nearly always, without a parse
+            const bool may_be_there =
+                tokens.empty() || tokens.back() == "*" ||
+                document.document.json.find(to_json(Value(tokens.back())) + ":") != std::string::npos;
+            if (!may_be_there) return false; // nearly always, without a parse
             const Value tree = tree_of(document.document);
             const std::vector<std::string> places = expand_pointer(tree, pattern);
             return std::any_of(places.begin(), places.end(), [&](const std::string& place) {

@@ -68,10 +68,10 @@ struct Wait {
 };
 
 struct Leaf {
-    Address address;        // of its document, and `part` where the document compiles to several leaves
+    Address address; // of its document, and `part` where the document compiles to several leaves
     std::string api_version;
-    std::string kind;       // of a compiled leaf; empty: as its address says
-    std::string provider;   // instance name
+    std::string kind;     // of a compiled leaf; empty: as its address says
+    std::string provider; // instance name
     std::string scope;
     std::string identity; // canonical JSON; empty while it hangs on an unknown value
     Document declared;    // references and secrets resolved: never stored, logged or shown as it is

@@ -57,7 +57,8 @@ namespace {
 class StoreCache final : public DocumentCache {
 public:
     explicit StoreCache(Store& store) : store_(store) {}
-    void get(std::span<const std::string> keys, const std::function<void(std::size_t, std::string_view)>& found) override {
+    void get(std::span<const std::string> keys,
+             const std::function<void(std::size_t, std::string_view)>& found) override {
         store_.cached(keys, found);
     }
     void put(std::span<const std::pair<std::string, std::string>> entries) override { store_.cache(entries); }
@@ -66,7 +67,7 @@ private:
     Store& store_;
 };
 
-}  // namespace
+} // namespace
 
 void Declaration::load() {
     std::set<std::string> names;
@@ -76,7 +77,7 @@ void Declaration::load() {
     Hasher fingerprint;
     for (const std::string& name : names) {
         const ProviderDocument* document = session_.project().provider(name);
-        if (!document) continue;  // load_project has said so
+        if (!document) continue; // load_project has said so
         auto description = session_.describe(*document);
         if (!description) {
             problems_.add(description.error());
@@ -86,14 +87,16 @@ void Declaration::load() {
         descriptions_[name] = *description;
         catalog.instances.push_back({name, description->get(), document->labels});
         fingerprint.add(name).add((*description)->plugin).add((*description)->version);
-        if (Result<PluginFile> file = session_.host().find(document->plugin)) fingerprint.add(as_bytes(file->hash));
+        if (Result<PluginFile> file = session_.host().find(document->plugin))
+            fingerprint.add(as_bytes(file->hash));
     }
     catalog.fingerprint = fingerprint.finish();
     if (!loaded_.prunes_blocked.empty()) return;
 
     StoreCache cache(session_.store());
-    loaded_ = load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,
-                         [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
+    loaded_ =
+        load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,
+                   [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
 }
@@ -144,8 +147,10 @@ bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
         leaves_[place] = std::move(leaf);
     }
     if (by_parent_.empty()) return !still_waits;
-    if (place_count != leaves_.size()) link();  // others may depend on what has come
-    else relink(index);
+    if (place_count != leaves_.size())
+        link(); // others may depend on what has come
+    else
+        relink(index);
     return !still_waits;
 }
 
@@ -192,14 +197,17 @@ bool may_hold_any(std::string_view json, const std::vector<std::string>& pointer
     });
 }
 
-std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems) {
+std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputResolver& outputs,
+                                         Diagnostics& problems) {
     const Description* description = this->description(resource.provider);
     const KindInfo* kind = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
-    assert(kind);  // the loader routed it there
+    assert(kind); // the loader routed it there
 
     Leaf leaf = plain_leaf(resource, *kind);
-    if (resource.has_references) resolve(resource, *kind, outputs, leaf, problems);
-    else if (may_hold_any(leaf.declared.json, kind->sensitive)) mask(*kind, tree_of(leaf.declared), leaf);
+    if (resource.has_references)
+        resolve(resource, *kind, outputs, leaf, problems);
+    else if (may_hold_any(leaf.declared.json, kind->sensitive))
+        mask(*kind, tree_of(leaf.declared), leaf);
     if (problems.has_errors()) return {};
     if (kind->compiles && leaf.waits.empty()) return compile(resource, leaf, problems);
     std::vector<Leaf> leaves;
@@ -207,8 +215,8 @@ std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputR
     return leaves;
 }
 
-void Declaration::resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
-                          Diagnostics& problems) {
+void Declaration::resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs,
+                          Leaf& leaf, Diagnostics& problems) {
     ResolvedDocument resolved = resolve_references(
         tree_of(resource.document), [&](const Reference& reference, std::string_view pointer) {
             return resolve_one(resource, kind, reference, pointer, outputs);
@@ -228,8 +236,9 @@ void Declaration::resolve(const Resource& resource, const KindInfo& kind, const 
     mask(kind, resolved.document, leaf);
 }
 
-Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& kind, const Reference& reference,
-                                    std::string_view pointer, const OutputResolver& outputs) {
+Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& kind,
+                                    const Reference& reference, std::string_view pointer,
+                                    const OutputResolver& outputs) {
     auto error = [](Diagnostic problem) {
         return Resolution{.state = Resolution::State::error, .problem = std::move(problem)};
     };
@@ -237,7 +246,7 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
         case Reference::Root::vars: {
             std::vector<std::string> path = reference.path;
             path.insert(path.begin(), reference.name);
-            const Value vars(stack_.vars);  // must outlive what is found in it
+            const Value vars(stack_.vars); // must outlive what is found in it
             if (const Value* value = follow_path(vars, path)) return {.value = *value};
             std::vector<std::string> names;
             for (const MapEntry& entry : stack_.vars) names.push_back(entry.key);
@@ -249,12 +258,14 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
         }
         case Reference::Root::secrets: {
             if (!stack_.allow_insecure_secret_fields && !any_covers(kind.sensitive, pointer))
-                return error(failure("secret.outside-sensitive-field",
-                                     fmt::format("{} stands in a field that {} does not treat as secret", reference.text,
-                                                 resource.id.kind),
-                                     "the value could be read from the target by others; if that is meant, set "
-                                     "spec.allowInsecureSecretFields: true on the Stack"));
-            Result<Value> value = session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
+                return error(
+                    failure("secret.outside-sensitive-field",
+                            fmt::format("{} stands in a field that {} does not treat as secret",
+                                        reference.text, resource.id.kind),
+                            "the value could be read from the target by others; if that is meant, set "
+                            "spec.allowInsecureSecretFields: true on the Stack"));
+            Result<Value> value =
+                session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
             if (!value) return error(value.error());
             return {.value = *std::move(value), .sensitive = true};
         }
@@ -293,7 +304,8 @@ void collect_scalars(const Value& node, std::vector<Value>& out) {
         for (const MapEntry& entry : *map) collect_scalars(entry.value, out);
     else if (const List* list = node.if_list())
         for (const Value& item : *list) collect_scalars(item, out);
-    else if (!node.is_null() && !node.if_bool()) out.push_back(node);
+    else if (!node.is_null() && !node.if_bool())
+        out.push_back(node);
 }
 
 std::vector<Value> values_at(const std::vector<std::string>& pointers, const Value& document) {
@@ -316,11 +328,13 @@ bool repeats(const Value& scalar, const Value& secret) {
 void find_pointers(const std::vector<Value>& secrets, const Value& node, const std::string& pointer,
                    std::vector<std::string>& out) {
     if (const Map* map = node.if_map()) {
-        for (const MapEntry& entry : *map) find_pointers(secrets, entry.value, append_pointer(pointer, entry.key), out);
+        for (const MapEntry& entry : *map)
+            find_pointers(secrets, entry.value, append_pointer(pointer, entry.key), out);
     } else if (const List* list = node.if_list()) {
         for (std::size_t i = 0; i < list->size(); ++i)
             find_pointers(secrets, (*list)[i], append_pointer(pointer, i), out);
-    } else if (std::any_of(secrets.begin(), secrets.end(), [&](const Value& s) { return repeats(node, s); })) {
+    } else if (std::any_of(secrets.begin(), secrets.end(),
+                           [&](const Value& s) { return repeats(node, s); })) {
         out.push_back(pointer);
     }
 }
@@ -331,7 +345,7 @@ std::vector<std::string> pointers_to(const std::vector<Value>& secrets, const Va
     return pointers;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
     std::vector<Leaf> leaves;
@@ -343,8 +357,8 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
     const std::string kind_id = whole.kind_id();
     const std::vector<Value> secrets = values_at(whole.sensitive, tree_of(whole.declared));
     const Item item{.kind = kind_id, .declared = whole.declared.json};
-    const CallEnd end = (*provider)->call(
-        {.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
+    const CallEnd end =
+        (*provider)->call({.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
             problems.append(result.diagnostics);
             if (result.outcome != Outcome::done) return;
             Result<Value> tree = parse_json(result.document);
@@ -363,7 +377,8 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
             leaf.origin.pointer = result.pointer;
             const Description* description = this->description(resource.provider);
             if (const KindInfo* kind = description->find(leaf.api_version, leaf.kind_name())) {
-                // The parent's pointers say nothing about the leaf's document; its secrets are known by value.
+                // The parent's pointers say nothing about the leaf's document; its secrets are known by
+                // value.
                 leaf.sensitive = pointers_to(secrets, *tree);
                 mask(*kind, *tree, leaf);
                 leaves.push_back(std::move(leaf));
@@ -419,12 +434,13 @@ void Declaration::find_reference_cycles() {
                 continue;
             }
             std::string ring;
-            for (auto f = std::find_if(path.begin(), path.end(), [&](const Frame& x) { return x.leaf == it->second; });
+            for (auto f = std::find_if(path.begin(), path.end(),
+                                       [&](const Frame& x) { return x.leaf == it->second; });
                  f != path.end(); ++f)
                 ring += short_name(leaves_[f->leaf].address.id) + " -> ";
-            Diagnostic& problem = problems_.error(
-                "reference.cycle", fmt::format("references go in a circle: {}{}", ring,
-                                               short_name(leaves_[it->second].address.id)));
+            Diagnostic& problem =
+                problems_.error("reference.cycle", fmt::format("references go in a circle: {}{}", ring,
+                                                               short_name(leaves_[it->second].address.id)));
             problem.span = {leaves_[it->second].origin.file, {leaves_[it->second].origin.line, 1}, 0};
             problem.hint = "let one of them take the value from somewhere else";
         }
@@ -458,7 +474,8 @@ void Declaration::expand_dependencies(Leaf& leaf) {
         auto parent = by_address_.contains(dependency) || dependency.stack != stack_.name
                           ? by_parent_.end()
                           : by_parent_.find(dependency.id);
-        if (parent == by_parent_.end()) expanded.push_back(std::move(dependency));
+        if (parent == by_parent_.end())
+            expanded.push_back(std::move(dependency));
         else
             for (std::size_t part : parent->second) expanded.push_back(leaves_[part].address);
     }
@@ -471,9 +488,11 @@ void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
     for (const ResourceId& id : resource.refresh_on) {
         auto parent = by_parent_.find(id);
         if (parent == by_parent_.end()) {
-            Diagnostic& problem = problems_.error(
-                "reference.unknown-refresh", fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
-                                                         "not declare", to_string(id), stack_.name));
+            Diagnostic& problem =
+                problems_.error("reference.unknown-refresh",
+                                fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
+                                            "not declare",
+                                            to_string(id), stack_.name));
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             continue;
         }
@@ -487,4 +506,4 @@ void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
     leaf.refresh = refresh.finish();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

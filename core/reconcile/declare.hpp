@@ -53,7 +53,8 @@ public:
     void relink(std::size_t leaf);
 
 private:
-    std::vector<Leaf> leaves_of(const Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
+    std::vector<Leaf> leaves_of(const Resource& resource, const OutputResolver& outputs,
+                                Diagnostics& problems);
     Leaf plain_leaf(const Resource& resource, const KindInfo& kind) const;
     std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
@@ -73,9 +74,9 @@ private:
     std::map<std::string, std::shared_ptr<const Description>> descriptions_;
     LoadedStack loaded_;
     std::vector<Leaf> leaves_;
-    std::vector<std::size_t> resource_of_;  // by leaf
+    std::vector<std::size_t> resource_of_; // by leaf
     std::unordered_map<Address, std::vector<std::size_t>> consumers_;
-    std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent_;  // of `link`
+    std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent_; // of `link`
     std::unordered_map<Address, std::size_t> by_address_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
@@ -86,4 +87,4 @@ std::string identity_of(const std::vector<std::string>& pointers, const Value& d
 bool may_hold_any(std::string_view json, const std::vector<std::string>& pointers);
 std::string scope_of(const std::vector<std::string>& pointers, const Value& document);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -13,7 +13,9 @@ class HashIndex {
 public:
     void reserve(std::size_t count) { places_.reserve(count); }
     void clear() { places_.clear(); }
-    void add(std::size_t hash, std::size_t index) { places_.emplace(hash, static_cast<std::uint32_t>(index)); }
+    void add(std::size_t hash, std::size_t index) {
+        places_.emplace(hash, static_cast<std::uint32_t>(index));
+    }
 
     template <typename IsIt>
     std::optional<std::size_t> find(std::size_t hash, IsIt is_it) const {

@@ -16,14 +16,17 @@ namespace {
 
 // The questions in runs that go to one scope of one provider.
 template <typename Question, typename ProviderOf, typename ScopeOf>
-std::vector<std::vector<Question*>> by_scope(std::span<Question> questions, ProviderOf provider_of, ScopeOf scope_of) {
+std::vector<std::vector<Question*>> by_scope(std::span<Question> questions, ProviderOf provider_of,
+                                             ScopeOf scope_of) {
     std::vector<Question*> order;
     order.reserve(questions.size());
     for (Question& question : questions) order.push_back(&question);
     auto before = [&](Question* a, Question* b) {
-        return std::forward_as_tuple(provider_of(*a), scope_of(*a)) < std::forward_as_tuple(provider_of(*b), scope_of(*b));
+        return std::forward_as_tuple(provider_of(*a), scope_of(*a)) <
+               std::forward_as_tuple(provider_of(*b), scope_of(*b));
     };
-    if (!std::is_sorted(order.begin(), order.end(), before)) std::stable_sort(order.begin(), order.end(), before);
+    if (!std::is_sorted(order.begin(), order.end(), before))
+        std::stable_sort(order.begin(), order.end(), before);
     std::vector<std::vector<Question*>> runs;
     for (Question* question : order) {
         if (runs.empty() || before(runs.back().front(), question)) runs.emplace_back();
@@ -55,16 +58,17 @@ void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::
     observed.version = result.version;
     observed.private_data = result.private_data;
     observed.refreshed = result.refreshed;
-    observed.is_settled = probe.leaf && probe.entry && !probe.entry->settled.is_none() &&
-                          probe.entry->settled ==
-                              settle_hash(*probe.leaf, plugin_hash, observed.raw_hash, masking_key);
+    observed.is_settled =
+        probe.leaf && probe.entry && !probe.entry->settled.is_none() &&
+        probe.entry->settled == settle_hash(*probe.leaf, plugin_hash, observed.raw_hash, masking_key);
     if (!observed.is_settled || probe.keep_document) observed.document = result.document;
 }
 
 // All scopes of one provider, on one thread.
 class Observer {
 public:
-    Observer(Provider& provider, std::string_view masking_key, std::atomic<std::size_t>& done, std::stop_token stop)
+    Observer(Provider& provider, std::string_view masking_key, std::atomic<std::size_t>& done,
+             std::stop_token stop)
         : provider_(provider), masking_key_(masking_key), done_(done), stop_(std::move(stop)) {}
 
     void observe(const std::vector<Probe*>& probes) {
@@ -76,7 +80,8 @@ public:
             if (const LedgerEntry* entry = probes[i]->entry)
                 items[i].version = entry->version, items[i].private_data = entry->private_data;
         }
-        const Call call{.method = Method::observe, .scope = probes.front()->scope(), .items = items, .stop = stop_};
+        const Call call{
+            .method = Method::observe, .scope = probes.front()->scope(), .items = items, .stop = stop_};
         const CallEnd end = provider_.call(call, [&](const ItemResult& result) {
             if (result.item == scope_item && !result.version.empty())
                 versions[{provider_.name(), probes.front()->scope()}] = result.version;
@@ -86,8 +91,9 @@ public:
         });
         for (Probe* probe : probes)
             if (probe->observed->presence == Presence::unread)
-                fail(*probe->observed, end.why.empty() ? failure("provider.no-answer", "the plugin did not answer")
-                                                       : end.why.list().front());
+                fail(*probe->observed, end.why.empty()
+                                           ? failure("provider.no-answer", "the plugin did not answer")
+                                           : end.why.list().front());
     }
 
     ScopeVersions versions;
@@ -99,11 +105,13 @@ private:
     std::stop_token stop_;
 };
 
-}  // namespace
+} // namespace
 
-ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress& progress, std::stop_token stop) {
-    auto runs = by_scope(probes, [](const Probe& p) -> const std::string& { return p.provider(); },
-                         [](const Probe& p) -> const std::string& { return p.scope(); });
+ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress& progress,
+                      std::stop_token stop) {
+    auto runs = by_scope(
+        probes, [](const Probe& p) -> const std::string& { return p.provider(); },
+        [](const Probe& p) -> const std::string& { return p.scope(); });
     const std::string masking_key = session.store().masking_key();
     std::atomic<std::size_t> done = 0;
 
@@ -113,7 +121,8 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
     std::vector<std::pair<Provider*, std::vector<std::vector<Probe*>*>>> work;
     for (auto& [name, scopes] : by_provider) {
         Result<Provider*> provider = session.provider(name);
-        if (provider) work.emplace_back(*provider, std::move(scopes));
+        if (provider)
+            work.emplace_back(*provider, std::move(scopes));
         else
             for (auto* scope : scopes)
                 for (Probe* probe : *scope) fail(*probe->observed, provider.error());
@@ -125,11 +134,13 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
         versions.with([&](ScopeVersions& all) { all.merge(observer.versions); });
     };
     if (progress) progress("observing", 0, probes.size());
-    if (work.size() == 1) run_one(*work.front().first, work.front().second);
-    else {  // the threads are joined at the end of this block
+    if (work.size() == 1)
+        run_one(*work.front().first, work.front().second);
+    else { // the threads are joined at the end of this block
         std::vector<std::jthread> threads;
         for (auto& [provider, scopes] : work)
-            threads.emplace_back([&run_one, provider = provider, scopes = &scopes] { run_one(*provider, *scopes); });
+            threads.emplace_back(
+                [&run_one, provider = provider, scopes = &scopes] { run_one(*provider, *scopes); });
     }
     if (progress) progress("observing", done, probes.size());
     return versions.with([](ScopeVersions& all) { return std::move(all); });
@@ -163,7 +174,7 @@ void take_canonical(Canonical& canonical, Diagnostics& invalid, const ItemResult
             if (path.is_string()) canonical.paths.push_back(*path.if_string());
 }
 
-}  // namespace
+} // namespace
 
 namespace {
 
@@ -176,9 +187,12 @@ void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, s
     for (std::size_t i = 0; i < probes.size(); ++i) {
         const CanonicalProbe& probe = *probes[i];
         kinds[i] = probe.leaf->kind_id();
-        items[i] = {.kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
-        if (probe.entry) items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
-        if (probe.observed) items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
+        items[i] = {
+            .kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
+        if (probe.entry)
+            items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
+        if (probe.observed)
+            items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
     }
     const Call call{.method = method, .scope = probes.front()->leaf->scope, .items = items, .stop = stop};
     const CallEnd end = provider.call(call, [&](const ItemResult& result) {
@@ -190,16 +204,18 @@ void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, s
                 probe->invalid->add(problem).context.push_back(fmt::format("calling {}", to_string(method)));
 }
 
-}  // namespace
+} // namespace
 
 void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_token stop) {
-    auto runs = by_scope(probes, [](const CanonicalProbe& p) -> const std::string& { return p.leaf->provider; },
-                         [](const CanonicalProbe& p) -> const std::string& { return p.leaf->scope; });
+    auto runs = by_scope(
+        probes, [](const CanonicalProbe& p) -> const std::string& { return p.leaf->provider; },
+        [](const CanonicalProbe& p) -> const std::string& { return p.leaf->scope; });
     for (auto& run : runs) {
         Result<Provider*> provider = session.provider(run.front()->leaf->provider);
-        if (!provider) continue;  // its leaves are Presence::failed already
-        ask(**provider, Method::validate, run, stop,
-            [](CanonicalProbe& probe, const ItemResult& result) { probe.invalid->append(result.diagnostics); });
+        if (!provider) continue; // its leaves are Presence::failed already
+        ask(**provider, Method::validate, run, stop, [](CanonicalProbe& probe, const ItemResult& result) {
+            probe.invalid->append(result.diagnostics);
+        });
         std::erase_if(run, [](const CanonicalProbe* p) { return !p->canonical || p->invalid->has_errors(); });
         if (!(*provider)->description().has("holdfast.canonicalize/1")) continue;
         ask(**provider, Method::canonicalize, run, stop, [](CanonicalProbe& probe, const ItemResult& result) {
@@ -211,24 +227,27 @@ void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_
 namespace {
 
 // Everything of one kind, page by page.
-CallEnd list_kind(Provider& provider, const std::string& scope, const std::string& kind, const OnResult& on_object,
-                  std::stop_token stop) {
+CallEnd list_kind(Provider& provider, const std::string& scope, const std::string& kind,
+                  const OnResult& on_object, std::stop_token stop) {
     std::string page;
     for (;;) {
         const std::string options = to_json(Value::map({{"kind", kind}, {"page", page}}));
         page.clear();
-        CallEnd end = provider.call({.method = Method::list, .scope = scope, .options = options, .stop = stop},
-                                    [&](const ItemResult& result) {
-                                        if (result.item != no_item) return on_object(result);
-                                        if (Result<Value> detail = parse_json(result.detail)) page = detail->text_at("next");
-                                    });
+        CallEnd end =
+            provider.call({.method = Method::list, .scope = scope, .options = options, .stop = stop},
+                          [&](const ItemResult& result) {
+                              if (result.item != no_item) return on_object(result);
+                              if (Result<Value> detail = parse_json(result.detail))
+                                  page = detail->text_at("next");
+                          });
         if (!end.ok || page.empty()) return end;
     }
 }
 
-}  // namespace
+} // namespace
 
-Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::string& name, const std::string& scope,
+Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::string& name,
+                                                const std::string& scope,
                                                 const std::function<bool(const TargetObject&)>& is_known,
                                                 std::stop_token stop) {
     Result<Provider*> provider = session.provider(name);
@@ -237,16 +256,21 @@ Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::str
     for (const KindInfo& kind : (*provider)->description().kinds) {
         if (kind.compiles) continue;
         const std::string group = split_api_version(kind.api_version).group;
-        const CallEnd end = list_kind(**provider, scope, kind.id(), [&](const ItemResult& result) {
-            if (!scope.empty() && result.scope != scope) return;
-            TargetObject object{(*provider)->target(), std::string(result.scope), group + "/" + kind.kind,
-                                std::string(result.identity)};
-            if (!is_known(object))
-                foreign.push_back({name, kind.api_version, std::move(object), std::string(result.document)});
-        }, stop);
-        if (!end.ok) return end.why.empty() ? failure("provider.list", "the list failed") : end.why.list().front();
+        const CallEnd end = list_kind(
+            **provider, scope, kind.id(),
+            [&](const ItemResult& result) {
+                if (!scope.empty() && result.scope != scope) return;
+                TargetObject object{(*provider)->target(), std::string(result.scope), group + "/" + kind.kind,
+                                    std::string(result.identity)};
+                if (!is_known(object))
+                    foreign.push_back(
+                        {name, kind.api_version, std::move(object), std::string(result.document)});
+            },
+            stop);
+        if (!end.ok)
+            return end.why.empty() ? failure("provider.list", "the list failed") : end.why.list().front();
     }
     return foreign;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

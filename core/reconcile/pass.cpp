@@ -24,7 +24,7 @@ bool is_kind_of(std::string_view kind, const Leaf& leaf) {
            kind.substr(group.size() + 1) == leaf.kind_name();
 }
 
-}  // namespace
+} // namespace
 
 Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed)
     : session_(session), stack_(stack), options_(options), declaration_(std::in_place, session, stack) {
@@ -81,8 +81,7 @@ void Pass::validate(std::stop_token stop) {
             declaration_->problems().add(provider.error());
     canonicalize(session_, probes, stop);
     outcome_.problems.append(declaration_->problems());
-    for (std::size_t i = 0; i < leaves.size(); ++i)
-        outcome_.problems.append(placed(leaves[i], invalid[i]));
+    for (std::size_t i = 0; i < leaves.size(); ++i) outcome_.problems.append(placed(leaves[i], invalid[i]));
     outcome_.leaves = leaves.size();
     outcome_.problems.sort_by_place();
     outcome_.result = outcome_.problems.has_errors() ? StackResult::invalid : StackResult::unchanged;
@@ -98,10 +97,12 @@ bool Pass::open_providers() {
     for (const LedgerEntry& entry : input_.recorded) names.insert(entry.provider);
     for (const std::string& name : names) {
         if (!session_.project().provider(name)) {
-            problems.error("provider.removed",
-                                    fmt::format("no Provider is named {}, but stack {} has recorded leaves on it", name,
-                                                stack().name))
-                .hint = fmt::format("put the Provider document back, or forget those leaves with `holdfast forget`");
+            problems
+                .error("provider.removed",
+                       fmt::format("no Provider is named {}, but stack {} has recorded leaves on it", name,
+                                   stack().name))
+                .hint =
+                fmt::format("put the Provider document back, or forget those leaves with `holdfast forget`");
             continue;
         }
         Result<Provider*> provider = session_.provider(name);
@@ -110,8 +111,8 @@ bool Pass::open_providers() {
             continue;
         }
         const ProviderDocument& document = *session_.project().provider(name);
-        input_.providers[name] = {(*provider)->target(), (*provider)->plugin_hash(), &(*provider)->description(),
-                                  document.ownership};
+        input_.providers[name] = {(*provider)->target(), (*provider)->plugin_hash(),
+                                  &(*provider)->description(), document.ownership};
     }
     check_targets(problems);
     outcome_.problems.append(problems);
@@ -139,9 +140,10 @@ void Pass::check_targets(Diagnostics& problems) {
         auto facts = input_.providers.find(entry.provider);
         if (facts == input_.providers.end() || facts->second.target == entry.object.target) continue;
         if (!reported.insert(entry.provider).second) continue;
-        problems.error("provider.target-changed",
-                                fmt::format("provider {} now reaches {}, but its leaves are recorded on {}", entry.provider,
-                                            facts->second.target, entry.object.target))
+        problems
+            .error("provider.target-changed",
+                   fmt::format("provider {} now reaches {}, but its leaves are recorded on {}",
+                               entry.provider, facts->second.target, entry.object.target))
             .hint = "point it at the old target again; or give the new target a Provider of another name";
     }
 }
@@ -172,13 +174,15 @@ void Pass::index_leaves() {
     const std::vector<Leaf>& leaves = declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
     leaf_by_address_.clear();
     leaf_by_address_.reserve(leaves.size());
-    for (std::size_t i = 0; i < leaves.size(); ++i) leaf_by_address_.add(std::hash<Address>{}(leaves[i].address), i);
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+        leaf_by_address_.add(std::hash<Address>{}(leaves[i].address), i);
     entry_by_address_.clear();
     for (std::size_t i = 0; i < input_.recorded.size(); ++i)
         entry_by_address_.add(std::hash<Address>{}(input_.recorded[i].address), i);
 }
 
-void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop) {
+void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events,
+                          std::stop_token stop) {
     std::vector<Leaf>& all = declaration_->leaves();
     input_.observed_leaves.resize(all.size());
     std::vector<Probe> probes;
@@ -186,12 +190,14 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
     for (std::size_t i : leaves) {
         const std::optional<std::size_t> entry = entry_of(all[i]);
         input_.observed_leaves[i] = {};
-        probes.push_back({.leaf = &all[i], .entry = entry ? &input_.recorded[*entry] : nullptr,
+        probes.push_back({.leaf = &all[i],
+                          .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &input_.observed_leaves[i],
-                          .keep_document = !options_.replace.empty() ||  // compared even where settled
+                          .keep_document = !options_.replace.empty() || // compared even where settled
                                            declaration_->consumers_of(all[i].address) != nullptr});
     }
-    for (auto& [scope, version] : observe(session_, probes, events.progress, stop)) scope_versions_[scope] = version;
+    for (auto& [scope, version] : observe(session_, probes, events.progress, stop))
+        scope_versions_[scope] = version;
 }
 
 // Leaves without references first, then, level by level, those whose producers have been observed.
@@ -227,7 +233,8 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
 // Tries a leaf whose producers may be known now. It and those that come with it are appended to `known`.
 bool Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
     const std::size_t before = declaration_->leaves().size();
-    if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); })) return false;
+    if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); }))
+        return false;
     known.push_back(leaf);
     auto index = [&](std::size_t i) {
         const Address& address = declaration_->leaves()[i].address;
@@ -256,23 +263,28 @@ Resolution Pass::output(const Reference& reference) {
         const Value* value = follow_path(*document, reference.path);
         const std::string text = value ? to_json(*value) : "";
         // What was recorded of a secret is its hash, and no plugin must see that.
-        if (!value || text.find("{\"$secret\":") != std::string::npos) return {.state = Resolution::State::not_yet};
+        if (!value || text.find("{\"$secret\":") != std::string::npos)
+            return {.state = Resolution::State::not_yet};
         std::string pointer;
         for (const std::string& token : reference.path) pointer = append_pointer(pointer, token);
-        const bool holds_sensitive = std::any_of(sensitive.begin(), sensitive.end(), [&](const std::string& pattern) {
-            const std::vector<std::string> places = expand_pointer(*document, pattern);
-            return std::any_of(places.begin(), places.end(),
-                               [&](const std::string& place) { return place.starts_with(pointer + "/"); });
-        });
+        const bool holds_sensitive =
+            std::any_of(sensitive.begin(), sensitive.end(), [&](const std::string& pattern) {
+                const std::vector<std::string> places = expand_pointer(*document, pattern);
+                return std::any_of(places.begin(), places.end(), [&](const std::string& place) {
+                    return place.starts_with(pointer + "/");
+                });
+            });
         return {.value = *value,
-                .sensitive = any_covers(sensitive, pointer) || holds_sensitive || session_.masker().holds_secret(text)};
+                .sensitive = any_covers(sensitive, pointer) || holds_sensitive ||
+                             session_.masker().holds_secret(text)};
     };
     const std::optional<std::size_t> leaf = leaf_at(reference.producer);
     if (leaf) {
         const Leaf& producer = declaration_->leaves()[*leaf];
         if (*leaf >= input_.observed_leaves.size()) return {.state = Resolution::State::not_yet};
         const Observed& observed = input_.observed_leaves[*leaf];
-        if (observed.presence == Presence::present) return from_document(observed.document, producer.sensitive);
+        if (observed.presence == Presence::present)
+            return from_document(observed.document, producer.sensitive);
         if (observed.presence != Presence::failed) return {.state = Resolution::State::not_yet};
     }
     // A producer of another stack, or one that cannot be read now: what was recorded holds.
@@ -280,11 +292,13 @@ Resolution Pass::output(const Reference& reference) {
         return from_document(entry->observed, {});
     if (leaf) return {.state = Resolution::State::not_yet};
     const std::string& there = reference.producer.stack;
-    const bool is_loaded = there == stack().name || (neighbours_ && !neighbours_->documents.empty() &&
-                                                     std::find(neighbours_->broken.begin(), neighbours_->broken.end(),
-                                                               there) == neighbours_->broken.end());
-    if (session_.project().stack(there) && (!is_loaded || (neighbours_ && neighbours_->documents.contains(
-                                                              {there, reference.producer.id.parent()}))))
+    const bool is_loaded =
+        there == stack().name || (neighbours_ && !neighbours_->documents.empty() &&
+                                  std::find(neighbours_->broken.begin(), neighbours_->broken.end(), there) ==
+                                      neighbours_->broken.end());
+    if (session_.project().stack(there) &&
+        (!is_loaded ||
+         (neighbours_ && neighbours_->documents.contains({there, reference.producer.id.parent()}))))
         return {.state = Resolution::State::not_yet};
     std::vector<std::string> candidates;
     for (const Leaf& other : declaration_->leaves()) candidates.push_back(to_string(other.address.id));
@@ -294,10 +308,12 @@ Resolution Pass::output(const Reference& reference) {
             if (other.stack == there) candidates.push_back(to_string(other.id));
     }
     const auto meant = closest(to_string(reference.producer.id), candidates);
-    return {.state = Resolution::State::error,
-            .problem = failure("reference.unknown-producer", fmt::format("{} names {}, which nobody declares",
-                                                                         reference.text, to_string(reference.producer)),
-                               meant ? fmt::format("did you mean \"{}\"?", *meant) : "declare it, or correct the address")};
+    return {
+        .state = Resolution::State::error,
+        .problem = failure(
+            "reference.unknown-producer",
+            fmt::format("{} names {}, which nobody declares", reference.text, to_string(reference.producer)),
+            meant ? fmt::format("did you mean \"{}\"?", *meant) : "declare it, or correct the address")};
 }
 
 // Entries whose leaf is gone: they are pruned only if they are still there.
@@ -329,10 +345,12 @@ void Pass::list_exclusive_scopes(std::stop_token stop) {
     if (scopes.empty()) return;
     for (const LedgerEntry& entry : input_.recorded) known.insert(entry.object.key());
     for (const auto& [provider, scope] : scopes) {
-        auto foreign = list_foreign(session_, provider, scope,
-                                    [&](const TargetObject& object) { return known.contains(object.key()); }, stop);
+        auto foreign = list_foreign(
+            session_, provider, scope,
+            [&](const TargetObject& object) { return known.contains(object.key()); }, stop);
         if (!foreign) {
-            outcome_.problems.add(foreign.error()).context.push_back("listing what scope \"" + scope + "\" holds");
+            outcome_.problems.add(foreign.error())
+                .context.push_back("listing what scope \"" + scope + "\" holds");
             input_.unread_scopes.emplace_back(provider, scope);
             continue;
         }
@@ -350,19 +368,22 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
     for (std::size_t c = 0; c < candidates.size(); ++c) {
         const std::size_t i = candidates[c];
         const Observed& observed = input_.observed_leaves[i];
-        if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread) continue;
+        if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread)
+            continue;
         const std::optional<std::size_t> entry = entry_of(leaves[i]);
         if (entry && input_.recorded[*entry].declared.empty())
             if (std::optional<LedgerEntry> full = session_.store().entry(input_.recorded[*entry].address))
                 input_.recorded[*entry] = *std::move(full);
-        probes.push_back({.leaf = &leaves[i], .entry = entry ? &input_.recorded[*entry] : nullptr,
+        probes.push_back({.leaf = &leaves[i],
+                          .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &observed,
                           .canonical = observed.presence == Presence::failed ? nullptr : &input_.canonical[i],
                           .invalid = &invalid[c]});
     }
     canonicalize(session_, probes, stop);
     for (std::size_t c = 0; c < candidates.size(); ++c)
-        if (invalid[c].has_errors()) input_.invalid[candidates[c]] = placed(leaves[candidates[c]], invalid[c]);
+        if (invalid[c].has_errors())
+            input_.invalid[candidates[c]] = placed(leaves[candidates[c]], invalid[c]);
 }
 
 // ---- planned ----
@@ -419,7 +440,8 @@ void Pass::finish_input(const Neighbours& neighbours) {
     if (!neighbours.broken.empty() && input_.all_prunes_blocked.empty() && !input_.destroy)
         for (const std::string& broken : neighbours.broken)
             if (broken != stack().name)
-                input_.all_prunes_blocked = fmt::format("stack {} could not be loaded: it may declare the same objects", broken);
+                input_.all_prunes_blocked =
+                    fmt::format("stack {} could not be loaded: it may declare the same objects", broken);
     for (const auto& [key, address] : neighbours.declared)
         if (address.stack != stack().name) input_.declared_elsewhere.emplace(key, address);
     input_.only = options_.only;
@@ -436,7 +458,8 @@ void Pass::finish_input(const Neighbours& neighbours) {
     for (std::size_t i = 0; i < input_.leaves.size(); ++i) {
         const Leaf& leaf = input_.leaves[i];
         auto facts = input_.providers.find(leaf.provider);
-        if (leaf.identity.empty() || facts == input_.providers.end() || input_.observed_leaves[i].is_settled) continue;
+        if (leaf.identity.empty() || facts == input_.providers.end() || input_.observed_leaves[i].is_settled)
+            continue;
         if (!entry_of(leaf)) keys.push_back(target_object(leaf, facts->second.target).key());
     }
     if (!keys.empty())
@@ -459,7 +482,8 @@ void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
     std::vector<Store::Settled> settled;
     for (const SettledLeaf& leaf : plan.settled)
         if (!leaf.rewrite_entry)
-            settled.push_back({input.recorded[leaf.recorded].address, leaf.hash, input.observed_leaves[leaf.leaf].version});
+            settled.push_back(
+                {input.recorded[leaf.recorded].address, leaf.hash, input.observed_leaves[leaf.leaf].version});
     if (settled.empty()) return;
     try {
         session_.store().remember_settled(settled);
@@ -470,10 +494,14 @@ void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
 
 void Pass::give_result() {
     const Plan& plan = outcome_.rounds.front().plan;
-    if (outcome_.problems.has_errors() || plan.counts.blocked > 0) outcome_.result = StackResult::failed;
-    else if (plan.is_parked()) outcome_.result = StackResult::parked;
-    else if (!plan.is_empty()) outcome_.result = StackResult::changes;
-    else outcome_.result = StackResult::unchanged;
+    if (outcome_.problems.has_errors() || plan.counts.blocked > 0)
+        outcome_.result = StackResult::failed;
+    else if (plan.is_parked())
+        outcome_.result = StackResult::parked;
+    else if (!plan.is_empty())
+        outcome_.result = StackResult::changes;
+    else
+        outcome_.result = StackResult::unchanged;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -19,9 +19,9 @@ namespace holdfast {
 
 // What other stacks of the run declare: no prune of these (law 7).
 struct Neighbours {
-    std::unordered_map<Hash, Address> declared;  // by key of the target object
-    std::set<Address> documents;                 // of all stacks; compiled ones by their parent
-    std::vector<std::string> broken;             // stacks that could not be loaded
+    std::unordered_map<Hash, Address> declared; // by key of the target object
+    std::set<Address> documents;                // of all stacks; compiled ones by their parent
+    std::vector<std::string> broken;            // stacks that could not be loaded
 };
 
 class Pass {
@@ -57,7 +57,8 @@ private:
     bool is_orphaned() const;
     Diagnostics placed(const Leaf& leaf, const Diagnostics& problems) const;
     void resolve_and_observe(const RunEvents& events, std::stop_token stop);
-    void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events, std::stop_token stop);
+    void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events,
+                        std::stop_token stop);
     void observe_orphans(const RunEvents& events, std::stop_token stop);
     void list_exclusive_scopes(std::stop_token stop);
     void canonicalize_unsettled(const std::vector<std::size_t>& leaves, std::stop_token stop);
@@ -101,14 +102,14 @@ private:
     PlanInput input_;
     HashIndex entry_by_object_, entry_by_address_, leaf_by_address_;
     std::set<std::string> stacks_before_;
-    const Neighbours* neighbours_ = nullptr;  // while `plan` runs
+    const Neighbours* neighbours_ = nullptr; // while `plan` runs
     ScopeVersions scope_versions_;
     std::vector<std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> parked_;       // leaves whose change waits for an approval
     std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
     std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does
     std::vector<bool> held_changes_; // of the first plan
-    std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_;  // by what was executed so far
+    std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_; // by what was executed so far
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -44,13 +44,14 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
     return kept;
 }
 
-}  // namespace
+} // namespace
 
 void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (outcome_.rounds.empty()) return;
     const Plan& plan = outcome_.rounds.front().plan;
     const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
-        return change.readiness == Readiness::ready && change.action != Action::none && change.action != Action::wait;
+        return change.readiness == Readiness::ready && change.action != Action::none &&
+               change.action != Action::wait;
     });
     rewrite_entries(plan);
     const bool has_open_steps = !session_.store().open_steps(stack().name).empty();
@@ -135,7 +136,7 @@ Status Pass::lock_scopes(const Plan& plan) {
     for (const Change& change : plan.changes)
         if (change.readiness == Readiness::ready && reaches_the_target(change.action))
             names.insert("scope:" + change.object.target + ":" + change.object.scope);
-    for (const std::string& name : names) {  // in order, so that two of us never wait for each other
+    for (const std::string& name : names) { // in order, so that two of us never wait for each other
         Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
         if (!lock) return lock.error();
         locks_.push_back(*std::move(lock));
@@ -156,8 +157,9 @@ void Pass::begin_record(const Plan& plan) {
     pass.plan_hash = to_hex(plan.hash);
     pass.started_ms = now;
     session_.store().begin_pass(pass);
-    session_.store().audit(now, pass.actor, pass.command, pass.stack,
-                           fmt::format("pass {} plan {} commit {}", pass.id, short_hex(plan.hash), pass.commit));
+    session_.store().audit(
+        now, pass.actor, pass.command, pass.stack,
+        fmt::format("pass {} plan {} commit {}", pass.id, short_hex(plan.hash), pass.commit));
 }
 
 // What takes outputs of a leaf that is about to change is not run with the old ones, and neither is anything
@@ -173,8 +175,9 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
     std::function<bool(std::size_t)> is_held_by_gate = [&](std::size_t g) {
         if (gate_is_held[g]) return *gate_is_held[g];
         const Gate& gate = plan.gates[g];
-        const bool answer = std::any_of(gate.after.begin(), gate.after.end(), [&](std::size_t i) { return held[i]; }) ||
-                            std::any_of(gate.after_gates.begin(), gate.after_gates.end(), is_held_by_gate);
+        const bool answer =
+            std::any_of(gate.after.begin(), gate.after.end(), [&](std::size_t i) { return held[i]; }) ||
+            std::any_of(gate.after_gates.begin(), gate.after_gates.end(), is_held_by_gate);
         gate_is_held[g] = answer;
         return answer;
     };
@@ -182,9 +185,12 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
         const Change& change = plan.changes[i];
         bool waits = change.action == Action::wait;
         if (change.leaf)
-            for (const Address& producer : input.leaves[*change.leaf].producers) waits |= pending.contains(producer);
-        waits = waits || std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
-                std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
+            for (const Address& producer : input.leaves[*change.leaf].producers)
+                waits |= pending.contains(producer);
+        waits =
+            waits ||
+            std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
+            std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
         if (const auto leaf = leaf_at(change.address)) held_.insert(*leaf);
@@ -218,13 +224,15 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     ExecutionEvents told;
     if (events.started) told.started = [&](std::size_t i) { events.started(outcome_, kept.changes[i]); };
     if (events.ended)
-        told.ended = [&](std::size_t i, const StepResult& result) { events.ended(outcome_, kept.changes[i], result); };
+        told.ended = [&](std::size_t i, const StepResult& result) {
+            events.ended(outcome_, kept.changes[i], result);
+        };
 
     ExecuteOptions options = options_.execute;
     options.scope_versions = scope_versions_;
     options.mask = [this](std::string_view text) { return session_.masker().mask(text); };
-    ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers, session_.store(),
-                                               session_.clock(), options, stop, told);
+    ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers,
+                                               session_.store(), session_.clock(), options, stop, told);
     std::vector<StepResult> results(plan.changes.size());
     for (std::size_t i = 0; i < original.size(); ++i) {
         for (const Diagnostic& problem : report.results[i].diagnostics)
@@ -232,7 +240,8 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
         results[original[i]] = std::move(report.results[i]);
     }
     report.results = std::move(results);
-    for (const Diagnostic& problem : report.diagnostics) outcome_.problems.add(session_.masker().mask(problem));
+    for (const Diagnostic& problem : report.diagnostics)
+        outcome_.problems.add(session_.masker().mask(problem));
     return report;
 }
 
@@ -247,7 +256,8 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
         if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
         if (change.readiness == Readiness::parked) parked_.insert(change.address);
         const bool destroys = change.action == Action::replace || change.action == Action::remove;
-        if (destroys && change.readiness == Readiness::ready && !is_held && result.state != StepState::intended)
+        if (destroys && change.readiness == Readiness::ready && !is_held &&
+            result.state != StepState::intended)
             ++destroyed_of_kind_[change.object.kind];
         if (!done || !leaf || result.observed.empty()) continue;
         Observed& observed = input_.observed_leaves[*leaf];
@@ -262,10 +272,11 @@ std::vector<std::size_t> Pass::ready_leaves() {
     std::vector<std::size_t> ready;
     for (std::size_t i : held_) {
         const Leaf& leaf = declaration_->leaves()[i];
-        const bool is_free = std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
-            const std::optional<std::size_t> other = leaf_at(before);
-            return unfinished_.contains(before) || (other && held_.contains(*other));
-        });
+        const bool is_free =
+            std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
+                const std::optional<std::size_t> other = leaf_at(before);
+                return unfinished_.contains(before) || (other && held_.contains(*other));
+            });
         if (is_free) ready.push_back(i);
     }
     return ready;
@@ -281,7 +292,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
         declaration_->relink(i);
         leaves.push_back(i);
     }
-    std::sort(leaves.begin(), leaves.end());  // the leaves of one compiled document bring each other
+    std::sort(leaves.begin(), leaves.end()); // the leaves of one compiled document bring each other
     leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
     for (std::size_t i : leaves) held_.erase(i);
     if (leaves.empty()) return std::nullopt;
@@ -315,11 +326,11 @@ void Pass::report_waits() {
     for (const Leaf& leaf : declaration_->leaves().empty() ? input_.leaves : declaration_->leaves()) {
         for (const Wait& wait : leaf.waits) {
             const bool is_ours = wait.producer.stack == stack().name;
-            if (unfinished_.contains(wait.producer)) continue;  // that has been told already
+            if (unfinished_.contains(wait.producer)) continue; // that has been told already
             Diagnostic& problem = outcome_.problems.error(
                 "reference.still-unknown",
-                fmt::format("{} waits for {} of {}, which is not known", short_name(leaf.address.id), wait.path,
-                            is_ours ? short_name(wait.producer.id) : to_string(wait.producer)));
+                fmt::format("{} waits for {} of {}, which is not known", short_name(leaf.address.id),
+                            wait.path, is_ours ? short_name(wait.producer.id) : to_string(wait.producer)));
             problem.subject = to_string(leaf.address);
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             problem.hint = is_ours ? "`holdfast output` shows what it has; correct the path"
@@ -349,8 +360,7 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         std::set<std::size_t> entries;
         if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.
-        if (const auto entry = entry_at(leaf.address))
-            entries.insert(*entry);
+        if (const auto entry = entry_at(leaf.address)) entries.insert(*entry);
         for (std::size_t entry : entries) {
             input.recorded.push_back(input_.recorded[entry]);
             input.observed_recorded.push_back(input_.observed_recorded[entry]);
@@ -371,7 +381,8 @@ void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
     std::vector<bool> skipped(first.plan.changes.size(), true);
     bool any = false;
     for (std::size_t i = 0; i < skipped.size(); ++i) {
-        if (!held_changes_[i] || first.plan.changes[i].leaf || !unfinished_.empty() || !held_.empty()) continue;
+        if (!held_changes_[i] || first.plan.changes[i].leaf || !unfinished_.empty() || !held_.empty())
+            continue;
         skipped[i] = false;
         any = true;
     }
@@ -391,10 +402,12 @@ bool Pass::waits_for_approval(std::size_t leaf) const {
         open.pop_back();
         if (!seen.insert(at).second) continue;
         for (const Address& before : declaration_->leaves()[at].depends_on) {
-            if (parked_.contains(before)) is_behind_parked = true;
-            else if (unfinished_.contains(before)) return false;
-            const auto other = leaf_by_address_.find(before);
-            if (other != leaf_by_address_.end() && held_.contains(other->second)) open.push_back(other->second);
+            if (parked_.contains(before))
+                is_behind_parked = true;
+            else if (unfinished_.contains(before))
+                return false;
+            const std::optional<std::size_t> other = leaf_at(before);
+            if (other && held_.contains(*other)) open.push_back(*other);
         }
     }
     return is_behind_parked;
@@ -402,23 +415,30 @@ bool Pass::waits_for_approval(std::size_t leaf) const {
 
 void Pass::end_record(bool interrupted) {
     std::map<std::string_view, std::size_t> counts;
-    bool all_done = std::all_of(held_.begin(), held_.end(), [this](std::size_t i) { return waits_for_approval(i); });
+    bool all_done =
+        std::all_of(held_.begin(), held_.end(), [this](std::size_t i) { return waits_for_approval(i); });
     bool parked = false;
     for (const Round& round : outcome_.rounds) {
         for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
             const Change& change = round.plan.changes[i];
             const StepResult& result = round.report->results[i];
             const bool done = result.state == StepState::done || result.state == StepState::unchanged;
-            if (done) ++counts[to_string(change.action)];
-            else if (result.state != StepState::intended) ++counts[to_string(result.state)];
+            if (done)
+                ++counts[to_string(change.action)];
+            else if (result.state != StepState::intended)
+                ++counts[to_string(result.state)];
             parked |= change.readiness == Readiness::parked;
-            const bool is_resolved_later = change.leaf && round.plan.hash == outcome_.rounds.front().plan.hash &&
+            const bool is_resolved_later = change.leaf &&
+                                           round.plan.hash == outcome_.rounds.front().plan.hash &&
                                            i < held_changes_.size() && held_changes_[i];
-            all_done &= done || change.action == Action::none || change.readiness == Readiness::parked || is_resolved_later;
+            all_done &= done || change.action == Action::none || change.readiness == Readiness::parked ||
+                        is_resolved_later;
         }
     }
     const bool failed = !all_done || outcome_.problems.has_errors();
-    outcome_.result = failed || interrupted ? StackResult::failed : parked ? StackResult::parked : StackResult::applied;
+    outcome_.result = failed || interrupted ? StackResult::failed
+                      : parked              ? StackResult::parked
+                                            : StackResult::applied;
     Value summary;
     for (const auto& [word, count] : counts) summary.as_map().set(word, static_cast<std::int64_t>(count));
     PassRecord& pass = outcome_.pass;
@@ -437,7 +457,8 @@ void Pass::end_record(bool interrupted) {
 void Pass::remember_stack() {
     if (session_.options().read_only || options_.mode == Mode::plan) return;
     if (outcome_.is_removed || options_.mode == Mode::destroy) {
-        if (session_.store().entries(stack().name, Detail::brief).empty()) session_.store().forget_stack(stack().name);
+        if (session_.store().entries(stack().name, Detail::brief).empty())
+            session_.store().forget_stack(stack().name);
         return;
     }
     Value providers;
@@ -449,4 +470,4 @@ void Pass::remember_stack() {
                                      .applied_at_ms = session_.clock().now_ms()});
 }
 
-}  // namespace holdfast
+} // namespace holdfast

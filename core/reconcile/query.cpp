@@ -29,7 +29,7 @@ int rank_match(const LedgerEntry& entry, const std::string& text) {
     return entry.address.id.name == text ? 1 : 0;
 }
 
-}  // namespace
+} // namespace
 
 Result<LedgerEntry> find_entry(Session& session, const std::string& text) {
     const std::vector<LedgerEntry> all = session.store().all_entries(Detail::brief);
@@ -51,9 +51,10 @@ Result<LedgerEntry> find_entry(Session& session, const std::string& text) {
         }
         const auto meant = closest(text, names);
         return failure("query.unknown", fmt::format("nothing recorded is named \"{}\"", text),
-                       meant         ? fmt::format("did you mean \"{}\"?", *meant)
-                       : all.empty() ? "nothing has been applied yet: run `holdfast apply`"
-                                     : "`holdfast status` lists the stacks; name a leaf by its address, id or path");
+                       meant ? fmt::format("did you mean \"{}\"?", *meant)
+                       : all.empty()
+                           ? "nothing has been applied yet: run `holdfast apply`"
+                           : "`holdfast status` lists the stacks; name a leaf by its address, id or path");
     }
     if (found.size() > 1) {
         std::vector<std::string> candidates;
@@ -77,8 +78,10 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
         if (wanted.contains(pass.id)) answer.passes.push_back(std::move(pass));
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
     const Repository& repository = session.repository();
-    if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file)) answer.declared_by = *std::move(commit);
-    else answer.problems.add(commit.error());
+    if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file))
+        answer.declared_by = *std::move(commit);
+    else
+        answer.problems.add(commit.error());
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file, answer.entry.line))
         answer.line_by = *std::move(commit);
     return answer;
@@ -96,12 +99,14 @@ void add_failures(StackStatus& status, Store& store) {
     if (status.last.id.empty() || status.last.state == PassState::done) return;
     for (JournalStep& step : store.steps_of_pass(status.last.id)) {
         if (!has_failed(step.state)) continue;
-        if (status.failures.size() < shown_failures) status.failures.push_back(std::move(step));
-        else ++status.more_failures;
+        if (status.failures.size() < shown_failures)
+            status.failures.push_back(std::move(step));
+        else
+            ++status.more_failures;
     }
 }
 
-}  // namespace
+} // namespace
 
 std::vector<StackStatus> status(Session& session) {
     std::map<std::string, StackStatus> by_name;
@@ -111,7 +116,8 @@ std::vector<StackStatus> status(Session& session) {
         for (const auto& [group, names] : stack.providers) providers.insert(names.begin(), names.end());
         status.providers.assign(providers.begin(), providers.end());
     }
-    for (Store::StackMemory& memory : session.store().stacks()) by_name[memory.name].memory = std::move(memory);
+    for (Store::StackMemory& memory : session.store().stacks())
+        by_name[memory.name].memory = std::move(memory);
     for (const LedgerEntry& entry : session.store().all_entries(Detail::brief)) {
         StackStatus& status = by_name[entry.address.stack];
         ++status.leaves;
@@ -124,7 +130,8 @@ std::vector<StackStatus> status(Session& session) {
     for (auto& [name, status] : by_name) {
         status.name = name;
         status.is_declared = session.project().stack(name) != nullptr;
-        if (auto passes = session.store().passes(name, 1); !passes.empty()) status.last = std::move(passes.front());
+        if (auto passes = session.store().passes(name, 1); !passes.empty())
+            status.last = std::move(passes.front());
         add_failures(status, session.store());
         all.push_back(std::move(status));
     }
@@ -139,7 +146,9 @@ std::vector<Outputs> outputs(Session& session, const std::string& stack) {
         const ProviderDocument* provider = session.project().provider(entry.provider);
         if (!provider) continue;
         auto description = session.describe(*provider);
-        const KindInfo* kind = description ? (*description)->find(entry.api_version, std::string(entry.object.kind_name())) : nullptr;
+        const KindInfo* kind =
+            description ? (*description)->find(entry.api_version, std::string(entry.object.kind_name()))
+                        : nullptr;
         if (!kind) continue;
         Value values;
         for (const std::string& pointer : kind->observed)
@@ -163,8 +172,9 @@ Result<LedgerEntry> forget(Session& session, const std::string& text) {
 }
 
 Result<Approved> approve(Session& session, const std::string& plan_hash) {
-    const Diagnostic unknown = failure("approve.unknown", fmt::format("no parked plan has the hash \"{}\"", plan_hash),
-                                       "`holdfast plan` shows what is parked now, and its hash");
+    const Diagnostic unknown =
+        failure("approve.unknown", fmt::format("no parked plan has the hash \"{}\"", plan_hash),
+                "`holdfast plan` shows what is parked now, and its hash");
     if (plan_hash.size() < 6) return unknown;
     // Only what is parked at this moment can be approved; somebody else's plan would mean something else.
     for (const Mode mode : {Mode::plan, Mode::destroy}) {
@@ -191,8 +201,10 @@ std::string name_from(std::string_view identity) {
     for (char c : identity) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
         const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
-        if (plain) name += c;
-        else if (!name.empty() && name.back() != '-') name += '-';
+        if (plain)
+            name += c;
+        else if (!name.empty() && name.back() != '-')
+            name += '-';
     }
     while (!name.empty() && (name.back() == '-' || name.back() == '.')) name.pop_back();
     while (!name.empty() && (name.front() == '-' || name.front() == '.')) name.erase(0, 1);
@@ -203,7 +215,8 @@ bool is_wanted(const ImportOptions& options, const ForeignObject& object, std::s
     if (!options.kind.empty() && options.kind != kind) return false;
     if (options.identities.empty()) return true;
     std::string identity = object.object.identity;
-    if (Result<Value> value = parse_json(identity); value && value->is_string()) identity = *value->if_string();
+    if (Result<Value> value = parse_json(identity); value && value->is_string())
+        identity = *value->if_string();
     return std::any_of(options.identities.begin(), options.identities.end(),
                        [&](const std::string& glob) { return matches_glob(glob, identity); });
 }
@@ -220,7 +233,7 @@ Value declared_form(const ForeignObject& object, const KindInfo& kind, const std
     return document;
 }
 
-}  // namespace
+} // namespace
 
 Result<std::vector<Imported>> import_objects(Session& session, const ImportOptions& options) {
     Result<Provider*> provider = session.provider(options.provider);
@@ -230,9 +243,11 @@ Result<std::vector<Imported>> import_objects(Session& session, const ImportOptio
     const Description& description = (*provider)->description();
 
     std::set<Hash> recorded;
-    for (const LedgerEntry& entry : session.store().all_entries(Detail::brief)) recorded.insert(entry.object.key());
-    auto objects = list_foreign(session, options.provider, options.scope,
-                                [&](const TargetObject& object) { return recorded.contains(object.key()); }, {});
+    for (const LedgerEntry& entry : session.store().all_entries(Detail::brief))
+        recorded.insert(entry.object.key());
+    auto objects =
+        list_foreign(session, options.provider, options.scope,
+                     [&](const TargetObject& object) { return recorded.contains(object.key()); }, {});
     if (!objects) return objects.error();
     std::vector<Imported> imported;
     std::set<std::string> names;
@@ -243,8 +258,8 @@ Result<std::vector<Imported>> import_objects(Session& session, const ImportOptio
         std::string name = name_from(object.object.identity);
         for (int n = 2; !names.insert(kind_name + "/" + name).second; ++n)
             name = name_from(object.object.identity) + "-" + std::to_string(n);
-        const Value document = mask_document(declared_form(object, *kind, name), kind->sensitive,
-                                             session.store().masking_key());
+        const Value document =
+            mask_document(declared_form(object, *kind, name), kind->sensitive, session.store().masking_key());
         const std::string group = split_api_version(kind->api_version).group;
         std::string folder = stack->path.empty() ? "" : stack->path + "/";
         imported.push_back({.id = to_string(ResourceId{group, kind_name, {}, name, {}}),
@@ -263,8 +278,9 @@ Result<std::vector<GraphNode>> graph(Session& session, const std::string& stack)
     declaration.link();
     if (declaration.problems().has_errors()) return declaration.problems().list().front();
     std::vector<GraphNode> nodes;
-    for (const Leaf& leaf : declaration.leaves()) nodes.push_back({leaf.address, leaf.depends_on, leaf.origin});
+    for (const Leaf& leaf : declaration.leaves())
+        nodes.push_back({leaf.address, leaf.depends_on, leaf.origin});
     return nodes;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -20,10 +20,10 @@ Result<LedgerEntry> find_entry(Session& session, const std::string& text);
 // Why is this leaf as it is: law 12.
 struct Why {
     LedgerEntry entry;
-    CommitInfo declared_by;              // newest commit that changed its file; id empty where Git has none
-    CommitInfo line_by;                  // commit that last touched the document's first line
-    std::vector<JournalStep> steps;      // newest first
-    std::vector<PassRecord> passes;      // of those steps
+    CommitInfo declared_by;         // newest commit that changed its file; id empty where Git has none
+    CommitInfo line_by;             // commit that last touched the document's first line
+    std::vector<JournalStep> steps; // newest first
+    std::vector<PassRecord> passes; // of those steps
     Diagnostics problems;
 };
 Result<Why> why(Session& session, const std::string& text, std::size_t limit = 20);
@@ -32,17 +32,17 @@ struct StackStatus {
     std::string name;
     bool is_declared = true;
     std::size_t leaves = 0, creating = 0, deleting = 0, deposed = 0, protected_leaves = 0;
-    PassRecord last;                     // newest pass; id empty where there was none
+    PassRecord last; // newest pass; id empty where there was none
     Store::StackMemory memory;
     std::vector<std::string> providers;
-    std::vector<JournalStep> failures;   // steps of that pass that did not succeed, the first few
-    std::size_t more_failures = 0;       // that are not among them
+    std::vector<JournalStep> failures; // steps of that pass that did not succeed, the first few
+    std::size_t more_failures = 0;     // that are not among them
 };
 std::vector<StackStatus> status(Session& session);
 
 struct Outputs {
     Address address;
-    Value values;                        // the observed-only fields, secrets masked
+    Value values; // the observed-only fields, secrets masked
 };
 std::vector<Outputs> outputs(Session& session, const std::string& stack);
 
@@ -55,7 +55,7 @@ struct Approved {
     std::string stack;
     Hash plan;
     bool destroy = false;
-    std::size_t changes = 0;  // that were parked
+    std::size_t changes = 0; // that were parked
 };
 Result<Approved> approve(Session& session, const std::string& plan_hash);
 
@@ -63,23 +63,23 @@ Result<Approved> approve(Session& session, const std::string& plan_hash);
 struct Imported {
     std::string id;
     std::string yaml;
-    std::string file;      // suggested, relative to the repository's root
+    std::string file; // suggested, relative to the repository's root
 };
 struct ImportOptions {
-    std::string provider;  // instance
-    std::string kind;      // "File"; empty: all kinds of the plugin
+    std::string provider; // instance
+    std::string kind;     // "File"; empty: all kinds of the plugin
     std::string scope;
-    std::vector<std::string> identities;  // globs; empty: everything
-    std::string stack;     // whose folder the files are for
+    std::vector<std::string> identities; // globs; empty: everything
+    std::string stack;                   // whose folder the files are for
 };
 Result<std::vector<Imported>> import_objects(Session& session, const ImportOptions& options);
 
 // Declared order: for `graph`.
 struct GraphNode {
     Address address;
-    std::vector<Address> after;   // explicit and by reference
+    std::vector<Address> after; // explicit and by reference
     Origin origin;
 };
 Result<std::vector<GraphNode>> graph(Session& session, const std::string& stack);
 
-}  // namespace holdfast
+} // namespace holdfast

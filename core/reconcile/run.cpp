@@ -31,7 +31,8 @@ int RunOutcome::exit_code(bool changes_are_2) const {
         return 1;
     if (any([](const StackOutcome& s) { return s.result == StackResult::parked; })) return 3;
     if (changes_are_2 && any([](const StackOutcome& s) {
-            return s.result == StackResult::changes || (s.plan() && s.plan()->counts.drifted > 0 && !s.rounds.front().report);
+            return s.result == StackResult::changes ||
+                   (s.plan() && s.plan()->counts.drifted > 0 && !s.rounds.front().report);
         }))
         return 2;
     return 0;
@@ -52,10 +53,10 @@ std::vector<const StackDocument*> in_order(const Project& project, Diagnostics& 
         for (const std::string& name : stack.depends_on) {
             const StackDocument* before = project.stack(name);
             if (before && !visit(*before)) {
-                Diagnostic& problem = problems.error("stack.cycle", fmt::format("stack {} depends on itself, through {}",
-                                                                                stack.name, name));
+                Diagnostic& problem = problems.error(
+                    "stack.cycle", fmt::format("stack {} depends on itself, through {}", stack.name, name));
                 problem.span = {stack.origin.file, {stack.origin.line, 1}, 0};
-                return true;  // reported once, here
+                return true; // reported once, here
             }
         }
         marks[stack.name] = Mark::closed;
@@ -85,25 +86,30 @@ private:
     bool writes() const { return options_.mode == Mode::apply || options_.mode == Mode::destroy; }
 
     bool is_chosen(const std::string& name) const {
-        return options_.stacks.empty() || std::find(options_.stacks.begin(), options_.stacks.end(), name) != options_.stacks.end();
+        return options_.stacks.empty() ||
+               std::find(options_.stacks.begin(), options_.stacks.end(), name) != options_.stacks.end();
     }
 
     void choose() {
         const Project& project = session_.project();
         if (session_.problems().has_errors()) outcome_.problems.append(session_.problems());
         for (const StackDocument* stack : in_order(project, outcome_.problems))
-            passes_.emplace_back(std::piecewise_construct, std::forward_as_tuple(session_, *stack, options_, false),
+            passes_.emplace_back(std::piecewise_construct,
+                                 std::forward_as_tuple(session_, *stack, options_, false),
                                  std::forward_as_tuple(is_chosen(stack->name)));
         for (const Store::StackMemory& memory : session_.store().stacks()) {
             if (project.stack(memory.name)) continue;
             StackDocument& gone = removed_.emplace_back();
             gone.name = memory.name;
             gone.deletion = memory.deletion;
-            passes_.emplace_back(std::piecewise_construct, std::forward_as_tuple(session_, gone, options_, true),
+            passes_.emplace_back(std::piecewise_construct,
+                                 std::forward_as_tuple(session_, gone, options_, true),
                                  std::forward_as_tuple(is_chosen(memory.name)));
         }
         for (const std::string& name : options_.stacks) {
-            if (std::any_of(passes_.begin(), passes_.end(), [&](auto& p) { return p.first.stack().name == name; })) continue;
+            if (std::any_of(passes_.begin(), passes_.end(),
+                            [&](auto& p) { return p.first.stack().name == name; }))
+                continue;
             std::vector<std::string> names;
             for (auto& p : passes_) names.push_back(p.first.stack().name);
             const auto meant = closest(name, names);
@@ -152,7 +158,8 @@ private:
         if (writes() && agreed()) execute(neighbours);
     }
 
-    // References order stacks as dependsOn does. On a ring the order stays as it was, and who has to wait says so.
+    // References order stacks as dependsOn does. On a ring the order stays as it was, and who has to wait
+    // says so.
     void order_by_references() {
         std::map<std::string, decltype(passes_)::iterator> waiting;
         std::vector<std::string> names;
@@ -192,13 +199,17 @@ private:
         for (auto& [pass, chosen] : passes_) {
             if (!chosen || !pass.outcome().plan()) continue;
             const auto& saved = options_.saved->stacks;
-            auto it = std::find_if(saved.begin(), saved.end(), [&](const auto& s) { return s.name == pass.stack().name; });
+            auto it = std::find_if(saved.begin(), saved.end(),
+                                   [&](const auto& s) { return s.name == pass.stack().name; });
             const Plan& plan = *pass.outcome().plan();
-            if ((it == saved.end() && plan.is_empty()) || (it != saved.end() && it->plan == plan.hash)) continue;
-            outcome_.problems.error("plan.stale", fmt::format("the saved plan for stack {} no longer fits: it is {}, and "
-                                                              "what would be applied now is {}", pass.stack().name,
-                                                              it == saved.end() ? "empty" : short_hex(it->plan),
-                                                              short_hex(plan.hash)))
+            if ((it == saved.end() && plan.is_empty()) || (it != saved.end() && it->plan == plan.hash))
+                continue;
+            outcome_.problems
+                .error("plan.stale",
+                       fmt::format("the saved plan for stack {} no longer fits: it is {}, and "
+                                   "what would be applied now is {}",
+                                   pass.stack().name, it == saved.end() ? "empty" : short_hex(it->plan),
+                                   short_hex(plan.hash)))
                 .hint = "something changed in Git or on the target since; look at a new `holdfast plan`";
             fits = false;
         }
@@ -210,8 +221,9 @@ private:
         for (auto& [pass, chosen] : passes_) {
             if (!chosen || pass.outcome().result == StackResult::invalid) continue;
             const std::set<std::string>& before = pass.stacks_before();
-            const bool inputs_moved =
-                std::any_of(before.begin(), before.end(), [&](const std::string& name) { return changed.contains(name); });
+            const bool inputs_moved = std::any_of(before.begin(), before.end(), [&](const std::string& name) {
+                return changed.contains(name);
+            });
             if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);
             pass.execute(events_, stop_);
             if (!pass.outcome().pass.id.empty()) changed.insert(pass.stack().name);
@@ -224,11 +236,11 @@ private:
     std::stop_token stop_;
     RunOutcome outcome_;
     std::list<StackDocument> removed_;
-    std::list<std::pair<Pass, bool>> passes_;  // with: was it asked for
+    std::list<std::pair<Pass, bool>> passes_; // with: was it asked for
     std::vector<std::unique_ptr<ScopeLock>> locks_;
 };
 
-}  // namespace
+} // namespace
 
 RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events, std::stop_token stop) {
     try {
@@ -253,8 +265,9 @@ std::string to_json(const SavedPlan& plan) {
 }
 
 Result<SavedPlan> parse_saved_plan(std::string_view json) {
-    const Diagnostic invalid = failure("plan.invalid-file", "this is not a plan that `holdfast plan --out` wrote",
-                                       "make one with `holdfast plan --out FILE`");
+    const Diagnostic invalid =
+        failure("plan.invalid-file", "this is not a plan that `holdfast plan --out` wrote",
+                "make one with `holdfast plan --out FILE`");
     Result<Value> root = parse_json(json);
     const Value* version = root ? root->find("holdfastPlan") : nullptr;
     const Value* stacks = root ? root->find("stacks") : nullptr;
@@ -272,4 +285,4 @@ Result<SavedPlan> parse_saved_plan(std::string_view json) {
     return plan;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -14,29 +14,32 @@
 namespace holdfast {
 
 enum class Mode {
-    validate,  // load and check everything; nothing is observed
+    validate, // load and check everything; nothing is observed
     plan,
     apply,
-    destroy,   // plan and remove what is recorded; only with the plan's hash approved
+    destroy, // plan and remove what is recorded; only with the plan's hash approved
 };
 
 // A plan somebody looked at: `plan --out`, `apply --plan`. Holds no secrets.
 struct SavedPlan {
-    struct Stack { std::string name; Hash plan; };
+    struct Stack {
+        std::string name;
+        Hash plan;
+    };
     std::string commit;
     bool destroy = false;
     std::vector<Stack> stacks;
-    std::string text;   // the plan as JSON, for people and programs
+    std::string text; // the plan as JSON, for people and programs
 };
 std::string to_json(const SavedPlan& plan);
-Result<SavedPlan> parse_saved_plan(std::string_view json);  // `plan.invalid-file`
+Result<SavedPlan> parse_saved_plan(std::string_view json); // `plan.invalid-file`
 
 struct RunOptions {
     Mode mode = Mode::plan;
-    std::vector<std::string> stacks;          // empty: all
-    std::vector<std::string> only, exclude;   // ids, addresses or globs of them
-    std::vector<std::string> replace;         // addresses
-    std::optional<SavedPlan> saved;           // apply exactly this (law 4)
+    std::vector<std::string> stacks;        // empty: all
+    std::vector<std::string> only, exclude; // ids, addresses or globs of them
+    std::vector<std::string> replace;       // addresses
+    std::optional<SavedPlan> saved;         // apply exactly this (law 4)
     ExecuteOptions execute;
 };
 
@@ -44,7 +47,7 @@ struct RunOptions {
 // had to wait for outputs of earlier ones.
 struct Round {
     Plan plan;
-    std::optional<ExecutionReport> report;  // its results go with plan.changes
+    std::optional<ExecutionReport> report; // its results go with plan.changes
 };
 
 enum class StackResult { unchanged, changes, applied, failed, parked, invalid };
@@ -52,20 +55,20 @@ enum class StackResult { unchanged, changes, applied, failed, parked, invalid };
 struct StackOutcome {
     std::string stack;
     StackResult result = StackResult::unchanged;
-    bool is_removed = false;       // the Stack document is gone (law 16)
-    PassRecord pass;               // id is empty where nothing was executed
-    std::vector<Round> rounds;     // at least one, unless invalid
-    Diagnostics problems;          // sorted by place
+    bool is_removed = false;   // the Stack document is gone (law 16)
+    PassRecord pass;           // id is empty where nothing was executed
+    std::vector<Round> rounds; // at least one, unless invalid
+    Diagnostics problems;      // sorted by place
     std::size_t files = 0, documents = 0, leaves = 0;
 
     const Plan* plan() const { return rounds.empty() ? nullptr : &rounds.front().plan; }
 };
 
 struct RunOutcome {
-    std::vector<StackOutcome> stacks;  // in the order in which they run
-    Diagnostics problems;              // of the run as a whole
+    std::vector<StackOutcome> stacks; // in the order in which they run
+    Diagnostics problems;             // of the run as a whole
 
-    int exit_code(bool changes_are_2) const;  // DESIGN section 6
+    int exit_code(bool changes_are_2) const; // DESIGN section 6
 };
 
 struct RunEvents {
@@ -78,8 +81,9 @@ struct RunEvents {
 };
 
 // Never throws: what ends a pass is in the outcome.
-RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events = {}, std::stop_token stop = {});
+RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events = {},
+               std::stop_token stop = {});
 
 std::string_view to_string(StackResult result);
 
-}  // namespace holdfast
+} // namespace holdfast

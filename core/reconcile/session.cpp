@@ -48,8 +48,10 @@ void make_paths_absolute(Value& config, const Value& schema, const std::string& 
         if (property.value.text_at("format") == "path" && value->is_string()) {
             const std::string& path = *value->if_string();
             if (path.starts_with('/')) continue;
-            if (root.empty()) problem = property.key;
-            else *value = Value(absolute_path(root + "/" + path));
+            if (root.empty())
+                problem = property.key;
+            else
+                *value = Value(absolute_path(root + "/" + path));
         } else {
             make_paths_absolute(*value, property.value, root, problem);
         }
@@ -60,20 +62,22 @@ bool satisfies(const std::string& version, const std::string& range) {
     semver_range_t wanted{};
     if (semver_rangen(&wanted, range.data(), range.size()) != 0) return false;
     semver_t have{};
-    const bool matches = semvern(&have, version.data(), version.size()) == 0 && semver_range_match(have, wanted);
+    const bool matches =
+        semvern(&have, version.data(), version.size()) == 0 && semver_range_match(have, wanted);
     semver_dtor(&have);
     semver_range_dtor(&wanted);
     return matches;
 }
 
-}  // namespace
+} // namespace
 
 Session::Session(SessionOptions options, Clock& clock, Masker& masker, Log& log)
     : options_(std::move(options)), clock_(clock), masker_(masker), log_(log), actor_(holdfast::actor()) {}
 
 Session::~Session() = default;
 
-Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Clock& clock, Masker& masker, Log& log) {
+Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Clock& clock, Masker& masker,
+                                               Log& log) {
     std::unique_ptr<Session> session(new Session(options, clock, masker, log));
     session->operator_config_ = load_operator_config(session->problems_);
     if (Status opened = session->open_repository(); !opened) return opened.error();
@@ -93,12 +97,14 @@ Status Session::open_repository() {
 
     const std::optional<TreeFile> file = tree_->find(project_file);
     if (!file) {
-        Diagnostic missing = failure("session.no-project", fmt::format("the repository at {} has no {}{}",
-                                     repository_->work_directory().empty() ? repository_->git_directory()
-                                                                           : repository_->work_directory(),
-                                     project_file, options_.working_tree ? "" : " in commit " + commit().id.substr(0, 10)),
-                                     "run `holdfast init`, then commit the file; `--working-tree` reads files that "
-                                     "are not committed yet");
+        Diagnostic missing = failure(
+            "session.no-project",
+            fmt::format("the repository at {} has no {}{}",
+                        repository_->work_directory().empty() ? repository_->git_directory()
+                                                              : repository_->work_directory(),
+                        project_file, options_.working_tree ? "" : " in commit " + commit().id.substr(0, 10)),
+            "run `holdfast init`, then commit the file; `--working-tree` reads files that "
+            "are not committed yet");
         return missing;
     }
     Result<std::string> text = tree_->read(*file, project_max_bytes);
@@ -125,7 +131,7 @@ Status Session::open_store_at(const std::string& path) {
 
 Status Session::open_store_and_host() {
     const std::string& root = repository_->work_directory();
-    store_directory_ = !options_.store.empty()          ? options_.store
+    store_directory_ = !options_.store.empty()           ? options_.store
                        : !operator_config_.store.empty() ? operator_config_.store
                        : !project_.store.empty()         ? project_.store
                                                          : "";
@@ -133,10 +139,12 @@ Status Session::open_store_and_host() {
         // One store a repository: its name is for people, the hash makes it unique.
         const std::string& git = repository_->git_directory();
         const std::string name = root.empty() ? git : root;
-        store_directory_ = state_directory() + "/" + name.substr(name.find_last_of('/', name.size() - 2) + 1) + "-" +
+        store_directory_ = state_directory() + "/" +
+                           name.substr(name.find_last_of('/', name.size() - 2) + 1) + "-" +
                            short_hex(sha256(git), 10);
     } else if (!store_directory_.starts_with('/') && options_.store.empty()) {
-        store_directory_ = absolute_path((root.empty() ? repository_->git_directory() : root) + "/" + store_directory_);
+        store_directory_ =
+            absolute_path((root.empty() ? repository_->git_directory() : root) + "/" + store_directory_);
     }
     if (Status opened = open_store_at(store_directory_ + "/store.db"); !opened) return opened.error();
 
@@ -164,26 +172,28 @@ Result<std::shared_ptr<const Description>> Session::describe(const ProviderDocum
         return why;
     }
     if (!document.version.empty() && !satisfies((*description)->version, document.version)) {
-        Diagnostic wrong = failure("provider.wrong-version",
-                                   fmt::format("provider {} wants plugin {} {}, but version {} is installed",
-                                               document.name, document.plugin, document.version,
-                                               (*description)->version),
-                                   "install a version in that range, or change spec.version");
+        Diagnostic wrong =
+            failure("provider.wrong-version",
+                    fmt::format("provider {} wants plugin {} {}, but version {} is installed", document.name,
+                                document.plugin, document.version, (*description)->version),
+                    "install a version in that range, or change spec.version");
         wrong.span = {document.origin.file, {document.origin.line, 1}, 0};
         return wrong;
     }
     return description;
 }
 
-Result<std::string> Session::provider_config(const ProviderDocument& document, const Description& description) {
+Result<std::string> Session::provider_config(const ProviderDocument& document,
+                                             const Description& description) {
     const std::string user = "provider:" + document.name;
-    ResolvedDocument resolved = resolve_references(
-        document.config, [&](const Reference& reference, std::string_view) -> Resolution {
+    ResolvedDocument resolved =
+        resolve_references(document.config, [&](const Reference& reference, std::string_view) -> Resolution {
             if (reference.root != Reference::Root::secrets)
                 return {.state = Resolution::State::error,
-                        .problem = failure("provider.reference", fmt::format("{} cannot stand in a provider's config",
-                                                                             reference.text),
-                                           "only ${{ secrets.NAME.key }} can")};
+                        .problem =
+                            failure("provider.reference",
+                                    fmt::format("{} cannot stand in a provider's config", reference.text),
+                                    "only ${{ secrets.NAME.key }} can")};
             Result<Value> value = secrets_->value(reference.name, reference.path, user);
             if (!value) return {.state = Resolution::State::error, .problem = value.error()};
             return {.value = *std::move(value), .sensitive = true};
@@ -199,10 +209,11 @@ Result<std::string> Session::provider_config(const ProviderDocument& document, c
     make_paths_absolute(resolved.document, description.config_schema, repository_->work_directory(),
                         relative_without_root);
     if (!relative_without_root.empty())
-        return place(failure("provider.relative-path",
-                             fmt::format("config.{} is a relative path, but the repository has no working directory",
-                                         relative_without_root),
-                             "write an absolute path"));
+        return place(
+            failure("provider.relative-path",
+                    fmt::format("config.{} is a relative path, but the repository has no working directory",
+                                relative_without_root),
+                    "write an absolute path"));
     if (resolved.document.is_null()) resolved.document.as_map();
     return to_json(resolved.document);
 }
@@ -217,7 +228,9 @@ Result<Provider*> Session::provider(const std::string& name) {
             if (!description) return description.error();
             Result<std::string> config = provider_config(*document, **description);
             if (!config) return config.error();
-            auto opened = host_->open({.name = name, .plugin = document->plugin, .config = *std::move(config),
+            auto opened = host_->open({.name = name,
+                                       .plugin = document->plugin,
+                                       .config = *std::move(config),
                                        .isolation = options_.isolation});
             if (!opened) {
                 Diagnostic why = masker_.mask(opened.error());
@@ -240,4 +253,4 @@ void Session::keep_blob(const Hash& hash, std::string_view bytes) {
     if (Status written = write_file_atomically(path, bytes, 0600); !written) throw Error(written.error());
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -20,14 +20,14 @@
 namespace holdfast {
 
 struct SessionOptions {
-    std::string directory = ".";     // -C: in the repository, or below it
+    std::string directory = "."; // -C: in the repository, or below it
     std::string revision = "HEAD";
-    bool working_tree = false;       // files as they lie on disk instead of a commit
-    std::string store;               // --store: folder; empty: as configured
+    bool working_tree = false; // files as they lie on disk instead of a commit
+    std::string store;         // --store: folder; empty: as configured
     Isolation isolation = Isolation::worker;
-    bool read_only = false;          // a store that cannot be written is no error
-    bool remembers = false;          // read_only, but a store that can be written gets cache and memos
-    std::vector<std::string> plugin_paths;  // before those of the configuration
+    bool read_only = false;                // a store that cannot be written is no error
+    bool remembers = false;                // read_only, but a store that can be written gets cache and memos
+    std::vector<std::string> plugin_paths; // before those of the configuration
 };
 
 // One thread at a time.
@@ -55,8 +55,8 @@ public:
     const std::string& actor() const { return actor_; }
     const std::string& store_directory() const { return store_directory_; }
 
-    // The plugin's description for a Provider document; no instance is opened. Errors as PluginHost::describe,
-    // and `provider.wrong-version`.
+    // The plugin's description for a Provider document; no instance is opened. Errors as
+    // PluginHost::describe, and `provider.wrong-version`.
     Result<std::shared_ptr<const Description>> describe(const ProviderDocument& document);
     // The opened instance, with its configuration's secrets resolved and its relative paths made absolute
     // from the repository's root. Opened at most once; the error of a failed try is kept.
@@ -87,4 +87,4 @@ private:
     std::map<std::string, Result<std::unique_ptr<Provider>>> providers_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -198,7 +198,7 @@ Writer::Directory Writer::parent(std::string_view path) {
 // ends and their descriptors are closed.
 void Writer::enter(const Fd& directory) {
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) remove_leftovers(directory, ".");
-    (void)::flock(directory.get(), LOCK_SH | LOCK_NB);  // where it fails, somebody is cleaning up: harmless
+    (void)::flock(directory.get(), LOCK_SH | LOCK_NB); // where it fails, somebody is cleaning up: harmless
 }
 
 // ---- creating and updating ----

@@ -36,7 +36,8 @@ void declare_before(Playground& place) {
 void declare_after(Playground& place) {
     for (int i = 0; i < leaf_count; ++i) {
         const std::string name = "f" + std::to_string(i);
-        const std::string before = i >= 10 ? "holdfast.dev/depends-on: host.holdfast.dev/File/f" + std::to_string(i - 10) : "";
+        const std::string before =
+            i >= 10 ? "holdfast.dev/depends-on: host.holdfast.dev/File/f" + std::to_string(i - 10) : "";
         place.write("web/" + name + ".yaml", Playground::file_document(name, name, "after " + name, before));
     }
     for (int i = 0; i < 3; ++i) place.remove("web/old" + std::to_string(i) + ".yaml");
@@ -58,7 +59,9 @@ bool has_leftovers(const Playground& place) {
     return std::any_of(files.begin(), files.end(), is_leftover);
 }
 
-bool has_strace() { return std::system("command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null") == 0; }
+bool has_strace() {
+    return std::system("command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null") == 0;
+}
 
 void kill_at_every(const std::string& call, bool follow_children) {
     if (!has_strace()) {
@@ -74,7 +77,7 @@ void kill_at_every(const std::string& call, bool follow_children) {
     bool was_killed = true;
     int step = 0;
     const char* scale = std::getenv("HOLDFAST_TEST_SCALE");
-    const int stride = follow_children && !scale ? 7 : 1;  // nightly goes through every single one
+    const int stride = follow_children && !scale ? 7 : 1; // nightly goes through every single one
     for (int n = 1; was_killed; n += stride, ++step) {
         CAPTURE(call, n);
         Playground place;
@@ -100,11 +103,15 @@ void kill_at_every(const std::string& call, bool follow_children) {
     CHECK(step >= 3);
 }
 
-}  // namespace
+} // namespace
 
-TEST_CASE("killed at every journal step, the next run converges to the same end") { kill_at_every("fdatasync", false); }
+TEST_CASE("killed at every journal step, the next run converges to the same end") {
+    kill_at_every("fdatasync", false);
+}
 
-TEST_CASE("a worker killed at any write to the target is survived") { kill_at_every("renameat2,renameat,rename,linkat,unlinkat", true); }
+TEST_CASE("a worker killed at any write to the target is survived") {
+    kill_at_every("renameat2,renameat,rename,linkat,unlinkat", true);
+}
 
 namespace {
 
@@ -121,11 +128,13 @@ void declare_every_step(test::MemoryWorld& world) {
     world.place.remove("app/gone.yaml");
     world.object("made", "value: \"${{ outputs['memory.holdfast.dev/Object/updated'].status.value }}\"");
     world.object("behind", "value: \"${{ outputs['memory.holdfast.dev/Object/made'].status.value }}\"");
-    world.place.write("app/bundle.yaml", test::MemoryWorld::document("bundle", "objects: {x: {value: a}, y: {value: b}}", "", "Bundle"));
+    world.place.write(
+        "app/bundle.yaml",
+        test::MemoryWorld::document("bundle", "objects: {x: {value: a}, y: {value: b}}", "", "Bundle"));
     world.place.commit();
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("the engine killed at any call to its worker finishes next time, and creates nothing twice") {
     if (!has_strace()) {
@@ -139,9 +148,10 @@ TEST_CASE("the engine killed at any call to its worker finishes next time, and c
         CAPTURE(call, n);
         test::MemoryWorld world;
         declare_every_step(world);
-        const Ran killed = world.place.holdfast_under(
-            {"strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
-             "inject=" + call + ":signal=SIGKILL:when=" + std::to_string(n)}, {"apply", "--yes"});
+        const Ran killed =
+            world.place.holdfast_under({"strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                                        "inject=" + call + ":signal=SIGKILL:when=" + std::to_string(n)},
+                                       {"apply", "--yes"});
         was_killed = killed.exit_code != 0;
         const Ran next = world.place.holdfast({"apply", "--yes"});
         CAPTURE(killed.exit_code, killed.err, next.out, next.err);

@@ -51,7 +51,7 @@ void approve_what(MemoryWorld& world, const Ran& parked) {
     REQUIRE(approve.exit_code == 0);
 }
 
-}  // namespace
+} // namespace
 
 // ---- 1 and 5: failure is not absence, and stops only what depends on it
 
@@ -244,7 +244,7 @@ TEST_CASE("a journal that a killed process left open is closed by the next pass,
     const Ran killed = world.place.holdfast_under({"timeout", "-s", "KILL", "1.5"}, {"apply", "--yes"});
     CHECK(killed.exit_code != 0);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    world.by_hand("a", hand_written("a", R"({"value":"x"})"));  // as if the write had arrived after all
+    world.by_hand("a", hand_written("a", R"({"value":"x"})")); // as if the write had arrived after all
     world.configure("");
     const Ran next = world.apply();
     CAPTURE(next.out, next.err);
@@ -699,7 +699,7 @@ TEST_CASE("a protected object parks its own delete, also where the protection ca
     world.object("b", "value: x");
     world.applied();
     if (is_late) {
-        world.applied();  // settled
+        world.applied(); // settled
         world.object("a", "value: x", protect);
         world.applied();
     }

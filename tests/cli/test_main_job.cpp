@@ -103,7 +103,8 @@ TEST_CASE("an object that exists already is not overwritten before somebody says
     CHECK_THAT(apply.out + apply.err, ContainsSubstring("plan.exists"));
     CHECK(place.read_target("motd") == "by hand\n");
 
-    place.write("web/motd.yaml", Playground::file_document("motd", "motd", "held fast\\n", "holdfast.dev/adopt: always"));
+    place.write("web/motd.yaml",
+                Playground::file_document("motd", "motd", "held fast\\n", "holdfast.dev/adopt: always"));
     place.commit();
     CHECK(place.holdfast({"apply", "--yes"}).exit_code == 0);
     CHECK(place.read_target("motd") == "held fast\n");

@@ -21,7 +21,7 @@ void make_files(Playground& place, int count) {
     REQUIRE(place.target_files().size() == static_cast<std::size_t>(count));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("an emptied tree parks and deletes nothing, until its hash is approved") {
     Playground place;
@@ -107,11 +107,13 @@ TEST_CASE("a document that moves to another stack moves its entry and deletes no
     make_files(place, 4);
     place.write("holdfast.yaml",
                 "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
-                "spec: {plugin: host, config: {root: " + place.target().string() + "}}\n---\n"
-                "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
-                "spec: {path: web, providers: {host.holdfast.dev: files}}\n---\n"
-                "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: other}\n"
-                "spec: {path: other, providers: {host.holdfast.dev: files}}\n");
+                "spec: {plugin: host, config: {root: " +
+                    place.target().string() +
+                    "}}\n---\n"
+                    "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
+                    "spec: {path: web, providers: {host.holdfast.dev: files}}\n---\n"
+                    "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: other}\n"
+                    "spec: {path: other, providers: {host.holdfast.dev: files}}\n");
     place.remove("web/f0.yaml");
     place.write("other/f0.yaml", Playground::file_document("f0", "f0", "f0"));
     place.commit("Move f0 to another team");
@@ -141,7 +143,8 @@ TEST_CASE("removing the Stack document leaves its objects, unless deletion was r
     make_files(place, 3);
     const std::string provider =
         "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
-        "spec: {plugin: host, config: {root: " + place.target().string() + "}}\n";
+        "spec: {plugin: host, config: {root: " +
+        place.target().string() + "}}\n";
     place.write("holdfast.yaml", provider);
     place.commit("Drop the stack");
     Ran apply = place.holdfast({"apply", "--yes"});
@@ -157,9 +160,11 @@ TEST_CASE("removing a Provider that has recorded leaves is an error") {
     make_files(place, 3);
     place.write("holdfast.yaml",
                 "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: renamed}\n"
-                "spec: {plugin: host, config: {root: " + (place.folder() / "elsewhere").string() + "}}\n---\n"
-                "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
-                "spec: {path: web, providers: {host.holdfast.dev: renamed}}\n");
+                "spec: {plugin: host, config: {root: " +
+                    (place.folder() / "elsewhere").string() +
+                    "}}\n---\n"
+                    "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
+                    "spec: {path: web, providers: {host.holdfast.dev: renamed}}\n");
     std::filesystem::create_directory(place.folder() / "elsewhere");
     place.commit("Another provider");
     Ran apply = place.holdfast({"apply", "--yes"});
@@ -176,9 +181,11 @@ TEST_CASE("a provider that reaches another target stops before it writes") {
     std::filesystem::create_directory(place.folder() / "elsewhere");
     place.write("holdfast.yaml",
                 "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
-                "spec: {plugin: host, config: {root: " + (place.folder() / "elsewhere").string() + "}}\n---\n"
-                "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
-                "spec: {path: web, providers: {host.holdfast.dev: files}}\n");
+                "spec: {plugin: host, config: {root: " +
+                    (place.folder() / "elsewhere").string() +
+                    "}}\n---\n"
+                    "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\n"
+                    "spec: {path: web, providers: {host.holdfast.dev: files}}\n");
     place.commit("Point it elsewhere");
     Ran apply = place.holdfast({"apply", "--yes"});
     CAPTURE(apply.out, apply.err);

@@ -21,7 +21,7 @@ void declare_chain(MemoryWorld& world, const std::string& first) {
         world.object("c" + std::to_string(i), "value: " + output("c" + std::to_string(i - 1), "value"));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a chain of five creates converges in one apply, and the plan says who waits for whom") {
     MemoryWorld world;
@@ -137,7 +137,7 @@ TEST_CASE("while a producer cannot be read its last recorded outputs hold") {
     world.object("c", "value: " + output("a", "value"));
     const Ran ran = world.apply();
     CAPTURE(ran.out, ran.err);
-    CHECK(ran.exit_code == 1);  // a cannot be read, and that is said
+    CHECK(ran.exit_code == 1); // a cannot be read, and that is said
     CHECK_THAT(world.stored("b"), ContainsSubstring("\"value\":\"x\""));
     CHECK(count(world.writes(), "delete \"a\"") == 0);
     world.configure("");
@@ -182,7 +182,7 @@ void declare_two_stacks(MemoryWorld& world, const std::string& order) {
     world.object("q", "value: " + output("p", "value", "base:"));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("outputs of another stack arrive in one apply, and again when they change") {
     const std::string order = GENERATE("", ", dependsOn: [base]");
@@ -258,7 +258,7 @@ TEST_CASE("replaces that changed outputs cause are under the blast limits, howev
     CAPTURE(ran.out, ran.err);
     std::size_t deleted = 0;
     for (const std::string& line : world.writes()) deleted += line.starts_with("delete");
-    CHECK(deleted == 3);  // of twelve, more than that is more than 30 %
+    CHECK(deleted == 3); // of twelve, more than that is more than 30 %
     CHECK(ran.exit_code == 3);
 }
 

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string in_file = "kitchen-Sink7\"quoted";         // as it is in memory
-const std::string in_file_json = "kitchen-Sink7\\\"quoted";  // as JSON writes it
+const std::string in_file = "kitchen-Sink7\"quoted";        // as it is in memory
+const std::string in_file_json = "kitchen-Sink7\\\"quoted"; // as JSON writes it
 const std::string in_env = "wandering-albatross";
 
 void write_private(const fs::path& path, const std::string& text, mode_t mode = 0600) {
@@ -86,7 +86,7 @@ std::vector<Ran> everything_said(MemoryWorld& world, const std::string& name) {
     return said;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("secrets from file and environment reach the target, and nothing else") {
     MemoryWorld world;

@@ -14,7 +14,7 @@ const std::string api = "memory.holdfast.dev/v1alpha1";
 
 std::string quoted(const std::string& name) { return "\"" + name + "\""; }
 
-}  // namespace
+} // namespace
 
 MemoryWorld::MemoryWorld(const std::string& more) { configure(more); }
 
@@ -100,4 +100,4 @@ std::string word_after(const std::string& text, const std::string& before) {
     return text.substr(from, text.find_first_of(" \n\t", from) - from);
 }
 
-}  // namespace test
+} // namespace test

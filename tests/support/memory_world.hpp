@@ -49,4 +49,4 @@ std::size_t count(const std::vector<std::string>& lines, const std::string& line
 // The words after `before` in `text`, up to white space.
 std::string word_after(const std::string& text, const std::string& before);
 
-}  // namespace test
+} // namespace test

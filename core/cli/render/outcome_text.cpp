@@ -1,7 +1,7 @@
 #include "cli/render/outcome_text.hpp"
 
-#include <set>
 #include <map>
+#include <set>
 #include <vector>
 
 #include <fmt/core.h>
@@ -70,7 +70,7 @@ bool is_to_be_executed(const Change& change) {
 
 Tally tally_of(const StackOutcome& outcome) {
     Tally tally;
-    std::set<Address> planned_later;  // what a round left to a later one counts there
+    std::set<Address> planned_later; // what a round left to a later one counts there
     for (auto round = outcome.rounds.rbegin(); round != outcome.rounds.rend(); ++round) {
         if (!round->report) continue;
         const std::vector<Change>& changes = round->plan.changes;
