@@ -107,7 +107,7 @@ void Declaration::declare() {
     };
     leaves_.reserve(loaded_.resources.size());
     for (std::size_t r = 0; r < loaded_.resources.size(); ++r) {
-        const Resource& resource = loaded_.resources[r];
+        Resource& resource = loaded_.resources[r];
         Diagnostics problems;
         std::vector<Leaf> leaves = leaves_of(resource, nothing_known, problems);
         if (problems.has_errors()) {
@@ -126,7 +126,7 @@ void Declaration::declare() {
 }
 
 bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
-    const Resource& resource = loaded_.resources[resource_of_[index]];
+    Resource& resource = loaded_.resources[resource_of_[index]];
     Diagnostics problems;
     std::vector<Leaf> leaves = leaves_of(resource, outputs, problems);
     if (problems.has_errors() || leaves.empty()) {
@@ -169,18 +169,24 @@ std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
     return stand_in.value_or(leaves_.size());
 }
 
-Leaf Declaration::plain_leaf(const Resource& resource, const KindInfo&) const {
+Leaf Declaration::plain_leaf(Resource& resource) const {
     Leaf leaf;
     leaf.address = {stack_.name, resource.id};
     leaf.api_version = resource.api_version;
     leaf.provider = resource.provider;
-    leaf.scope = resource.scope;
-    leaf.identity = resource.identity;
-    leaf.declared = resource.document;
     leaf.origin = resource.origin;
     leaf.policy = resource.policy;
     for (const ResourceId& id : resource.depends_on) leaf.depends_on.push_back({stack_.name, id});
     for (const ResourceId& id : resource.moved_from) leaf.moved_from.push_back({stack_.name, id});
+    if (resource.has_references) { // it may be declared again
+        leaf.scope = resource.scope;
+        leaf.identity = resource.identity;
+        leaf.declared = resource.document;
+    } else {
+        leaf.scope = std::move(resource.scope);
+        leaf.identity = std::move(resource.identity);
+        leaf.declared = std::move(resource.document);
+    }
     return leaf;
 }
 
@@ -197,13 +203,13 @@ bool may_hold_any(std::string_view json, const std::vector<std::string>& pointer
     });
 }
 
-std::vector<Leaf> Declaration::leaves_of(const Resource& resource, const OutputResolver& outputs,
+std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolver& outputs,
                                          Diagnostics& problems) {
     const Description* description = this->description(resource.provider);
     const KindInfo* kind = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
     assert(kind); // the loader routed it there
 
-    Leaf leaf = plain_leaf(resource, *kind);
+    Leaf leaf = plain_leaf(resource);
     if (resource.has_references)
         resolve(resource, *kind, outputs, leaf, problems);
     else if (may_hold_any(leaf.declared.json, kind->sensitive))

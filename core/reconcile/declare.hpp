@@ -53,9 +53,9 @@ public:
     void relink(std::size_t leaf);
 
 private:
-    std::vector<Leaf> leaves_of(const Resource& resource, const OutputResolver& outputs,
-                                Diagnostics& problems);
-    Leaf plain_leaf(const Resource& resource, const KindInfo& kind) const;
+    // Takes the document out of a resource that cannot be declared again.
+    std::vector<Leaf> leaves_of(Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
+    Leaf plain_leaf(Resource& resource) const;
     std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
                  Diagnostics& problems);
