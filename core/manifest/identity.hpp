@@ -1,6 +1,6 @@
 #pragma once
 // What a kind's pointers pick out of a document: the target object's identity, its scope, the files it
-// names. Private to manifest.
+// names. The one place where these forms are made.
 
 #include <optional>
 #include <string>

@@ -12,27 +12,6 @@
 
 namespace holdfast {
 
-std::string identity_of(const std::vector<std::string>& pointers, const Value& document) {
-    List parts;
-    for (const std::string& pointer : pointers) {
-        const Value* value = find_at(document, pointer);
-        if (!value) return {};
-        parts.push_back(*value);
-    }
-    if (parts.empty()) return {};
-    return parts.size() == 1 ? to_json(parts.front()) : to_json(Value(std::move(parts)));
-}
-
-std::string scope_of(const std::vector<std::string>& pointers, const Value& document) {
-    std::string scope;
-    for (const std::string& pointer : pointers) {
-        const Value* value = find_at(document, pointer);
-        if (!scope.empty()) scope += '/';
-        if (value) scope += value->if_string() ? *value->if_string() : to_json(*value);
-    }
-    return scope;
-}
-
 Declaration::Declaration(Session& session, const StackDocument& stack) : session_(session), stack_(stack) {}
 
 const Description* Declaration::description(const std::string& provider) const {
@@ -190,18 +169,26 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     return leaf;
 }
 
+namespace {
+
+bool is_index(std::string_view token) {
+    return !token.empty() && token.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 // False where no pointer can lead into the document, because it has no such key anywhere: most documents of
-// a kind that can hold secrets hold none, and need not be looked into.
+// a kind that can hold secrets hold none, and need not be looked into. An index of a list is no key.
 bool may_hold_any(std::string_view json, const std::vector<std::string>& pointers) {
     return std::any_of(pointers.begin(), pointers.end(), [&](const std::string& pointer) {
         for (const std::string& token : split_pointer(pointer)) {
             std::string key;
             append_json_string(key, token);
-            if (token != "*" && json.find(key) == std::string_view::npos) return false;
+            if (token != "*" && !is_index(token) && json.find(key) == std::string_view::npos) return false;
         }
         return true;
     });
 }
+
+} // namespace
 
 std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolver& outputs,
                                          Diagnostics& problems) {
@@ -285,14 +272,9 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
 }
 
 void Declaration::identify(const KindInfo& kind, const Value& document, Leaf& leaf) const {
-    auto hangs_on_unknown = [&](const std::string& pointer) {
-        const Value* value = find_at(document, pointer);
-        return value && value->is_string() && !references_in(*value->if_string()).empty();
-    };
-    const bool unknown = std::any_of(kind.identity.begin(), kind.identity.end(), hangs_on_unknown) ||
-                         std::any_of(kind.scope.begin(), kind.scope.end(), hangs_on_unknown);
-    leaf.identity = unknown ? std::string{} : identity_of(kind.identity, document);
-    leaf.scope = unknown ? std::string{} : scope_of(kind.scope, document);
+    Picked picked = pick_identity(kind, document, !leaf.waits.empty());
+    leaf.identity = std::move(picked.identity);
+    leaf.scope = std::move(picked.scope);
 }
 
 void Declaration::mask(const KindInfo& kind, const Value& document, Leaf& leaf) const {

@@ -82,9 +82,4 @@ private:
     Diagnostics problems_;
 };
 
-// By RFC 6901 pointers: one value as it is, several as a list. Empty where one is missing.
-std::string identity_of(const std::vector<std::string>& pointers, const Value& document);
-bool may_hold_any(std::string_view json, const std::vector<std::string>& pointers);
-std::string scope_of(const std::vector<std::string>& pointers, const Value& document);
-
 } // namespace holdfast
