@@ -120,6 +120,8 @@ public:
             input.providers[name] = {provider->target(), provider->plugin_hash(), &provider->description(),
                                      Ownership::owned};
         input.masking_key = world_.store.masking_key();
+        input.destroy = destroy;
+        input.approved = approved;
         std::set<Hash> of_leaves;
         for (const Leaf& leaf : input.leaves) {
             const std::string kind = leaf.kind_id();
@@ -168,6 +170,8 @@ public:
     FakeClock clock;
     ExecuteOptions options;
     ExecutionEvents events;
+    bool destroy = false;
+    Hash approved;
     CommitInfo commit{.id = "c0ffee", .author = "Ana Souza"};
     PlanInput input;
     Plan made;
