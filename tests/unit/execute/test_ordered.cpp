@@ -404,3 +404,96 @@ TEST_CASE("a plugin may say how long to wait before the next attempt, within rea
         CHECK(process.clock.elapsed() - start < process.options.max_retry_after + milliseconds(1000));
     }
 }
+
+namespace {
+
+struct Story {
+    const char* name;
+    void (*before)(World&);
+    void (*after)(World&);
+    bool destroy = false;
+};
+
+const Story stories[] = {
+    {"a chain is made", [](World&) {}, [](World& world) { declare_chain(world, 5); }},
+    {"a chain is destroyed", [](World& world) { declare_chain(world, 5); }, [](World&) {}, true},
+    {"a chain is replaced", [](World& world) { declare_chain(world, 3, {.size = "small"}); },
+     [](World& world) {
+         declare_chain(world, 3, {.value = "2", .size = "large"});
+         world.declare("l100", {.value = "2", .size = "small"});
+     }},
+    {"a name is handed on from one link to the next", [](World& world) { declare_chain(world, 2); },
+     [](World& world) {
+         world.declared.clear();
+         world.declare("moved", {.value = "2", .name = "l100"});
+         world.declare("l100", {.value = "2", .after = {"moved"}, .name = "another"});
+         world.declare("l101", {.value = "2", .after = {"l100"}});
+     }},
+};
+
+// What stands in the end, by entry, and how often each object was made.
+std::string ending(World& world) {
+    std::string text;
+    for (const auto& [address, entry] : world.store.ledger)
+        text += to_string(address) + " " + entry.object.identity + "\n";
+    for (auto& [name, target] : world.targets) {
+        for (auto& [key, object] : target.objects) text += name + " has " + key + "\n";
+        for (auto& [key, writes] : target.writes)
+            if (writes.creates > 0) text += key + " was made " + std::to_string(writes.creates) + " times\n";
+    }
+    return text;
+}
+
+void run(Process& process) {
+    if (process.destroy) process.approved = process.plan().hash;
+    process.plan();
+    process.execute_plan();
+}
+
+} // namespace
+
+TEST_CASE(
+    "killed at any item or commit of a call with a chain in it, the next run ends as an undisturbed one") {
+    const Story& story = GENERATE(from_range(std::begin(stories), std::end(stories)));
+    const bool is_atomic = GENERATE(false, true);
+    INFO(story.name << (is_atomic ? ", atomic" : ""));
+    World before = ordered_world(is_atomic);
+    story.before(before);
+    CHECK(Process(before).apply().ok());
+    story.after(before);
+    auto process_in = [&](World& world) {
+        auto process = std::make_unique<Process>(world);
+        process->destroy = story.destroy;
+        return process;
+    };
+    World undisturbed = before;
+    run(*process_in(undisturbed));
+    const std::string expected = ending(undisturbed);
+    int kills = 0;
+    for (const int where : {0, 1, 2, 3}) {
+        for (int n = 1;; ++n) {
+            World world = before;
+            auto process = process_in(world);
+            if (where < 2)
+                process->provider().die_at_item(n, where == 1);
+            else
+                world.store.die_at_commit(n,
+                                          where == 2 ? FakeStore::Moment::before : FakeStore::Moment::after);
+            bool died = false;
+            try {
+                run(*process);
+            } catch (const Killed&) {
+                died = true;
+            }
+            if (!died) break;
+            ++kills;
+            INFO("killed at " << (where < 2 ? "item " : "commit ") << n
+                              << (where % 2 ? ", after" : ", before"));
+            world.store.revive();
+            auto next = process_in(world);
+            run(*next);
+            CHECK(ending(world) == expected);
+        }
+    }
+    CHECK(kills >= 8);
+}

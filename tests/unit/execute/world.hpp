@@ -131,7 +131,7 @@ public:
         for (const LedgerEntry& entry : input.recorded) {
             const std::string kind = entry.api_version + "/" + entry.address.id.kind;
             input.observed_recorded.push_back(
-                of_leaves.contains(entry.object.key())
+                !destroy && of_leaves.contains(entry.object.key())
                     ? Observed{}
                     : look(entry.provider, kind, entry.object.scope, entry.object.identity));
         }
