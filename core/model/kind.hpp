@@ -57,7 +57,7 @@ struct Description {
     std::vector<std::string> extensions;       // "holdfast.canonicalize/1", ...
     std::vector<Ownership> ownership;          // modes it can do
     bool atomic = false;                       // an apply in one scope happens whole or not at all
-    bool ordered = false;                      // an apply keeps the order given and honours Item::after
+    bool ordered = false;                      // an apply honours Item::after
     CompareAndSwap cas = CompareAndSwap::none;
     std::size_t max_items = 1000;     // per call
     std::size_t max_bytes = 8U << 20; // of documents per call

@@ -118,7 +118,8 @@ typedef struct holdfast_result {
 
 /* A diagnostic is {"severity": "error|warning|note", "code": "dns.refused", "message": "...",
  *  "hint": "...", "pointer": "/spec/ttl", "retry": "never|after|conflict", "retryAfterMs": 500}.
- * Codes begin with the plugin's name. Messages never hold a secret. */
+ * What may be tried again is tried no earlier than after `retryAfterMs`, up to five minutes. Codes begin
+ * with the plugin's name. Messages never hold a secret. */
 
 struct holdfast_host;
 
@@ -171,9 +172,9 @@ typedef struct holdfast_plugin {
     const char* version; /* semantic version */
 
     /* [main] One result for HOLDFAST_CALL whose document is the description: docs/providers.md,
-     * "describe". No I/O. With "ordered": true it promises that `apply` performs items in the order given
-     * and honours each item's `after`: then a chain of dependencies is one call, not a call a link. A kind
-     * with "health": false is as healthy as it gets once it is written: holdfast.health/1 is not asked. */
+     * "describe". No I/O. With "ordered": true it promises that `apply` honours each item's `after`: then
+     * a chain of dependencies is one call, and not a call a link. A kind with "health": false is as healthy
+     * as it gets once it is written: holdfast.health/1 is not asked. */
     holdfast_status (*describe)(const holdfast_call* call);
 
     /* [any] Makes one provider instance. options: its configuration, secrets resolved. One result for
@@ -195,11 +196,11 @@ typedef struct holdfast_plugin {
     holdfast_status (*list)(void* instance, const holdfast_call* call);
 
     /* [instance] Performs the items' actions, all of one scope, in the order that the target needs;
-     * where it does not care, in the order given (an ordered plugin: always in the order given, see
-     * `holdfast_item.after`). Exactly one result per item, as it happens. Safe to
-     * repeat. `document` is what stands there afterwards. Where observe gives the scope a version, one
-     * result for HOLDFAST_SCOPE says the version that these writes, and nobody else's, left behind: the
-     * next apply is compared against it. Without one the old version stays, and that apply conflicts. */
+     * where it does not care, in the order given; an ordered plugin begins no item before those in its
+     * `after` have succeeded. Exactly one result per item, as it happens. Safe to repeat. `document` is what
+     * stands there afterwards. Where observe gives the scope a version, one result for HOLDFAST_SCOPE says
+     * the version that these writes, and nobody else's, left behind: the next apply is compared against it.
+     * Without one the old version stays, and that apply conflicts. */
     holdfast_status (*apply)(void* instance, const holdfast_call* call);
 
     /* [instance] options {"fromVersion": "0.1.0"}; items.recorded and private_data in the format of

@@ -399,8 +399,9 @@ public:
     // done with document and version, or absent. What could not be read is failed, never absent.
     virtual void observe(const Scope& scope, Items items, Results& results) = 0;
     virtual void list(const Scope& scope, const ListRequest& request, Results& results) = 0;
-    // Performs all changes, of mixed kinds, in the order that the target needs. Safe to repeat. It may keep
-    // the order given and skip what Results::holds_back(), and say "ordered": true in its description.
+    // Performs all changes, of mixed kinds, in the order that the target needs. Safe to repeat. It may say
+    // "ordered": true in its description: then it begins nothing before what it comes after has succeeded,
+    // and skips what Results::holds_back().
     virtual void apply(const Scope& scope, Items changes, Results& results);
     // For targets without transactions: override this instead, and changes come in the order given, each
     // only where those that it comes after succeeded. The description gets "ordered": true by itself, where
