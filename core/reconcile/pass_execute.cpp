@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -193,7 +194,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
             std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
-        if (const auto leaf = leaf_at(change.address)) held_.insert(*leaf);
+        if (const auto leaf = leaf_at(change.address)) hold(*leaf);
     }
     return held;
 }
@@ -210,7 +211,7 @@ void Pass::hold_consumers(const Plan& plan) {
         changing.pop_back();
         if (!consumers) continue;
         for (std::size_t i : *consumers)
-            if (held_.insert(i).second) changing.push_back(declaration_->leaves()[i].address);
+            if (hold(i)) changing.push_back(declaration_->leaves()[i].address);
     }
 }
 
@@ -267,24 +268,41 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
     }
 }
 
-// Held leaves with nothing before them that is held or unfinished.
+bool Pass::hold(std::size_t leaf) {
+    unexamined_.insert(leaf);
+    return held_.insert(leaf).second;
+}
+
+// Held leaves with nothing before them that is held or unfinished. A leaf that has to wait is looked at again
+// only once the one that it was found to wait for is released: looking at all of them in every round would
+// make a chain of references quadratic. What is unfinished stays so, and whoever waits for that stays held.
 std::vector<std::size_t> Pass::ready_leaves() {
     std::vector<std::size_t> ready;
-    for (std::size_t i : held_) {
-        const Leaf& leaf = declaration_->leaves()[i];
-        const bool is_free =
-            std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
-                const std::optional<std::size_t> other = leaf_at(before);
-                return unfinished_.contains(before) || (other && held_.contains(*other));
-            });
+    for (std::size_t i : std::exchange(unexamined_, {})) {
+        if (!held_.contains(i)) continue;
+        bool is_free = true;
+        for (const Address& before : declaration_->leaves()[i].depends_on) {
+            const std::optional<std::size_t> other = leaf_at(before);
+            const bool is_behind = other && held_.contains(*other);
+            if (is_behind) behind_[*other].push_back(i);
+            is_free = !is_behind && !unfinished_.contains(before);
+            if (!is_free) break;
+        }
         if (is_free) ready.push_back(i);
     }
     return ready;
 }
 
+void Pass::release(std::size_t leaf) {
+    held_.erase(leaf);
+    if (auto waiting = behind_.extract(leaf))
+        unexamined_.insert(waiting.mapped().begin(), waiting.mapped().end());
+}
+
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
     std::vector<std::size_t> leaves;
     for (std::size_t i : ready_leaves()) {
+        unexamined_.insert(i); // unless it is released below
         if (!declaration_->leaves()[i].producers.empty()) {
             redeclare(i, leaves);
             continue;
@@ -294,7 +312,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     }
     std::sort(leaves.begin(), leaves.end()); // the leaves of one compiled document bring each other
     leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
-    for (std::size_t i : leaves) held_.erase(i);
+    for (std::size_t i : leaves) release(i);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);

@@ -32,6 +32,7 @@ inline std::string text(holdfast_bytes bytes) {
 struct RawItem {
     holdfast_action action = HOLDFAST_NONE;
     std::string kind, identity, declared, recorded, observed, version, private_data, refresh;
+    std::vector<std::uint32_t> after = {};
 };
 
 struct RawResult {
@@ -143,7 +144,7 @@ public:
             raw_items.push_back({static_cast<std::uint32_t>(item.action), 0, raw(item.kind),
                                  raw(item.identity), raw(item.declared), raw(item.recorded),
                                  raw(item.observed), raw(item.version), raw(item.private_data),
-                                 raw(item.refresh)});
+                                 raw(item.refresh), item.after.data(), item.after.size()});
         std::vector<RawResult> results;
         Context context{this, &results};
         holdfast_call call{};
