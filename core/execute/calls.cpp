@@ -17,7 +17,7 @@ void Execution::enter_step(Task& task) {
     task.scope = {provider, is_of_old ? task.old->object.scope : change.object.scope};
     const TargetObject& object = is_of_old ? task.old->object : change.object;
     task.kind_id = change.api_version + "/" + std::string(object.kind_name());
-    task.intended = task.may_have_written = task.is_unresolved = false;
+    task.intended = task.may_have_written = task.is_unresolved = task.is_told_healthy = false;
     task.attempts = task.looks = task.polls = 0;
     task.problems = {};
     task.next = Task::Next::apply;
@@ -103,6 +103,7 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
         if (method != Method::apply) continue;
         call.after.push_back(items_before(call, task));
         request.items.back().after = call.after.back();
+        request.items.back().wants_health = tells_health_at_once(task);
         if (!task.intended) journal_.intend(task.record(), clock_.now_ms());
         task.intended = true;
         ++task.attempts;
@@ -161,7 +162,7 @@ std::vector<Address> entries_of(const Change& change, const Task& task) {
 // transitively; among these are chains, trees and diamonds, and the deletes of a chain backwards. What was
 // skipped then waits for its culprit as if it had never been sent, see leave_behind(). Not taken along is
 //   - what stands behind a gate: waves, and prunes behind their scope's creates;
-//   - what comes after a change that has to be healthy first, or the first half of a replace;
+//   - what comes after the first half of a replace, or in an atomic scope after what has to be healthy first;
 //   - outside atomic scopes, prunes with others: they are a call of their own, as in choose();
 //   - what writes to a ledger entry of another member: one entry cannot hold two intents.
 void Execution::join_dependents(const ScopeKey& key, Batch& batch) {
@@ -213,7 +214,16 @@ bool Execution::join(const ScopeKey& key, Batch& batch, std::set<Address>& entri
 bool Execution::satisfies_edges(const Task& task) const {
     if (task.step() == StepKind::remove_deposed) return false; // satisfied when the new object stood
     if (task.step() == StepKind::remove) return task.is_last_step();
-    return !is_asked_for_health(task);
+    return !is_asked_for_health(task) || !providers_.at(task.scope.first)->description().atomic;
+}
+
+// An ordered plugin says with the result whether what others wait for is healthy, and goes on only then. One
+// whose scopes are written as a whole cannot look in between.
+bool Execution::tells_health_at_once(const Task& task) const {
+    const Description& plugin = providers_.at(task.scope.first)->description();
+    const bool is_awaited = schedule_.is_awaited(task.change) || !task.is_last_step();
+    return plugin.ordered && !plugin.atomic && is_awaited && !is_removal(task.step()) &&
+           is_asked_for_health(task);
 }
 
 bool Execution::is_asked_for_health(const Task& task) const {

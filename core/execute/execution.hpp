@@ -40,6 +40,7 @@ struct Task {
     bool is_left_behind = false;
     // What it comes after has failed for good while the task itself was under way: not to be sent again.
     std::optional<Diagnostic> held;
+    bool is_told_healthy = false; // with the result of its write
     std::chrono::steady_clock::time_point health_deadline;
 
     StepKind step() const { return steps[at]; }
@@ -108,6 +109,7 @@ private:
     bool join(const ScopeKey& key, Batch& batch, std::set<Address>& entries, std::size_t change);
     bool satisfies_edges(const Task& task) const;
     bool is_asked_for_health(const Task& task) const;
+    bool tells_health_at_once(const Task& task) const;
     std::vector<std::uint32_t> items_before(const InFlight& call, const Task& task) const;
     Item item_for(const Task& task, Method method) const;
     void send();

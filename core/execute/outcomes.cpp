@@ -15,6 +15,11 @@ std::string first_error(const Diagnostics& diagnostics) {
     return diagnostics.empty() ? std::string() : diagnostics.list().front().message;
 }
 
+std::string health_in(const Reply& reply) {
+    const Result<Value> detail = parse_json(reply.detail.empty() ? "{}" : reply.detail);
+    return detail ? std::string(detail->text_at("health")) : std::string();
+}
+
 // The plugin host promises one answer for each item; this is for the day on which it does not hold.
 Reply missing_reply(std::uint32_t item, Method method, const CallEnd& end) {
     return {.item = item,
@@ -56,10 +61,12 @@ void Execution::receive(InFlight& call, Reply& reply) {
         call.later.emplace_back(change, std::move(reply));
         return;
     }
-    end_step(tasks_.at(change), reply.outcome == Outcome::done ? StepState::done : StepState::unchanged,
-             reply);
+    Task& task = tasks_.at(change);
+    const bool wants_health = tells_health_at_once(task);
+    task.is_told_healthy = wants_health && health_in(reply) == "healthy";
+    call.succeeded[reply.item] = !wants_health || task.is_told_healthy;
+    end_step(task, reply.outcome == Outcome::done ? StepState::done : StepState::unchanged, reply);
     call.done.push_back(change);
-    call.succeeded[reply.item] = true;
 }
 
 void Execution::end_call(InFlight& call, const CallEnd& end) {
@@ -262,7 +269,8 @@ void Execution::fail_step(Task& task, StepState state, const Standing& standing)
 void Execution::advance(Task& task) {
     if (task.step() == StepKind::remove && !task.is_last_step()) return next_step(task);
     const bool is_awaited = schedule_.is_awaited(task.change) || !task.is_last_step();
-    if (is_removal(task.step()) || !is_awaited || !is_asked_for_health(task)) return pass_gate(task);
+    const bool has_health = !is_removal(task.step()) && is_awaited && is_asked_for_health(task);
+    if (!has_health || task.is_told_healthy) return pass_gate(task);
     task.known.document = report_.results[task.change].observed;
     task.health_deadline = clock_.steady() + options_.health_timeout;
     task.next = Task::Next::health;

@@ -13,12 +13,15 @@ constexpr std::array item_texts{&holdfast_item::kind,         &holdfast_item::id
                                 &holdfast_item::observed,     &holdfast_item::version,
                                 &holdfast_item::private_data, &holdfast_item::refresh};
 constexpr std::uint16_t after_flag = 1U << item_texts.size();
+constexpr std::uint16_t wants_health_flag = after_flag << 1U;
 
 void write_item(FrameWriter& writer, const holdfast_item& item) {
     std::uint16_t mask = 0;
     for (std::size_t i = 0; i < item_texts.size(); ++i)
         if ((item.*item_texts[i]).size > 0) mask = static_cast<std::uint16_t>(mask | (1U << i));
     if (item.after_count > 0) mask = static_cast<std::uint16_t>(mask | after_flag);
+    if ((item.flags & HOLDFAST_WANTS_HEALTH) != 0)
+        mask = static_cast<std::uint16_t>(mask | wants_health_flag);
     writer.add(static_cast<std::uint16_t>(item.action));
     writer.add(mask);
     for (const auto member : item_texts)
@@ -35,6 +38,7 @@ holdfast_item read_item(FrameReader& reader, std::vector<std::uint32_t>& after) 
     const auto mask = reader.take<std::uint16_t>();
     for (std::size_t i = 0; i < item_texts.size(); ++i)
         if ((mask & (1U << i)) != 0) item.*item_texts[i] = abi_bytes(reader.take_text());
+    if ((mask & wants_health_flag) != 0) item.flags = HOLDFAST_WANTS_HEALTH;
     if ((mask & after_flag) == 0) return item;
     const auto count = reader.take<std::uint32_t>();
     for (; item.after_count < count && reader.ok(); ++item.after_count)
@@ -63,6 +67,7 @@ holdfast_item abi_item(const Item& item) {
     out.version = abi_bytes(item.version);
     out.private_data = abi_bytes(item.private_data);
     out.refresh = abi_bytes(item.refresh);
+    out.flags = item.wants_health ? HOLDFAST_WANTS_HEALTH : 0;
     out.after = item.after.data();
     out.after_count = item.after.size();
     return out;

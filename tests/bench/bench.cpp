@@ -71,11 +71,11 @@ std::string project(const std::string& plugin, const std::string& group, const s
 }
 
 Site make_objects(const Workplace& place, const std::string& name, std::size_t count,
-                  bench::Link link = bench::Link::none, const std::string& kind = "Object") {
+                  bench::Link link = bench::Link::none) {
     Site site{place / (name + ".git"), place / (name + ".store"), place / (name + ".data")};
     bench::make_repository(site.repository,
                            project("memory", "memory.holdfast.dev", fmt::format("{{file: {}}}", site.data)),
-                           count, [&](std::size_t i) { return bench::object_document(i, link, kind); });
+                           count, [&](std::size_t i) { return bench::object_document(i, link); });
     return site;
 }
 
@@ -194,10 +194,9 @@ void first_apply(const Workplace& place, std::size_t count, std::vector<Row>& ro
     if (right != count) fail(fmt::format("only {} of {} files are as declared", right, count));
 }
 
-// Of a kind without health: what has to be asked for its health after each write cannot be one call.
 void chain(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
-    const Site apart = make_objects(place, "apart", count, bench::Link::none, "Plain"),
-               linked = make_objects(place, "linked", count, bench::Link::depends_on, "Plain");
+    const Site apart = make_objects(place, "apart", count, bench::Link::none),
+               linked = make_objects(place, "linked", count, bench::Link::depends_on);
     const Usage a = bench::median_of(1, apart.command({"apply", "--yes"}), 0);
     const Usage b = bench::median_of(1, linked.command({"apply", "--yes"}), 0);
     rows.push_back(
@@ -213,8 +212,8 @@ void chain(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
 // Each takes an output of the one before, so each is planned once that is done. Twice as many may cost little
 // more than twice as much.
 void references(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
-    const Site half = make_objects(place, "half", count / 2, bench::Link::reference, "Plain"),
-               whole = make_objects(place, "whole", count, bench::Link::reference, "Plain");
+    const Site half = make_objects(place, "half", count / 2, bench::Link::reference),
+               whole = make_objects(place, "whole", count, bench::Link::reference);
     const Usage a = apply(half), b = apply(whole);
     rows.push_back(compare(fmt::format("apply, a chain of {} references : {}", count, count / 2), b.cpu_s,
                            a.cpu_s, 2.5));

@@ -14,7 +14,7 @@ void make_repository(const std::string& path, const std::string& project, std::s
                      const std::function<std::string(std::size_t)>& document);
 
 // Eight spec fields, about 600 bytes.
-std::string object_document(std::size_t i, Link link = Link::none, const std::string& kind = "Object");
+std::string object_document(std::size_t i, Link link = Link::none);
 std::string file_document(std::size_t i);
 
 } // namespace bench

@@ -98,6 +98,7 @@ public:
     void die_at_item(int n, bool after_effect) {
         die_at_ = target_.items_applied + n, die_after_ = after_effect;
     }
+    std::function<void(FakeObject&)> after_write; // how it does once it stands there
     std::function<void(const Item&)> before_item; // a chance for somebody else to write first
     std::function<void()> before_health;          // of every health call, or of the first alone
     bool before_health_once = false;
@@ -188,16 +189,20 @@ private:
         return {};
     }
 
+    static std::string health_of(FakeObject& object) {
+        const bool waits = object.polls_until_healthy > 0;
+        if (waits) --object.polls_until_healthy;
+        return to_json(Value::map(
+            {{"health", waits ? "progressing" : object.health}, {"message", "as the test wants it"}}));
+    }
+
     CallEnd health(const Call& call, const OnResult& on_result) {
         if (before_health) before_health();
         if (before_health_once) before_health = nullptr;
         for (std::uint32_t i = 0; i < call.items.size(); ++i) {
             const Item& item = call.items[i];
             FakeObject& object = target_.objects.at(FakeTarget::key(item.kind, call.scope, item.identity));
-            const bool waits = object.polls_until_healthy > 0;
-            if (waits) --object.polls_until_healthy;
-            const std::string detail = to_json(Value::map(
-                {{"health", waits ? "progressing" : object.health}, {"message", "as the test wants it"}}));
+            const std::string detail = health_of(object);
             ItemResult result = result_of(i, Outcome::done);
             result.detail = detail;
             on_result(result);
@@ -220,7 +225,15 @@ private:
                 }
                 apply_item(call, i, [&](const ItemResult& result) {
                     succeeded[i] = result.outcome == Outcome::done || result.outcome == Outcome::unchanged;
-                    on_result(result);
+                    if (!succeeded[i] || !call.items[i].wants_health) return on_result(result);
+                    const Item& item = call.items[i];
+                    FakeObject& object =
+                        target_.objects.at(FakeTarget::key(item.kind, call.scope, item.identity));
+                    const std::string detail = health_of(object);
+                    succeeded[i] = detail.find("\"healthy\"") != std::string::npos;
+                    ItemResult with_health = result;
+                    with_health.detail = detail;
+                    on_result(with_health);
                 });
             }
         } catch (const WorkerLost&) {
@@ -309,6 +322,9 @@ private:
         const bool is_half = fault && fault->kind == Kind::partial;
         std::string document, version;
         write(call, item, is_half, result, document, version);
+        if (auto written = target_.objects.find(FakeTarget::key(item.kind, call.scope, item.identity));
+            after_write && written != target_.objects.end())
+            after_write(written->second);
         if (fault && fault->kind == Kind::odd_answer) result.document = "{no json";
         if (dies || (fault && fault->kind == Kind::die_after)) throw Killed{};
         if (fault && fault->kind == Kind::lose_reply) throw WorkerLost{};

@@ -33,6 +33,7 @@ struct RawItem {
     holdfast_action action = HOLDFAST_NONE;
     std::string kind, identity, declared, recorded, observed, version, private_data, refresh;
     std::vector<std::uint32_t> after = {};
+    bool wants_health = false;
 };
 
 struct RawResult {
@@ -141,7 +142,8 @@ public:
                                const std::string& options) {
         std::vector<holdfast_item> raw_items;
         for (const RawItem& item : items)
-            raw_items.push_back({static_cast<std::uint32_t>(item.action), 0, raw(item.kind),
+            raw_items.push_back({static_cast<std::uint32_t>(item.action),
+                                 item.wants_health ? HOLDFAST_WANTS_HEALTH : 0U, raw(item.kind),
                                  raw(item.identity), raw(item.declared), raw(item.recorded),
                                  raw(item.observed), raw(item.version), raw(item.private_data),
                                  raw(item.refresh), item.after.data(), item.after.size()});

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define HOLDFAST_ABI_MAJOR 1
-#define HOLDFAST_ABI_MINOR 1 /* 1: holdfast_item.after */
+#define HOLDFAST_ABI_MINOR 1 /* 1: holdfast_item.after, HOLDFAST_WANTS_HEALTH */
 #define HOLDFAST_PLUGIN_SYMBOL "holdfast_plugin_v1"
 
 #if defined(__GNUC__)
@@ -78,10 +78,15 @@ typedef enum holdfast_action {
 #define HOLDFAST_CALL UINT32_MAX        /* result.item: about the call as a whole */
 #define HOLDFAST_SCOPE (UINT32_MAX - 1) /* result.item: about the call's scope (its `version`) */
 
+/* item.flags, apply of an ordered plugin with holdfast.health/1: others wait until this item is healthy. The
+ * result's detail says its health as the call `health` would, and for items that come after it in this call
+ * it counts as succeeded only if that is "healthy". A result without detail is asked about by that call. */
+#define HOLDFAST_WANTS_HEALTH 1u
+
 /* One leaf in a request. Fields that a call does not use are empty. */
 typedef struct holdfast_item {
     uint32_t action;             /* holdfast_action */
-    uint32_t flags;              /* 0 */
+    uint32_t flags;              /* HOLDFAST_WANTS_HEALTH or 0 */
     holdfast_bytes kind;         /* "host.holdfast.dev/v1alpha1/File" */
     holdfast_bytes identity;     /* canonical JSON: which object of that kind in that scope */
     holdfast_bytes declared;     /* document; references and secrets are resolved */
@@ -91,8 +96,8 @@ typedef struct holdfast_item {
     holdfast_bytes private_data; /* what the plugin returned last time */
     holdfast_bytes refresh;      /* hash of the leaves named by holdfast.dev/refresh-on, or empty */
     /* Since minor 1 (see holdfast_call.item_size). apply, and only of a plugin whose description says
-     * "ordered": indices of items earlier in this call that have to be done or unchanged before this one is
-     * tried. Where one of them is not, this item is HOLDFAST_SKIPPED. */
+     * "ordered": indices of items earlier in this call that have to be done or unchanged, and healthy where
+     * that is wanted, before this one is tried. Where one of them is not, this item is HOLDFAST_SKIPPED. */
     const uint32_t* after;
     size_t after_count;
 } holdfast_item;

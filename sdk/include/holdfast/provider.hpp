@@ -117,6 +117,9 @@ public:
     // Of an ordered plugin's apply: indices of the items that come first. Results::holds_back() judges them.
     std::size_t after_count() const { return after_count_; }
     std::size_t after(std::size_t i) const { return raw_->after[i]; }
+    // Others wait until it is healthy; Provider::tell_health() does what that takes.
+    bool wants_health() const { return (raw_->flags & HOLDFAST_WANTS_HEALTH) != 0; }
+    const holdfast_item* raw() const { return raw_; }
 
 private:
     const holdfast_item* raw_;
@@ -265,6 +268,7 @@ struct Result {
     std::string version;
     std::string private_data;
     std::string refreshed;
+    std::string detail; // JSON object, as the call says; apply: the health, see Provider::tell_health()
     Diagnostics diagnostics;
 
     static Result done(std::string document, std::string version = {}) {
@@ -346,7 +350,8 @@ public:
     bool about_call(const Diagnostics& diagnostics, std::string_view document = {},
                     std::string_view detail = {});
 
-    // apply: true where an item that comes first is neither done nor unchanged: the item is to be skipped().
+    // apply: true where an item that comes first is neither done nor unchanged, or not told to be healthy
+    // where that is wanted: the item is to be skipped().
     bool holds_back(const Item& item) const;
     bool has(const Item& item) const { return item.index() < answered_.size() && answered_[item.index()]; }
     bool complete() const { return count_ >= answered_.size(); }
@@ -408,6 +413,11 @@ public:
     // only where those that it comes after succeeded. The description gets "ordered": true by itself, where
     // it neither says "ordered" nor "atomic": true.
     virtual Result apply_one(const Scope& scope, const Change& change);
+
+protected:
+    // To be called by an ordered provider that overrides apply(), before it emits a result: where others
+    // wait for the item's health, asks its own Health for it, which saves them a call.
+    void tell_health(const Scope& scope, const Change& change, Result& result);
 };
 
 class Compile {
@@ -796,11 +806,20 @@ inline HttpResponse Call::http(const HttpRequest& request) const {
     return std::move(transfer.response);
 }
 
+namespace detail {
+
+// As Results::health() writes it.
+inline bool is_healthy(std::string_view detail) { return detail.rfind("{\"health\":\"healthy\"", 0) == 0; }
+
+} // namespace detail
+
 inline bool Results::emit_raw(holdfast_result& result) {
     if (result.item < answered_.size()) {
         if (answered_[result.item]) return listening_;
         answered_[result.item] = true;
-        succeeded_[result.item] = result.outcome == HOLDFAST_DONE || result.outcome == HOLDFAST_UNCHANGED;
+        const bool wants_health = (holdfast_item_at(call_, result.item)->flags & HOLDFAST_WANTS_HEALTH) != 0;
+        succeeded_[result.item] = (result.outcome == HOLDFAST_DONE || result.outcome == HOLDFAST_UNCHANGED) &&
+                                  (!wants_health || detail::is_healthy(view(result.detail)));
         ++count_;
     }
     result.size = sizeof result;
@@ -822,6 +841,7 @@ inline bool Results::emit(const Item& item, const Result& result) {
     raw.private_data = bytes(result.private_data);
     raw.refreshed = bytes(result.refreshed);
     raw.diagnostics = bytes(diagnostics);
+    raw.detail = bytes(result.detail);
     return emit_raw(raw);
 }
 
@@ -921,6 +941,52 @@ inline Diagnostic caught(const char* plugin) {
 
 } // namespace detail
 
+namespace detail {
+
+// A call about one object inside another call: what it answers is kept.
+struct HealthQuestion {
+    const holdfast_call* outer;
+    std::string detail;
+
+    static int cancelled(const holdfast_call* call) {
+        const holdfast_call* const outer = static_cast<HealthQuestion*>(call->context)->outer;
+        return outer->cancelled ? outer->cancelled(outer) : 0;
+    }
+    static int emit(const holdfast_call* call, const holdfast_result* result) {
+        if (result->outcome == HOLDFAST_DONE)
+            static_cast<HealthQuestion*>(call->context)->detail = view(result->detail);
+        return 1;
+    }
+};
+
+// The health of what was just written; empty where the provider does not tell it.
+inline std::string health_of(Health& health, const Scope& scope, const Change& change,
+                             const Result& written) {
+    holdfast_item item{};
+    item.kind = change.raw()->kind;
+    item.identity = change.raw()->identity;
+    item.observed = bytes(written.document);
+    item.version = bytes(written.version);
+    item.private_data = bytes(written.private_data);
+    HealthQuestion question{scope.raw(), {}};
+    holdfast_call call = *scope.raw();
+    call.items = &item;
+    call.item_count = 1;
+    call.item_size = sizeof item;
+    call.context = &question;
+    call.cancelled = &HealthQuestion::cancelled;
+    call.emit = &HealthQuestion::emit;
+    Results results(&call, "", true);
+    try {
+        health.health(Scope(&call), Items(&call), results);
+    } catch (...) {
+        return {}; // the write stands; the engine asks again, and hears the reason
+    }
+    return std::move(question.detail);
+}
+
+} // namespace detail
+
 inline void Provider::apply(const Scope& scope, Items changes, Results& results) {
     for (const Change& change : changes) {
         if (!results.listening() || scope.should_stop()) return;
@@ -929,7 +995,9 @@ inline void Provider::apply(const Scope& scope, Items changes, Results& results)
             continue;
         }
         try {
-            results.emit(change, apply_one(scope, change));
+            Result result = apply_one(scope, change);
+            tell_health(scope, change, result);
+            results.emit(change, result);
         } catch (const Error& error) {
             results.failed(change, error.diagnostic());
         } catch (...) {
@@ -939,6 +1007,13 @@ inline void Provider::apply(const Scope& scope, Items changes, Results& results)
             results.emit(change, unknown);
         }
     }
+}
+
+inline void Provider::tell_health(const Scope& scope, const Change& change, Result& result) {
+    auto* health = dynamic_cast<Health*>(this);
+    const bool has_succeeded = result.outcome == Outcome::done || result.outcome == Outcome::unchanged;
+    if (health && change.wants_health() && has_succeeded && result.detail.empty())
+        result.detail = detail::health_of(*health, scope, change, result);
 }
 
 inline Result Provider::apply_one(const Scope&, const Change&) {

@@ -46,12 +46,12 @@ constexpr const char* description = R"({
                 "holdfast.checkpoint/1", "holdfast.health/1"],
  "ownership": ["owned", "additive", "exclusive", "observe"],
  "atomic": MEMORY_IS_ATOMIC, "ordered": true, "cas": "atomic", "maxItems": 10000, "maxBytes": 67108864,
- "kinds": [MEMORY_KIND_Object, MEMORY_KIND_Volume, MEMORY_KIND_Plain,
+ "kinds": [MEMORY_KIND_Object, MEMORY_KIND_Volume,
   {"apiVersion": ")" MEMORY_API R"(", "kind": "Bundle", "compiles": true, "schema": {"type": "object"}}]
 })";
 
 constexpr const char* kind_description = R"({
-  "apiVersion": ")" MEMORY_API R"(", "kind": "KIND", "stateful": STATEFUL, "health": HEALTH,
+  "apiVersion": ")" MEMORY_API R"(", "kind": "KIND", "stateful": STATEFUL,
   "identity": ["/metadata/name"], "scope": ["/spec/scope"], "compare": ["/spec"], "observed": ["/status"],
   "immutable": ["/spec/size"], "sensitive": ["/spec/password"],
   "lists": [{"pointer": "/spec/rules", "type": "keyed", "by": ["name"]},
@@ -71,9 +71,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
     return text;
 }
 
-std::string kind_text(const char* kind, const char* stateful, const char* health) {
-    return replaced(replaced(replaced(kind_description, "KIND", kind), "STATEFUL", stateful), "HEALTH",
-                    health);
+std::string kind_text(const char* kind, const char* stateful) {
+    return replaced(replaced(kind_description, "KIND", kind), "STATEFUL", stateful);
 }
 
 std::set<std::string> names_at(const Json& config, const char* key) {
@@ -116,9 +115,8 @@ public:
 
     static std::string describe() {
         std::string out = replaced(description, "MEMORY_IS_ATOMIC", is_atomic ? "true" : "false");
-        out = replaced(out, "MEMORY_KIND_Object", kind_text("Object", "false", "true"));
-        out = replaced(out, "MEMORY_KIND_Plain", kind_text("Plain", "false", "false"));
-        return replaced(out, "MEMORY_KIND_Volume", kind_text("Volume", "true", "true"));
+        out = replaced(out, "MEMORY_KIND_Object", kind_text("Object", "false"));
+        return replaced(out, "MEMORY_KIND_Volume", kind_text("Volume", "true"));
     }
 
     Memory(const Call& call, std::string_view config_text)
@@ -201,10 +199,13 @@ public:
         if (is_atomic && !can_all_be_done(scope, changes, results)) return;
         for (const Change& change : changes) {
             if (scope.should_stop() || !wait(scope)) return;
-            if (results.holds_back(change))
+            if (results.holds_back(change)) {
                 results.skipped(change);
-            else
-                results.emit(change, apply_one(scope, change));
+            } else {
+                Result result = apply_one(scope, change);
+                tell_health(scope, change, result);
+                results.emit(change, result);
+            }
             if (!results.listening()) return;
         }
         results.scope_version(std::to_string(store_->changes()));

@@ -150,16 +150,51 @@ TEST_CASE("what joins a call is all that lacks nothing but members of it, in pla
     check_nothing_left_to_do(world);
 }
 
-TEST_CASE("what has to be healthy before its dependents start ends a call; a kind without health does not") {
-    World world = ordered_world();
+TEST_CASE("what has to be healthy before its dependents start is told so in the call, or ends it") {
+    const bool is_atomic = GENERATE(false, true), has_health = GENERATE(true, false);
+    World world = ordered_world(is_atomic);
     Description& plugin = world.plugins["east"];
     plugin.extensions = {"holdfast.health/1"};
-    const bool has_health = GENERATE(true, false);
     for (KindInfo& kind : plugin.kinds) kind.has_health = has_health;
     declare_chain(world, 3);
     CHECK(Process(world).apply().ok());
-    CHECK(applied(world).size() == (has_health ? 3 : 1));
-    CHECK(world.targets["east"].calls_of(Method::health) == (has_health ? 2 : 0));
+    const bool asks = has_health && is_atomic; // a transaction cannot look in between
+    CHECK(applied(world).size() == (asks ? 3 : 1));
+    CHECK(world.targets["east"].calls_of(Method::health) == (asks ? 2 : 0));
+    check_journal_is_closed(world);
+}
+
+TEST_CASE("what follows a link that is not healthy yet waits until it is") {
+    World world = ordered_world();
+    world.plugins["east"].extensions = {"holdfast.health/1"};
+    declare_chain(world, 4);
+    Process process(world);
+    const bool gets_well = GENERATE(true, false);
+    process.plan();
+    process.provider().after_write = [&](FakeObject& object) {
+        if (object.identity != "\"" + link_name(1) + "\"") return;
+        if (gets_well)
+            object.polls_until_healthy = 2; // the first is the write's own
+        else
+            object.health = "degraded";
+    };
+    const ExecutionReport report = process.execute_plan();
+    if (gets_well) {
+        CHECK(report.ok());
+        CHECK(applied(world) == Lines{"create \"l100\", create \"l101\", create \"l102\", create \"l103\"",
+                                      "create \"l102\", create \"l103\""});
+        CHECK(world.targets["east"].calls_of(Method::health) == 2);
+        check_nothing_left_to_do(world);
+    } else {
+        CHECK(applied(world).size() == 1);
+        CHECK(world.targets["east"].total_writes() == 2); // neither of those behind it
+        CHECK(report.results[1].state == StepState::done);
+        for (std::size_t held : {2, 3}) {
+            CHECK(report.results[held].state == StepState::skipped);
+            CHECK(report.results[held].diagnostics.list().front().code == "execute.not-healthy");
+        }
+    }
+    check_journal_is_closed(world);
 }
 
 TEST_CASE("a link that fails for good skips what depends on it, and nothing else") {

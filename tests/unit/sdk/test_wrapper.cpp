@@ -57,6 +57,21 @@ public:
 
 const holdfast_plugin obedient = holdfast::sdk::detail::Border<Obedient>::table();
 
+// Knows how its objects are, by their names.
+class Caring : public Obedient, public Health {
+public:
+    using Obedient::Obedient;
+    void health(const Scope&, Items items, Results& results) override {
+        for (const Item& item : items) {
+            if (item.identity() == "tired") throw Error("obedient.tired", "ask me later");
+            const bool is_ill = item.identity() == "ill";
+            results.health(item, is_ill ? HealthState::degraded : HealthState::healthy,
+                           is_ill ? "it coughs" : "");
+        }
+    }
+};
+const holdfast_plugin caring = holdfast::sdk::detail::Border<Caring>::table();
+
 // A batch whose author gives up in the middle.
 class Batch : public Obedient {
 public:
@@ -162,6 +177,27 @@ TEST_CASE("apply_one is not asked for what comes after an item that did not succ
     CHECK(outcomes == std::vector<holdfast_outcome>{HOLDFAST_ITEM_FAILED, HOLDFAST_SKIPPED, HOLDFAST_SKIPPED,
                                                     HOLDFAST_DONE, HOLDFAST_UNKNOWN, HOLDFAST_SKIPPED,
                                                     HOLDFAST_DONE});
+}
+
+TEST_CASE("what others wait for tells its health with its result, and holds them back where it is ill") {
+    RawPlugin plugin(caring);
+    plugin.open("");
+    auto changes = wishes({"a", "b", "ill", "c", "tired", "d", "ill"});
+    for (const std::size_t i : {0U, 2U, 4U}) changes[i].wants_health = true;
+    changes[1].after = {0};
+    changes[3].after = {2};
+    changes[5].after = {4};
+    auto results = plugin.call(plugin.table->apply, changes);
+    CHECK(plugin.status == HOLDFAST_OK);
+    std::vector<holdfast_outcome> outcomes;
+    for (const RawResult& result : results) outcomes.push_back(result.outcome);
+    CHECK(outcomes == std::vector<holdfast_outcome>{HOLDFAST_DONE, HOLDFAST_DONE, HOLDFAST_DONE,
+                                                    HOLDFAST_SKIPPED, HOLDFAST_DONE, HOLDFAST_SKIPPED,
+                                                    HOLDFAST_DONE});
+    CHECK(results[0].detail == (Json{{"health", "healthy"}, {"message", ""}}));
+    CHECK(results[2].detail == (Json{{"health", "degraded"}, {"message", "it coughs"}}));
+    CHECK(results[4].detail.empty()); // its health() threw: the write stands, and the engine asks again
+    CHECK(results[6].detail.empty()); // nobody waits for it
 }
 
 TEST_CASE("a provider of single items is described as ordered, unless it says otherwise") {
