@@ -392,12 +392,12 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     neighbours_ = &neighbours;
     outcome_.rounds.clear();
     outcome_.problems = session_.problems();
-    outcome_.problems.append(declaration_->problems());
     input_.stack = &stack();
     input_.destroy = options_.mode == Mode::destroy || is_orphaned();
 
     read_ledger();
     if (!is_orphaned() && !open_providers()) {
+        outcome_.problems.append(declaration_->problems());
         outcome_.result = StackResult::invalid;
         outcome_.problems.sort_by_place();
         return;
@@ -414,7 +414,6 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     Plan plan = make_plan_with_approval(input_);
     remember_settled(input_, plan);
     outcome_.leaves = declaration_->leaves().size();
-    outcome_.problems = session_.problems();
     outcome_.problems.append(declaration_->problems());
     outcome_.problems.append(plan.diagnostics);
     outcome_.problems.sort_by_place();
