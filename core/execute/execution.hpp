@@ -25,6 +25,7 @@ struct Task {
     std::optional<LedgerEntry> old; // in full, as it was when the change started
     std::optional<Address> deposed; // create-first: where the old entry waits
     std::string kind_id, refresh;   // as sent
+    std::string declared;           // as sent, where it is not the leaf's own document
     ScopeKey scope;                 // of the step
 
     // Of the step. `known` is what the next attempt compares and swaps against.
@@ -89,6 +90,7 @@ private:
     void prepare_calls();
     void prepare_call(const ScopeKey& key, ScopeQueue& queue);
     std::vector<std::size_t> choose(const ScopeKey& key, std::set<std::size_t>& waiting, Method method);
+    std::string without_ignored(const Task& task) const;
     Item item_for(const Task& task, Method method) const;
     void send();
     void enter_step(Task& task);
