@@ -22,6 +22,7 @@
 #include "cli/commands.hpp"
 #include "plugins/memory/store.hpp"
 #include "store/store.hpp"
+#include "sys/environment.hpp"
 
 namespace fs = std::filesystem;
 
@@ -123,6 +124,11 @@ std::vector<std::string> words_after(const std::string& text, const std::string&
         words.push_back(text.substr(at, text.find_first_of(" \n", at) - at));
     }
     return words;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+        text.replace(at, from.size(), to);
 }
 
 // "app:Object/a": the group is the same for all.
@@ -320,6 +326,8 @@ void World::run_child(const std::vector<std::string>& words) const {
             context.global.directory = repository_.path();
             context.global.store = "store";
             context.isolation = Isolation::in_process;
+            // The name of whoever runs this is in some texts: it must not decide where lines are broken.
+            if (words.front() != "plan") context.terminal.width = 160;
             code = run_command(*invocation, context);
         }
     } catch (const std::exception& error) {
@@ -353,6 +361,7 @@ std::string World::new_journal() {
     std::string text;
     for (const PassRecord& pass : passes) {
         std::string lines;
+        passes_.push_back(pass.id);
         const std::vector<JournalStep> steps = (*store)->steps_of_pass(pass.id);
         for (std::size_t i = 0; i < steps.size(); ++i) {
             const JournalStep& step = steps[i];
@@ -418,10 +427,11 @@ std::string World::stable(const std::string& text) {
             if (plan == plans_.end()) plan = plans_.insert(plans_.end(), word);
             word = fmt::format("plan-hash-{:02}", plan - plans_.begin() + 1);
         }
-        out += word;
+        const bool is_pass = std::find(passes_.begin(), passes_.end(), word) != passes_.end();
+        out += is_pass ? "the-pass" : word;
     }
-    for (std::size_t at = 0; (at = out.find(folder_.path(), at)) != std::string::npos;)
-        out.replace(at, folder_.path().size(), "WORLD");
+    replace_all(out, folder_.path(), "WORLD");
+    replace_all(out, actor(), "ana@here");
     return out;
 }
 

@@ -57,7 +57,7 @@ private:
     TempFolder folder_;
     test::GitRepository repository_;
     std::chrono::milliseconds elapsed_{};
-    std::vector<std::string> commits_, plans_, asked_approvals_;
+    std::vector<std::string> commits_, plans_, passes_, asked_approvals_;
     std::size_t calls_seen_ = 0;
     std::set<std::string> journal_seen_;
 };
