@@ -80,6 +80,8 @@ private:
     std::unordered_map<Address, std::size_t> by_address_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
+    const KindInfo* last_kind_ = nullptr; // of `leaves_of`, with its provider
+    std::string last_provider_;
 };
 
 } // namespace holdfast
