@@ -107,7 +107,9 @@ bool Pass::open_providers() {
 bool Pass::is_orphaned() const { return outcome_.is_removed && stack().deletion == Deletion::orphan; }
 
 void Pass::read_ledger() {
-    input_.recorded = session_.store().entries(stack().name, Detail::match);
+    // Entries without a leaf are read in full before they are observed; those of an orphaned stack are not
+    // observed, and a plan says where they were declared.
+    input_.recorded = session_.store().entries(stack().name, is_orphaned() ? Detail::brief : Detail::match);
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     entry_finder_.emplace(input_.recorded, EntryFinder::Deposed::found);
