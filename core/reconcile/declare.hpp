@@ -65,6 +65,7 @@ private:
                            std::string_view pointer, const OutputResolver& outputs);
     void place(Diagnostics& problems, const Resource& resource) const;
     void find_reference_cycles();
+    void release_resources();
     std::size_t place_of(const Leaf& leaf, std::size_t index) const;
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
