@@ -22,7 +22,8 @@ std::string spoken(std::string_view pointer) {
 bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
     return std::any_of(input.replace.begin(), input.replace.end(), [&](const Address& wanted) {
         const bool is_stack = wanted.stack.empty() || wanted.stack == leaf.address.stack;
-        return is_stack && (wanted.id == leaf.address.id || wanted.id == leaf.address.id.parent());
+        const ResourceId& id = leaf.address.id;
+        return is_stack && (wanted.id == id || wanted.id == id.parent() || wanted.id == id.resource());
     });
 }
 

@@ -100,7 +100,8 @@ void Pruner::destroy(std::size_t recorded) {
 std::string Pruner::doubt() const {
     if (input_.destroy) return {};
     if (!input_.all_prunes_blocked.empty()) return input_.all_prunes_blocked;
-    if (unloaded_.contains(change_.address.id) || unloaded_.contains(change_.parent))
+    const ResourceId& id = change_.address.id;
+    if (unloaded_.contains(id) || unloaded_.contains(id.resource()) || unloaded_.contains(change_.parent))
         return "its document could not be loaded";
     if (!change_.recorded && !unloaded_.empty())
         return fmt::format("{}, which may declare it, could not be loaded", to_string(*unloaded_.begin()));

@@ -104,33 +104,69 @@ void Declaration::declare() {
     find_reference_cycles();
 }
 
-bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
-    Resource& resource = loaded_.resources[resource_of_[index]];
+void Declaration::redeclare(std::size_t index, const OutputResolver& outputs,
+                            std::vector<std::size_t>& made) {
+    const std::size_t from = resource_of_[index];
+    Resource& resource = loaded_.resources[from];
+    // What is wrong with it is said once; its other leaves need not try again.
+    if (std::find(unloaded_.begin(), unloaded_.end(), resource.id) != unloaded_.end()) return;
     Diagnostics problems;
     std::vector<Leaf> leaves = leaves_of(resource, outputs, problems);
-    if (problems.has_errors() || leaves.empty()) {
+    if (problems.has_errors()) {
         place(problems, resource);
         problems_.append(problems);
-        if (problems.has_errors()) unloaded_.push_back(resource.id);
-        return false;
+        unloaded_.push_back(resource.id);
+        return;
     }
-    const bool still_waits = !leaves.front().waits.empty();
-    const std::size_t place_count = leaves_.size();
+    const bool still_waits = !leaves.empty() && !leaves.front().waits.empty();
+    const std::size_t count = leaves_.size();
+    std::set<std::size_t> places;
     for (Leaf& leaf : leaves) {
         const std::size_t place = place_of(leaf, index);
         if (place == leaves_.size()) {
             for (const Address& producer : leaf.producers) consumers_[producer].push_back(place);
             leaves_.emplace_back();
-            resource_of_.push_back(resource_of_[index]);
+            resource_of_.push_back(from);
         }
         leaves_[place] = std::move(leaf);
+        places.insert(place);
     }
-    if (by_parent_.empty()) return !still_waits;
-    if (place_count != leaves_.size())
-        link(); // others may depend on what has come
+    const bool others_changed =
+        (resource.compiles && !still_waits && drop_others(from, places)) || count != leaves_.size();
+    if (!still_waits) made.insert(made.end(), places.begin(), places.end());
+    if (by_parent_.empty()) return;
+    if (others_changed)
+        link(); // others may depend on what has come or gone
     else
         relink(index);
-    return !still_waits;
+}
+
+// True where the leaves of the document are others than before.
+bool Declaration::drop_others(std::size_t resource, const std::set<std::size_t>& made) {
+    bool any = false;
+    for (std::size_t place : made) any |= dropped_.erase(place) > 0;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        if (resource_of_[i] != resource || made.contains(i)) continue;
+        leaves_[i].waits.clear();
+        any |= dropped_.insert(i).second;
+    }
+    return any;
+}
+
+std::vector<std::size_t> Declaration::remove_dropped() {
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+        if (!is_dropped(i)) kept.push_back(i);
+    consumers_.clear();
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        if (i != kept[i]) leaves_[i] = std::move(leaves_[kept[i]]);
+        resource_of_[i] = resource_of_[kept[i]];
+        for (const Address& producer : leaves_[i].producers) consumers_[producer].push_back(i);
+    }
+    leaves_.resize(kept.size());
+    resource_of_.resize(kept.size());
+    dropped_.clear();
+    return kept;
 }
 
 // Where a leaf made from the document of leaf `index` belongs: over its own earlier form, or over the one
@@ -143,7 +179,7 @@ std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
         if (resource_of_[i] != resource) continue;
         if (leaves_[i].address == leaf.address) return i;
-        if (leaves_[i].address.id.part.empty()) stand_in = i;
+        if (leaves_[i].address.id == loaded_.resources[resource].id) stand_in = i;
     }
     return stand_in.value_or(leaves_.size());
 }
@@ -359,7 +395,7 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
             leaf.masked = {};
             leaf.api_version = tree->text_at("apiVersion", whole.api_version);
             leaf.kind = tree->text_at("kind", whole.address.id.kind);
-            leaf.address.id.part = result.part;
+            leaf.address.id = resource.id.leaf(result.part);
             leaf.identity = result.identity;
             leaf.scope = result.scope;
             leaf.origin.pointer = result.pointer;
@@ -443,10 +479,14 @@ void Declaration::link() {
     by_parent_.clear();
     by_address_.clear();
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
-        by_parent_[loaded_.resources[resource_of_[i]].id].push_back(i);
+        if (is_dropped(i)) continue;
+        const ResourceId& id = loaded_.resources[resource_of_[i]].id;
+        by_parent_[id].push_back(i);
+        if (!id.part.empty()) by_parent_[id.parent()].push_back(i); // one of several providers'
         by_address_.emplace(leaves_[i].address, i);
     }
-    for (std::size_t i = 0; i < leaves_.size(); ++i) relink(i);
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+        if (!is_dropped(i)) relink(i);
 }
 
 void Declaration::relink(std::size_t index) {

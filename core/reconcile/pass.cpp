@@ -228,24 +228,29 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
         level = std::move(next);
     }
     input_.observed_leaves.resize(leaves.size());
+    remove_dropped();
 }
 
 // Tries a leaf whose producers may be known now. It and those that come with it are appended to `known`.
-bool Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
-    const std::size_t before = declaration_->leaves().size();
-    if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); }))
-        return false;
-    known.push_back(leaf);
-    auto index = [&](std::size_t i) {
+void Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
+    std::vector<std::size_t> made;
+    declaration_->redeclare(
+        leaf, [this](const Reference& reference) { return output(reference); }, made);
+    for (std::size_t i : made) {
         const Address& address = declaration_->leaves()[i].address;
         if (!leaf_at(address)) leaf_by_address_.add(std::hash<Address>{}(address), i);
-    };
-    index(leaf);
-    for (std::size_t added = before; added < declaration_->leaves().size(); ++added) {
-        index(added);
-        known.push_back(added);
+        known.push_back(i);
     }
-    return true;
+}
+
+// A document that compiles to nothing had a leaf only while it waited.
+void Pass::remove_dropped() {
+    if (declaration_->dropped().empty()) return;
+    std::vector<Observed> observed;
+    for (std::size_t i : declaration_->remove_dropped())
+        observed.push_back(std::move(input_.observed_leaves[i]));
+    input_.observed_leaves = std::move(observed);
+    index_leaves();
 }
 
 std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& producers) const {

@@ -83,8 +83,10 @@ private:
     ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                               const RunEvents& events, std::stop_token stop);
     void hold_consumers(const Plan& plan);
+    bool is_behind_held_scope(const Change& change) const;
     void report_waits();
-    bool redeclare(std::size_t leaf, std::vector<std::size_t>& known);
+    void redeclare(std::size_t leaf, std::vector<std::size_t>& known);
+    void remove_dropped();
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round, const std::vector<bool>& held);
     bool waits_for_approval(std::size_t leaf) const;
@@ -92,7 +94,15 @@ private:
     std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
     PlanInput input_for(const std::vector<std::size_t>& leaves);
     void copy_owners(const Leaf& leaf, PlanInput& input) const;
+    void warn_of_parked(const Round& round);
+    // Why something cannot go on after the rounds; the worst of several counts.
+    enum class Hold { none, approval, failure };
+    Hold hold_of(const Address& leaf) const;
+    std::vector<Hold> holds_of_removals() const;
+    std::set<std::pair<std::string, std::string>> failed_scopes() const;
     void run_held_removals(const RunEvents& events, std::stop_token stop);
+    bool may_be_wanted(const LedgerEntry& entry, std::size_t dropped) const;
+    void prune_dropped(const RunEvents& events, std::stop_token stop);
 
     Session& session_;
     const StackDocument& stack_;
@@ -104,11 +114,13 @@ private:
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr; // while `plan` runs
     ScopeVersions scope_versions_;
-    std::vector<std::unique_ptr<ScopeLock>> locks_;
-    std::set<Address> parked_;       // leaves whose change waits for an approval
-    std::set<Address> unfinished_;   // leaves whose change did not succeed: nothing that depends on them runs
-    std::set<std::size_t> held_;     // leaves that wait for outputs of others, or stand behind one that does
-    std::vector<bool> held_changes_; // of the first plan
+    std::map<std::string, std::unique_ptr<ScopeLock>> locks_;
+    std::set<Address> parked_;     // leaves whose change waits for an approval
+    std::set<Address> unfinished_; // leaves whose change did not succeed: nothing that depends on them runs
+    std::set<std::size_t> held_;   // leaves that wait for outputs of others, or stand behind one that does
+    std::map<std::pair<std::string, std::string>, std::vector<Address>> held_in_scope_; // at the beginning
+    std::vector<bool> held_changes_;                                                    // of the first plan
+    std::set<std::size_t> removals_behind_approval_;                    // changes of the first plan
     std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_; // by what was executed so far
 };
 

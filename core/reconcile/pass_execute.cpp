@@ -69,22 +69,27 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     }
     begin_record(plan);
     index_leaves();
+    hold_consumers(plan);
     held_changes_ = hold_back(plan, input_);
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
     declaration_->leaves() = std::move(input_.leaves);
-    hold_consumers(first.plan);
     take_in(first, held_changes_);
     PlanInput input;
     while (!outcome_.rounds.back().report->interrupted) {
         std::optional<Round> next = next_round(events, input, stop);
         if (!next) break;
+        if (Status locked = lock_scopes(next->plan); !locked) {
+            outcome_.problems.add(locked.error());
+            break;
+        }
         const std::vector<bool> held = hold_back(next->plan, input);
         next->report = run_round(next->plan, held, input, events, stop);
         take_in(*next, held);
         outcome_.rounds.push_back(*std::move(next));
     }
     run_held_removals(events, stop);
+    prune_dropped(events, stop);
     close_open_steps();
     if (!outcome_.rounds.back().report->interrupted) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
@@ -137,9 +142,10 @@ Status Pass::lock_scopes(const Plan& plan) {
         if (change.readiness == Readiness::ready && reaches_the_target(change.action))
             names.insert("scope:" + change.object.target + ":" + change.object.scope);
     for (const std::string& name : names) { // in order, so that two of us never wait for each other
+        if (locks_.contains(name)) continue;
         Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
         if (!lock) return lock.error();
-        locks_.push_back(*std::move(lock));
+        locks_.emplace(name, *std::move(lock));
     }
     return Ok{};
 }
@@ -188,7 +194,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
             for (const Address& producer : input.leaves[*change.leaf].producers)
                 waits |= pending.contains(producer);
         waits =
-            waits ||
+            waits || is_behind_held_scope(change) ||
             std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
             std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
@@ -209,9 +215,20 @@ void Pass::hold_consumers(const Plan& plan) {
         const std::vector<std::size_t>* consumers = declaration_->consumers_of(changing.back());
         changing.pop_back();
         if (!consumers) continue;
-        for (std::size_t i : *consumers)
-            if (held_.insert(i).second) changing.push_back(declaration_->leaves()[i].address);
+        for (std::size_t i : *consumers) {
+            if (!held_.insert(i).second) continue;
+            const Leaf& leaf = input_.leaves[i];
+            changing.push_back(leaf.address);
+            held_in_scope_[{leaf.provider, leaf.scope}].push_back(leaf.address);
+        }
     }
+}
+
+// A scope's prunes wait for its creates and updates, those that new outputs may lead to included; but for a
+// prune that makes room for a leaf of its own name.
+bool Pass::is_behind_held_scope(const Change& change) const {
+    return !change.leaf && change.action == Action::remove && !leaf_at(change.address) &&
+           held_in_scope_.contains({change.provider, change.object.scope});
 }
 
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
@@ -253,7 +270,8 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
         const std::optional<std::size_t> leaf = leaf_at(change.address);
         const bool is_held = held[i] || (leaf && held_.contains(*leaf));
         const bool done = result.state == StepState::done || result.state == StepState::unchanged;
-        if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
+        const bool is_due = change.action != Action::none || change.readiness == Readiness::blocked;
+        if (!done && !is_held && is_due) unfinished_.insert(change.address);
         if (change.readiness == Readiness::parked) parked_.insert(change.address);
         const bool destroys = change.action == Action::replace || change.action == Action::remove;
         if (destroys && change.readiness == Readiness::ready && !is_held &&
@@ -283,31 +301,37 @@ std::vector<std::size_t> Pass::ready_leaves() {
 }
 
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
-    std::vector<std::size_t> leaves;
+    std::set<std::size_t> made; // the leaves of one compiled document bring each other
     for (std::size_t i : ready_leaves()) {
-        if (!declaration_->leaves()[i].producers.empty()) {
-            redeclare(i, leaves);
-            continue;
+        if (made.contains(i) || declaration_->is_dropped(i)) continue;
+        if (declaration_->leaves()[i].producers.empty()) {
+            declaration_->relink(i);
+            made.insert(i);
+        } else {
+            std::vector<std::size_t> known;
+            redeclare(i, known);
+            made.insert(known.begin(), known.end());
         }
-        declaration_->relink(i);
-        leaves.push_back(i);
     }
-    std::sort(leaves.begin(), leaves.end()); // the leaves of one compiled document bring each other
-    leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+    const std::vector<std::size_t> leaves(made.begin(), made.end());
     for (std::size_t i : leaves) held_.erase(i);
+    for (std::size_t i : declaration_->dropped()) held_.erase(i);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);
     input = input_for(leaves);
     Round round{.plan = make_plan_with_approval(input)};
-    outcome_.problems.append(round.plan.diagnostics);
-    if (round.plan.is_parked()) {
-        Diagnostic& warning = outcome_.problems.warning(
-            "plan.parked-later", fmt::format("new outputs lead to {} that must be approved first",
-                                             count_of(round.plan.counts.parked, "change", "changes")));
-        warning.hint = "`holdfast plan` shows them, and the hash to approve";
-    }
+    warn_of_parked(round);
     return round;
+}
+
+void Pass::warn_of_parked(const Round& round) {
+    outcome_.problems.append(round.plan.diagnostics);
+    if (!round.plan.is_parked()) return;
+    Diagnostic& warning = outcome_.problems.warning(
+        "plan.parked-later", fmt::format("new outputs lead to {} that must be approved first",
+                                         count_of(round.plan.counts.parked, "change", "changes")));
+    warning.hint = "`holdfast plan` shows them, and the hash to approve";
 }
 
 // Who else declares or records the leaf's object.
@@ -375,23 +399,6 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     return input;
 }
 
-// Deletes that stood behind held leaves run last, if everything before them went well.
-void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
-    Round& first = outcome_.rounds.front();
-    std::vector<bool> skipped(first.plan.changes.size(), true);
-    bool any = false;
-    for (std::size_t i = 0; i < skipped.size(); ++i) {
-        if (!held_changes_[i] || first.plan.changes[i].leaf || !unfinished_.empty() || !held_.empty())
-            continue;
-        skipped[i] = false;
-        any = true;
-    }
-    if (!any || outcome_.rounds.back().report->interrupted) return;
-    ExecutionReport report = run_round(first.plan, skipped, input_, events, stop);
-    for (std::size_t i = 0; i < skipped.size(); ++i)
-        if (!skipped[i]) first.report->results[i] = std::move(report.results[i]);
-}
-
 // Behind a parked change, directly or through others that wait as well, and behind nothing that failed.
 bool Pass::waits_for_approval(std::size_t leaf) const {
     std::set<std::size_t> seen;
@@ -428,9 +435,9 @@ void Pass::end_record(bool interrupted) {
             else if (result.state != StepState::intended)
                 ++counts[to_string(result.state)];
             parked |= change.readiness == Readiness::parked;
-            const bool is_resolved_later = change.leaf &&
-                                           round.plan.hash == outcome_.rounds.front().plan.hash &&
-                                           i < held_changes_.size() && held_changes_[i];
+            const bool is_of_first = &round == &outcome_.rounds.front();
+            const bool is_resolved_later =
+                is_of_first && held_changes_[i] && (change.leaf || removals_behind_approval_.contains(i));
             all_done &= done || change.action == Action::none || change.readiness == Readiness::parked ||
                         is_resolved_later;
         }
