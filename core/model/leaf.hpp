@@ -54,9 +54,8 @@ struct Resource {
     std::string scope;
     Origin origin;
     Policy policy;
-    std::vector<ResourceId> depends_on;
-    std::vector<ResourceId> moved_from;
-    std::vector<ResourceId> refresh_on;
+    // As the document names them; without a stack, of its own.
+    std::vector<Address> depends_on, moved_from, refresh_on;
 };
 
 // A reference whose value is not known yet: `waits for <address> (<path>)`.

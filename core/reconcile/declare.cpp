@@ -102,6 +102,7 @@ void Declaration::declare() {
         }
     }
     find_reference_cycles();
+    note_elsewhere();
 }
 
 void Declaration::redeclare(std::size_t index, const OutputResolver& outputs,
@@ -184,6 +185,40 @@ std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
     return stand_in.value_or(leaves_.size());
 }
 
+Address Declaration::own(const Address& named) const {
+    return {named.stack.empty() ? stack_.name : named.stack, named.id};
+}
+
+void Declaration::note_elsewhere() {
+    auto note = [&](const std::vector<Address>& names, std::set<Address>& elsewhere) {
+        for (const Address& named : names)
+            if (!named.stack.empty() && named.stack != stack_.name) elsewhere.insert(named);
+    };
+    for (const Resource& resource : loaded_.resources) {
+        note(resource.depends_on, awaited_elsewhere_);
+        note(resource.refresh_on, awaited_elsewhere_);
+        note(resource.moved_from, moved_from_elsewhere_);
+    }
+}
+
+const std::vector<LedgerEntry>& Declaration::recorded_elsewhere(const Address& address) {
+    auto [place, is_new] = recorded_elsewhere_.try_emplace(address);
+    std::vector<LedgerEntry>& found = place->second;
+    if (!is_new) return found;
+    if (std::optional<LedgerEntry> entry = session_.store().entry(address)) {
+        found.push_back(*std::move(entry));
+        return found;
+    }
+    for (LedgerEntry& entry : session_.store().entries(address.stack, Detail::brief)) {
+        const ResourceId& id = entry.address.id;
+        if (id.name == address.id.name && (id.parent() == address.id || id.resource() == address.id))
+            found.push_back(std::move(entry));
+    }
+    std::sort(found.begin(), found.end(),
+              [](const LedgerEntry& a, const LedgerEntry& b) { return a.address < b.address; });
+    return found;
+}
+
 Leaf Declaration::plain_leaf(Resource& resource) const {
     Leaf leaf;
     leaf.address = {stack_.name, resource.id};
@@ -191,8 +226,8 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     leaf.provider = resource.provider;
     leaf.origin = resource.origin;
     leaf.policy = resource.policy;
-    for (const ResourceId& id : resource.depends_on) leaf.depends_on.push_back({stack_.name, id});
-    for (const ResourceId& id : resource.moved_from) leaf.moved_from.push_back({stack_.name, id});
+    for (const Address& named : resource.depends_on) leaf.depends_on.push_back(own(named));
+    for (const Address& named : resource.moved_from) leaf.moved_from.push_back(own(named));
     if (resource.has_references) { // it may be declared again
         leaf.scope = resource.scope;
         leaf.identity = resource.identity;
@@ -513,22 +548,31 @@ void Declaration::expand_dependencies(Leaf& leaf) {
 void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
     if (resource.refresh_on.empty()) return;
     Hasher refresh;
-    for (const ResourceId& id : resource.refresh_on) {
-        auto parent = by_parent_.find(id);
+    auto depend_on = [&](const Address& before) {
+        if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
+            leaf.depends_on.push_back(before);
+    };
+    for (const Address& named : resource.refresh_on) {
+        const Address address = own(named);
+        if (address.stack != stack_.name) { // what was declared there when it was applied
+            for (const LedgerEntry& entry : recorded_elsewhere(address))
+                refresh.add(as_bytes(entry.declared_hash));
+            depend_on(address);
+            continue;
+        }
+        auto parent = by_parent_.find(address.id);
         if (parent == by_parent_.end()) {
             Diagnostic& problem =
                 problems_.error("reference.unknown-refresh",
                                 fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
                                             "not declare",
-                                            to_string(id), stack_.name));
+                                            to_string(address.id), stack_.name));
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             continue;
         }
         for (std::size_t part : parent->second) {
             refresh.add(as_bytes(leaves_[part].recordable().hash));
-            const Address& before = leaves_[part].address;
-            if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
-                leaf.depends_on.push_back(before);
+            depend_on(leaves_[part].address);
         }
     }
     leaf.refresh = refresh.finish();

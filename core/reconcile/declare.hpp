@@ -59,6 +59,12 @@ public:
     // The same for one leaf, once others have changed.
     void relink(std::size_t leaf);
 
+    // What documents name of other stacks in depends-on and refresh-on, and in moved-from.
+    const std::set<Address>& awaited_elsewhere() const { return awaited_elsewhere_; }
+    const std::set<Address>& moved_from_elsewhere() const { return moved_from_elsewhere_; }
+    // What another stack has recorded for a leaf, or for all leaves of a document. Asked once.
+    const std::vector<LedgerEntry>& recorded_elsewhere(const Address& address);
+
 private:
     // Takes the document out of a resource that cannot be declared again.
     std::vector<Leaf> leaves_of(Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
@@ -76,6 +82,8 @@ private:
     bool drop_others(std::size_t resource, const std::set<std::size_t>& made);
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
+    Address own(const Address& named) const;
+    void note_elsewhere();
 
     Session& session_;
     const StackDocument& stack_;
@@ -87,6 +95,8 @@ private:
     std::unordered_map<Address, std::vector<std::size_t>> consumers_;
     std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent_; // of `link`
     std::unordered_map<Address, std::size_t> by_address_;
+    std::set<Address> awaited_elsewhere_, moved_from_elsewhere_;
+    std::map<Address, std::vector<LedgerEntry>> recorded_elsewhere_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
 };

@@ -44,6 +44,7 @@ void Pass::declare() {
     stacks_before_ = {stack().depends_on.begin(), stack().depends_on.end()};
     for (const Leaf& leaf : declaration_->leaves())
         for (const Address& producer : leaf.producers) stacks_before_.insert(producer.stack);
+    stacks_before_.merge(stacks_named());
     stacks_before_.erase(stack().name);
 }
 
@@ -55,6 +56,8 @@ void Pass::tell(Neighbours& neighbours) {
         if (Result<Provider*> provider = session_.provider(leaf.provider))
             neighbours.declared.emplace(target_object(leaf, (*provider)->target()).key(), leaf.address);
     }
+    tell_named(neighbours);
+    tell_taken_over(neighbours);
 }
 
 // What a plugin says of a leaf, with the place in Git that it is about.
@@ -126,6 +129,7 @@ void Pass::read_ledger() {
     input_.recorded = session_.store().entries(stack().name, Detail::brief);
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
+    take_in_moved();
     entry_by_object_.reserve(input_.recorded.size());
     for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
         const LedgerEntry& entry = input_.recorded[i];
@@ -409,6 +413,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     }
     resolve_and_observe(events, stop);
     declaration_->link();
+    wait_for_other_stacks();
     observe_orphans(events, stop);
     list_exclusive_scopes(stop);
     std::vector<std::size_t> all(declaration_->leaves().size());
@@ -449,6 +454,8 @@ void Pass::finish_input(const Neighbours& neighbours) {
                     fmt::format("stack {} could not be loaded: it may declare the same objects", broken);
     for (const auto& [key, address] : neighbours.declared)
         if (address.stack != stack().name) input_.declared_elsewhere.emplace(key, address);
+    for (const auto& [recorded, by] : neighbours.taken_over)
+        if (recorded.stack == stack().name) input_.taken_over.emplace(recorded, by);
     input_.only = options_.only;
     input_.exclude = options_.exclude;
     input_.masking_key = session_.store().masking_key();

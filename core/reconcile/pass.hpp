@@ -17,8 +17,17 @@
 
 namespace holdfast {
 
-// What other stacks of the run declare: no prune of these (law 7).
+// What the stacks of a run know of each other. What others declare is not pruned (law 7).
 struct Neighbours {
+    // What a document of one stack names of another (depends-on, refresh-on, moved-from).
+    struct Named {
+        bool is_declared = false;
+        std::vector<Address> leaves; // that are to be recorded once they are applied
+    };
+    std::map<Address, Named> named;
+    std::map<Address, Address> taken_over; // recorded -> the leaf of another stack that moves it to itself
+    std::set<Address> unfinished;          // named leaves that this run could not bring to what is declared
+    std::map<std::string, std::string> rings;   // "app -> base" -> the stacks that wait for each other
     std::unordered_map<Hash, Address> declared; // by key of the target object
     std::set<Address> documents;                // of all stacks; compiled ones by their parent
     std::vector<std::string> broken;            // stacks that could not be loaded
@@ -32,8 +41,12 @@ public:
     // Reads, checks and compiles the documents.
     void declare();
     bool is_broken() const { return declaration_->problems().has_errors(); }
-    // The objects of the leaves that are known by now.
+    // What it names of other stacks; before anybody tells.
+    void ask(Neighbours& neighbours) const;
+    // The objects of the leaves that are known by now, and what others have asked for.
     void tell(Neighbours& neighbours);
+    // The leaves that others asked for, as they stand after a plan or its execution.
+    void tell_unfinished(Neighbours& neighbours) const;
 
     // Resolves references and observes, by turns, until nothing more can be known; then plans.
     void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
@@ -44,13 +57,23 @@ public:
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
 
-    // The stacks that must have been applied before: by dependsOn and by references.
+    // The stacks that must have been applied before: by dependsOn, by references and by annotations.
     const std::set<std::string>& stacks_before() const { return stacks_before_; }
+    // Of these, the ones that depends-on and refresh-on name.
+    std::set<std::string> stacks_named() const;
 
     StackOutcome& outcome() { return outcome_; }
+    const StackOutcome& outcome() const { return outcome_; }
     const StackDocument& stack() const { return stack_; }
 
 private:
+    void tell_named(Neighbours& neighbours) const;
+    void tell_taken_over(Neighbours& neighbours) const;
+    void take_in_moved();
+    void wait_for_other_stacks();
+    void wait_for_other_stacks(std::size_t leaf);
+    std::optional<Diagnostic> why_never(const Address& awaited) const;
+    bool is_applied(const Address& awaited);
     bool open_providers();
     void read_ledger();
     void check_targets(Diagnostics& problems);

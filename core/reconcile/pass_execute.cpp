@@ -313,8 +313,16 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
             made.insert(known.begin(), known.end());
         }
     }
-    const std::vector<std::size_t> leaves(made.begin(), made.end());
-    for (std::size_t i : leaves) held_.erase(i);
+    std::vector<std::size_t> leaves;
+    for (std::size_t i : made) {
+        held_.erase(i);
+        if (!declaration_->awaited_elsewhere().empty()) wait_for_other_stacks(i);
+        const Leaf& leaf = declaration_->leaves()[i];
+        if (leaf.waits.empty())
+            leaves.push_back(i);
+        else // for another stack, whose turn is over
+            unfinished_.insert(leaf.address);
+    }
     for (std::size_t i : declaration_->dropped()) held_.erase(i);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
@@ -351,14 +359,18 @@ void Pass::report_waits() {
         for (const Wait& wait : leaf.waits) {
             const bool is_ours = wait.producer.stack == stack().name;
             if (unfinished_.contains(wait.producer)) continue; // that has been told already
+            const std::string what = wait.path.empty() ? "" : wait.path + " of ";
             Diagnostic& problem = outcome_.problems.error(
                 "reference.still-unknown",
-                fmt::format("{} waits for {} of {}, which is not known", short_name(leaf.address.id),
-                            wait.path, is_ours ? short_name(wait.producer.id) : to_string(wait.producer)));
+                fmt::format("{} waits for {}{}, which is not {}", short_name(leaf.address.id), what,
+                            is_ours ? short_name(wait.producer.id) : to_string(wait.producer),
+                            wait.path.empty() ? "applied" : "known"));
             problem.subject = to_string(leaf.address);
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             problem.hint = is_ours ? "`holdfast output` shows what it has; correct the path"
-                                   : "apply that stack first; if it was, `holdfast output` shows what it has";
+                           : wait.path.empty()
+                               ? "apply that stack first, or mend what keeps it from being applied"
+                               : "apply that stack first; if it was, `holdfast output` shows what it has";
         }
     }
 }
@@ -385,6 +397,8 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.
         if (const auto entry = entry_at(leaf.address)) entries.insert(*entry);
+        for (const Address& former : leaf.moved_from)
+            if (const auto entry = entry_at(former); entry && !leaf_at(former)) entries.insert(*entry);
         for (std::size_t entry : entries) {
             input.recorded.push_back(input_.recorded[entry]);
             input.observed_recorded.push_back(input_.observed_recorded[entry]);
@@ -438,8 +452,9 @@ void Pass::end_record(bool interrupted) {
             const bool is_of_first = &round == &outcome_.rounds.front();
             const bool is_resolved_later =
                 is_of_first && held_changes_[i] && (change.leaf || removals_behind_approval_.contains(i));
-            all_done &= done || change.action == Action::none || change.readiness == Readiness::parked ||
-                        is_resolved_later;
+            const bool is_blocked = change.readiness == Readiness::blocked;
+            all_done &= done || (change.action == Action::none && !is_blocked) ||
+                        change.readiness == Readiness::parked || is_resolved_later;
         }
     }
     const bool failed = !all_done || outcome_.problems.has_errors();
