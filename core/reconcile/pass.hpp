@@ -62,6 +62,9 @@ public:
     // Of these, the ones that depends-on and refresh-on name.
     std::set<std::string> stacks_named() const;
 
+    // Whether anything was, or some of it: not where all was equal, or parked.
+    bool was_executed() const { return !outcome_.rounds.empty() && outcome_.rounds.front().report; }
+
     StackOutcome& outcome() { return outcome_; }
     const StackOutcome& outcome() const { return outcome_; }
     const StackDocument& stack() const { return stack_; }
@@ -98,6 +101,7 @@ private:
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
+    void record_parked(const Plan& plan);
     void rewrite_entries(const Plan& plan);
     void close_open_steps();
     void end_record(bool interrupted);

@@ -64,7 +64,6 @@ void Pass::tell_taken_over(Neighbours& neighbours) const {
 }
 
 void Pass::tell_unfinished(Neighbours& neighbours) const {
-    const bool was_executed = !outcome_.rounds.empty() && outcome_.rounds.front().report;
     for (const auto& [address, named] : neighbours.named) {
         if (address.stack != stack().name) continue;
         std::set<Address>& unfinished = neighbours.unfinished;
@@ -72,9 +71,9 @@ void Pass::tell_unfinished(Neighbours& neighbours) const {
         for (const ResourceId& id : declaration_->unloaded())
             if (names(address, {stack().name, id})) unfinished.insert({stack().name, id});
         for (const Leaf& leaf : declaration_->leaves())
-            if (was_executed && names(address, leaf.address) && hold_of(leaf.address) == Hold::failure)
+            if (was_executed() && names(address, leaf.address) && hold_of(leaf.address) == Hold::failure)
                 unfinished.insert(leaf.address);
-        if (was_executed || outcome_.rounds.empty()) continue;
+        if (was_executed() || outcome_.rounds.empty()) continue;
         for (const Change& change : outcome_.rounds.front().plan.changes)
             if (change.leaf && change.readiness == Readiness::blocked && names(address, change.address))
                 unfinished.insert(change.address);

@@ -60,6 +60,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         report_waits();
         if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
         outcome_.problems.sort_by_place();
+        if (plan.is_parked()) record_parked(plan);
         return;
     }
     if (Status locked = lock_scopes(plan); !locked) {
@@ -94,6 +95,17 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (!outcome_.rounds.back().report->interrupted) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
+}
+
+// Nothing was done, but somebody is waited for, and `history` is where people look for that.
+void Pass::record_parked(const Plan& plan) {
+    begin_record(plan);
+    PassRecord& pass = outcome_.pass;
+    pass.summary =
+        to_json(Value::map({{to_string(Readiness::parked), static_cast<std::int64_t>(plan.counts.parked)}}));
+    pass.state = outcome_.result == StackResult::failed ? PassState::failed : PassState::parked;
+    pass.ended_ms = session_.clock().now_ms();
+    session_.store().end_pass(pass);
 }
 
 // The declared document changed in a way that no target can see (a label, another provider name): the ledger

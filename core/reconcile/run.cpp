@@ -260,7 +260,7 @@ private:
             if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);
             pass.execute(events_, stop_);
             pass.tell_unfinished(neighbours);
-            if (!pass.outcome().pass.id.empty()) changed.insert(pass.stack().name);
+            if (pass.was_executed()) changed.insert(pass.stack().name);
         }
     }
 
