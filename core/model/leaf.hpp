@@ -21,6 +21,8 @@ struct Origin {
 
     bool operator==(const Origin&) const = default;
 };
+// "web/motd.yaml:3"; empty where it is not known.
+std::string to_string(const Origin& origin);
 
 enum class Adopt { equal, always, never };
 enum class Deletion { remove, orphan }; // what a prune does with the target object

@@ -469,7 +469,7 @@ void report_duplicates(Draft& draft, const Matches& matches) {
         draft.plan.diagnostics.add(problem_of(
             draft.change_for_leaf(another), "plan.duplicate-object",
             fmt::format("{} ({}) and {} ({}) declare the same target object {}", to_string(a.address),
-                        place_of(a.origin), to_string(b.address), place_of(b.origin), b.identity),
+                        to_string(a.origin), to_string(b.address), to_string(b.origin), b.identity),
             "remove one of the two, or change what names its object"));
     }
 }

@@ -211,7 +211,7 @@ private:
 
     std::string name_with_place(std::size_t leaf) const {
         const Leaf& l = draft_.input.leaves[leaf];
-        const std::string place = place_of(l.origin);
+        const std::string place = to_string(l.origin);
         return place.empty() ? to_string(l.address.id)
                              : fmt::format("{} ({})", to_string(l.address.id), place);
     }

@@ -404,6 +404,21 @@ std::vector<std::string> pointers_to(const std::vector<Value>& secrets, const Va
     return pointers;
 }
 
+// Maps with a key that holds a secret: a key cannot be masked, so the map is, as a whole.
+void find_secret_keys(const Masker& masker, const Value& node, const std::string& pointer,
+                      std::vector<std::string>& out) {
+    if (const Map* map = node.if_map()) {
+        const bool holds_any = std::any_of(
+            map->begin(), map->end(), [&](const MapEntry& entry) { return masker.holds_secret(entry.key); });
+        if (holds_any && !pointer.empty()) return out.push_back(pointer);
+        for (const MapEntry& entry : *map)
+            find_secret_keys(masker, entry.value, append_pointer(pointer, entry.key), out);
+    } else if (const List* list = node.if_list()) {
+        for (std::size_t i = 0; i < list->size(); ++i)
+            find_secret_keys(masker, (*list)[i], append_pointer(pointer, i), out);
+    }
+}
+
 } // namespace
 
 std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
@@ -439,6 +454,7 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
                 // The parent's pointers say nothing about the leaf's document; its secrets are known by
                 // value.
                 leaf.sensitive = pointers_to(secrets, *tree);
+                if (!secrets.empty()) find_secret_keys(session_.masker(), *tree, "", leaf.sensitive);
                 mask(*kind, *tree, leaf);
                 leaves.push_back(std::move(leaf));
             } else {

@@ -82,6 +82,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         if (!next) break;
         if (Status locked = lock_scopes(next->plan); !locked) {
             outcome_.problems.add(locked.error());
+            for (const Change& change : next->plan.changes) unfinished_.insert(change.address);
             break;
         }
         const std::vector<bool> held = hold_back(next->plan, input);

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "support/catch.hpp"
 #include "support/memory_world.hpp"
 #include "support/playground.hpp"
+
+namespace fs = std::filesystem;
 
 using test::MemoryWorld;
 using test::Playground;
@@ -405,4 +408,12 @@ TEST_CASE("an apply whose plan is parked as a whole is in the history") {
     CHECK(world.place.holdfast({"store", "check"}).exit_code == 0);
     const Ran json = world.place.holdfast({"--json", "history"});
     CHECK_THAT(json.out, ContainsSubstring("\"state\": \"parked\"") && ContainsSubstring("\"parked\": 1"));
+}
+
+TEST_CASE("a plugin is built so that nobody else may write it, whatever the umask") {
+    const fs::path plugin = fs::path(HOLDFAST_BINARY_DIR) / "plugins" / "libholdfast-host.so";
+    for (const fs::path& path : {plugin, plugin.parent_path()}) {
+        CAPTURE(path);
+        CHECK((fs::status(path).permissions() & fs::perms::mask) == fs::perms(0755));
+    }
 }

@@ -271,7 +271,8 @@ void add_approval_advice(Page& page, const Plan& plan, const PlanView& view) {
     const std::string waits = parked == 1 ? "1 change waits" : with_separators(parked) + " changes wait";
     page.paragraph(0, waits + " until somebody approves this plan:");
     const std::string hash = short_hex(plan.hash, hash_digits);
-    page.line(2, paint(page.colours().strong, fmt::format("holdfast approve {}{}", hash, view.approve_options)));
+    page.line(2,
+              paint(page.colours().strong, fmt::format("holdfast approve {}{}", hash, view.approve_options)));
 }
 
 void add_advice(Page& page, const Plan& plan, const PlanView& view) {

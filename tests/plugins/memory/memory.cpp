@@ -37,7 +37,7 @@ constexpr const char* description = R"({
  "name": ")" MEMORY_NAME R"(", "version": "0.1.0", "groups": [")" MEMORY_GROUP R"("],
  "config": {"type": "object", "additionalProperties": false, "required": ["file"], "properties": {
    "file": {"type": "string"}, "callLog": {"type": "string"}, "target": {"type": "string"},
-   "token": {"type": "string"},
+   "token": {"type": "string"}, "keeps": {"type": "string"},
    "failItems": {"type": "array"}, "failures": {"type": "integer"}, "retryAfterMs": {"type": "integer"},
    "failObserve": {"type": "array"}, "failList": {"type": "boolean"}, "delayMs": {"type": "integer"},
    "loseReply": {"type": "array"}, "crashOn": {"type": "array"}, "crashAfter": {"type": "array"}}},
@@ -210,6 +210,8 @@ public:
         if (auto refusal = why_not(scope, change)) return *refusal;
         crash_once(crash_on_, change, "before");
         Result result = write(scope, change);
+        if (const std::string kept = text_at(config_, "/keeps"); !kept.empty() && !change.declared().empty())
+            result.private_data = "kept: " + text_at(parse_json(change.declared()), kept.c_str());
         crash_once(crash_after_, change, "after");
         if (lose_reply_.erase(std::string(change.identity())) > 0) {
             Result unknown;
