@@ -2,6 +2,7 @@
 // JSON text <-> Value. Printing is canonical: keys sorted, no spaces, shortest numbers, so equal values
 // give equal bytes and a hash of the text is a hash of the document.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ struct JsonLimits {
 // Errors: `json.syntax`, `json.too-large`, `json.too-deep`, `json.encoding` (not UTF-8),
 // `json.duplicate-key`.
 Result<Value> parse_json(std::string_view text, const JsonLimits& limits = {});
+
+// The text of what stands at `pointer`, found without a parse. Nothing where nothing stands there, and
+// wherever only a parse could tell: an escaped or repeated key on the way, a list, text that is no JSON.
+std::optional<std::string_view> json_text_at(std::string_view json, std::string_view pointer);
 
 std::string to_json(const Value& value);
 void append_json(std::string& out, const Value& value);

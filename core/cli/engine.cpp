@@ -31,7 +31,10 @@ public:
     }
 
     RunOutcome run(const RunOptions& options, const RunEvents& events, std::stop_token stop) override {
-        return holdfast::run(*session_, options, events, std::move(stop));
+        RunOutcome outcome = holdfast::run(*session_, options, events, std::move(stop));
+        static auto* const left_to_the_kernel = new std::vector<std::shared_ptr<const void>>;
+        left_to_the_kernel->push_back(std::move(outcome.remains));
+        return outcome;
     }
     Result<Why> why(const std::string& leaf, std::size_t limit) override {
         return holdfast::why(*session_, leaf, limit);

@@ -1,6 +1,8 @@
 #include "manifest/load.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -55,9 +57,10 @@ public:
         inputs_.add(stack_.path).add(tree_.id_of(stack_.path)).add(as_bytes(catalog_.fingerprint));
         select(*std::move(files));
         out_.files = selected_.size();
+        out_.resources.resize(selected_.size());
         take_cached();
         for (std::size_t i = 0; i < selected_.size(); ++i)
-            if (!is_done_[i]) read(selected_[i]);
+            if (!is_done_[i]) read(i);
         flush_cache();
         finish();
         return std::move(out_);
@@ -199,22 +202,21 @@ private:
             keys.push_back(cache_key(selected_[i].content));
             indices.push_back(i);
         }
-        out_.resources.reserve(selected_.size());
         cache_->get(keys, [&](std::size_t index, std::string_view bytes) {
-            if (index < indices.size())
-                is_done_[indices[index]] = take_record(selected_[indices[index]], bytes);
+            if (index < indices.size()) is_done_[indices[index]] = take_record(indices[index], bytes);
         });
     }
 
     // False where the record is not for the plugins that the documents go to now.
-    bool take_record(const Selected& selected, std::string_view bytes) {
+    bool take_record(std::size_t file, std::string_view bytes) {
         std::optional<std::vector<ParsedDocument>> documents = decode_record(bytes);
         if (!documents) return false;
         for (const ParsedDocument& document : *documents) {
             const Route& route = route_of(document);
             if (!route.ok() || route.instances.front()->description->plugin != document.plugin) return false;
         }
-        for (ParsedDocument& document : *documents) emit(std::move(document), selected);
+        // What writes out a secret is never cached.
+        for (ParsedDocument& document : *documents) emit(std::move(document), file, false);
         out_.documents += documents->size();
         ++out_.from_cache;
         return true;
@@ -227,7 +229,8 @@ private:
 
     // ---- reading ----
 
-    void read(const Selected& selected) {
+    void read(std::size_t index) {
+        const Selected& selected = selected_[index];
         constexpr std::size_t batch = 2000;
         const YamlLimits limits;
         Result<std::string> text = tree_.read(selected.content, limits.max_bytes);
@@ -239,30 +242,51 @@ private:
         out_.documents += file.count;
         out_.unloaded.insert(out_.unloaded.end(), file.unloaded.begin(), file.unloaded.end());
         if (file.ids_unknown) block_prunes(selected.path);
-        const bool is_cacheable =
-            cache_ && !selected.content.blob.empty() && file.problems.empty() && file.named_files.empty();
-        if (is_cacheable && std::none_of(file.documents.begin(), file.documents.end(),
-                                         [&](const ParsedDocument& d) { return writes_out_a_secret(d); }))
-            to_cache_.emplace_back(cache_key(selected.content), encode_record(file.documents));
+        std::vector<bool> secret;
+        for (const ParsedDocument& document : file.documents) secret.push_back(writes_out_a_secret(document));
+        const bool is_cacheable = cache_ && !selected.content.blob.empty() && file.problems.empty() &&
+                                  file.named_files.empty() &&
+                                  std::find(secret.begin(), secret.end(), true) == secret.end();
+        if (is_cacheable) to_cache_.emplace_back(cache_key(selected.content), encode_record(file.documents));
         if (to_cache_.size() >= batch) flush_cache();
-        for (ParsedDocument& document : file.documents) emit(std::move(document), selected);
+        for (std::size_t i = 0; i < file.documents.size(); ++i)
+            emit(std::move(file.documents[i]), index, secret[i]);
     }
 
     // A secret that somebody wrote down in Git is still none that the store may hold.
     bool writes_out_a_secret(const ParsedDocument& document) {
         const KindInfo* kind = route_of(document).kind;
         if (!kind) return false;
-        return std::any_of(kind->sensitive.begin(), kind->sensitive.end(), [&](const std::string& pattern) {
-            const std::vector<std::string> tokens = split_pointer(pattern);
-            const bool may_be_there =
-                tokens.empty() || tokens.back() == "*" ||
-                document.document.json.find(to_json(Value(tokens.back())) + ":") != std::string::npos;
-            if (!may_be_there) return false; // nearly always, without a parse
+        const auto [known, is_new] = sensitive_keys_.try_emplace(kind);
+        if (is_new)
+            for (const std::string& pattern : kind->sensitive)
+                known->second.push_back({pattern, keys_of(pattern)});
+        const auto& patterns = known->second;
+        return std::any_of(patterns.begin(), patterns.end(), [&](const SensitivePattern& sensitive) {
+            const auto& [pattern, keys] = sensitive;
+            if (!has_all(document.document.json, keys)) return false; // nearly always
             const Value tree = tree_of(document.document);
             const std::vector<std::string> places = expand_pointer(tree, pattern);
             return std::any_of(places.begin(), places.end(), [&](const std::string& place) {
                 return !may_hold_references(to_json(*find_at(tree, place)));
             });
+        });
+    }
+
+    // The keys of a pointer as they stand in JSON. An index of a list is no key.
+    static std::vector<std::string> keys_of(const std::string& pattern) {
+        std::vector<std::string> keys;
+        for (const std::string& token : split_pointer(pattern)) {
+            const bool may_be_index = token.find_first_not_of("0123456789") == std::string::npos;
+            if (token != "*" && !may_be_index) keys.push_back(to_json(Value(token)) + ":");
+        }
+        return keys;
+    }
+
+    // memmem, since every key begins with the same frequent letter.
+    static bool has_all(std::string_view json, const std::vector<std::string>& keys) {
+        return std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
+            return ::memmem(json.data(), json.size(), key.data(), key.size()) != nullptr;
         });
     }
 
@@ -277,7 +301,8 @@ private:
     }
 
     // One resource for each instance that the document goes to.
-    void emit(ParsedDocument document, const Selected& selected) {
+    void emit(ParsedDocument document, std::size_t file, bool writes_out_secret) {
+        const Selected& selected = selected_[file];
         const Route& route = route_of(document);
         Resource resource;
         resource.id = std::move(document.id);
@@ -285,6 +310,7 @@ private:
         resource.document = std::move(document.document);
         resource.has_references = document.has_references;
         resource.compiles = document.compiles;
+        resource.writes_out_secret = writes_out_secret;
         resource.identity = std::move(document.identity);
         resource.scope = std::move(document.scope);
         resource.origin = {selected.path, document.line, selected.content.blob, document.index, {}};
@@ -293,12 +319,22 @@ private:
         resource.moved_from = std::move(document.steering.moved_from);
         resource.refresh_on = std::move(document.steering.refresh_on);
         for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
-            out_.resources.push_back(for_instance(resource, route, i));
+            put(file, for_instance(resource, route, i));
         if (route.instances.size() > 1)
             resource = for_instance(std::move(resource), route, route.instances.size() - 1);
         else
             resource.provider = route.instances.front()->name;
-        out_.resources.push_back(std::move(resource));
+        put(file, std::move(resource));
+    }
+
+    // The cache gives files in its own order; resources stand in that of their files, nearly always one in
+    // each, so that they need not be sorted by names, which are spread over all of memory.
+    void put(std::size_t file, Resource resource) {
+        Resource& place = out_.resources[file];
+        if (place.id.kind.empty())
+            place = std::move(resource);
+        else
+            more_.push_back(std::move(resource));
     }
 
     static Resource for_instance(Resource resource, const Route& route, std::size_t index) {
@@ -310,6 +346,8 @@ private:
     // ---- the end ----
 
     void finish() {
+        std::erase_if(out_.resources, [](const Resource& resource) { return resource.id.kind.empty(); });
+        std::move(more_.begin(), more_.end(), std::back_inserter(out_.resources));
         sort_resources();
         remove_duplicates();
         out_.problems.sort_by_place();
@@ -418,9 +456,15 @@ private:
     ReadContext context_;
     IgnoreRules ignore_;
     LoadedStack out_;
+    std::vector<Resource> more_; // of files that give several
     Hasher inputs_;
     std::vector<Selected> selected_;
     std::vector<bool> is_done_;
+    struct SensitivePattern {
+        std::string pointer;
+        std::vector<std::string> keys;
+    };
+    std::map<const KindInfo*, std::vector<SensitivePattern>> sensitive_keys_;
     std::string cache_prefix_;
     std::vector<std::pair<std::string, std::string>> to_cache_;
     struct {

@@ -51,6 +51,7 @@ struct Resource {
     Document document;    // without the holdfast.dev/* annotations
     bool has_references = false;
     bool compiles = false;
+    bool writes_out_secret = false; // something that the kind calls sensitive stands there in plain
     // By the kind's pointers; empty where the kind compiles or they hang on a reference.
     std::string identity; // canonical JSON
     std::string scope;

@@ -63,6 +63,8 @@ private:
     void replace_other_object();
 
     bool compare_trees();
+    bool is_spelled_equal(const std::string& wanted) const;
+    bool is_recorded_as_declared() const;
     bool read(std::string_view json, std::string_view whose, Value& tree);
     void force_replace_if_asked();
     void decide_recorded_action();
@@ -310,6 +312,21 @@ bool LeafDecision::read(std::string_view json, std::string_view whose, Value& tr
     return false;
 }
 
+bool LeafDecision::is_recorded_as_declared() const {
+    return match_.entry && match_.entry->declared_hash == leaf_.recordable().hash;
+}
+
+// Equal text is equal under every rule of the comparison, and nothing that was recorded is left to be
+// unset: then no tree has to be made. Other spellings of equal documents take the long way.
+bool LeafDecision::is_spelled_equal(const std::string& wanted) const {
+    if (!is_recorded_as_declared()) return false;
+    const std::vector<std::string>& roots = kind().compare;
+    return std::all_of(roots.begin(), roots.end(), [&](const std::string& root) {
+        const auto ours = json_text_at(wanted, root), theirs = json_text_at(observed_.document, root);
+        return ours && theirs && *ours == *theirs;
+    });
+}
+
 // Fills in the fields; false where a document could not be read (the change is blocked then).
 bool LeafDecision::compare_trees() {
     Value declared, recorded, observed;
@@ -319,9 +336,12 @@ bool LeafDecision::compare_trees() {
     const bool is_canonical =
         state == State::done || (state == State::must_replace && !canonical_->document.empty());
     const std::string& wanted = is_canonical ? canonical_->document.json : leaf_.recordable().json;
+    if (state != State::not_yet && state != State::must_replace && is_spelled_equal(wanted)) return true;
     if (!read(wanted, "declared", declared) || !read(observed_.document, "observed", observed)) return false;
-    const bool is_recorded = match_.entry && !match_.entry->declared.empty();
-    if (is_recorded && !read(match_.entry->declared, "recorded", recorded)) return false;
+    const std::string* last = is_recorded_as_declared() ? &leaf_.recordable().json
+                              : match_.entry            ? &match_.entry->declared
+                                                        : nullptr;
+    if (last && !last->empty() && !read(*last, "recorded", recorded)) return false;
     const KindInfo& info = kind();
     change_.fields = compare(declared, recorded, observed,
                              {.kind = info,
@@ -427,6 +447,7 @@ bool is_settled(Draft& draft, std::size_t index, const LeafMatch& match) {
         entry.api_version != leaf.api_version)
         return false;
     if (!input.invalid.empty() && input.invalid.contains(index)) return false;
+    if (leaf.refresh.is_none()) return observed.is_settled; // whoever observed has asked the memo
     const ProviderFacts* facts = draft.provider(leaf.provider);
     return facts &&
            entry.settled == settle_hash(leaf, facts->plugin_hash, observed.raw_hash, input.masking_key);

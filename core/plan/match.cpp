@@ -1,59 +1,32 @@
 #include "plan/match.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <unordered_map>
+
+#include "plan/entry_finder.hpp"
 
 namespace holdfast {
 
 // The target object decides first: what stands in the target is the same thing under whatever name it is
 // declared, so a renamed document keeps its object. Only a leaf whose object nobody in this stack has
 // recorded is looked up by its names: its address, what moved-from says, and a deposed object that an
-// interrupted replace left standing. Everything is one hash look-up a leaf; nothing is copied, and no
+// interrupted replace left standing. Everything is one look-up a leaf; nothing is copied, and no
 // SHA-256 is taken unless other stacks have to be asked.
 
 namespace {
-
-// A TargetObject, in pieces that nobody had to put together.
-struct ObjectView {
-    std::string_view target, scope, group, kind, identity;
-    bool operator==(const ObjectView&) const = default;
-};
-
-struct ObjectViewHash {
-    std::size_t operator()(const ObjectView& object) const noexcept {
-        const std::hash<std::string_view> hash;
-        // The identity tells objects apart; kind and scope only where two kinds share one.
-        std::size_t sum = hash(object.identity);
-        for (std::string_view piece : {object.kind, object.scope})
-            sum = sum * 0x9e3779b97f4a7c15ULL + hash(piece);
-        return sum;
-    }
-};
-
-ObjectView view_of(const TargetObject& object) {
-    const std::string_view kind = object.kind;
-    const std::size_t slash = kind.rfind('/');
-    const bool has_group = slash != std::string_view::npos;
-    return {object.target, object.scope, has_group ? kind.substr(0, slash) : std::string_view{},
-            has_group ? kind.substr(slash + 1) : kind, object.identity};
-}
-
-ObjectView view_of(const Leaf& leaf, std::string_view target) {
-    return {target, leaf.scope, leaf.address.id.group, leaf.kind_name(), leaf.identity};
-}
 
 using ObjectIndex = std::unordered_map<ObjectView, std::size_t, ObjectViewHash>;
 
 class Matcher {
 public:
-    explicit Matcher(Draft& draft) : draft_(draft), input_(draft.input) {
+    explicit Matcher(Draft& draft)
+        : draft_(draft), input_(draft.input), ledger_(input_.recorded, EntryFinder::Deposed::left_out) {
         matches_.leaves.resize(input_.leaves.size());
         matches_.leaf_of_entry.assign(input_.recorded.size(), no_index);
     }
 
     Matches run() {
-        index_ledger();
+        index_deposed();
         for (std::size_t leaf = 0; leaf < input_.leaves.size(); ++leaf) match_by_object(leaf);
         for (std::size_t leaf : unmatched_) match_by_name(leaf);
         find_superseded();
@@ -61,12 +34,10 @@ public:
     }
 
 private:
-    void index_ledger() {
-        ledger_.reserve(input_.recorded.size());
-        for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
-            const LedgerEntry& entry = input_.recorded[i];
-            (entry.state == EntryState::deposed ? deposed_ : ledger_).emplace(view_of(entry.object), i);
-        }
+    void index_deposed() {
+        for (std::size_t i = 0; i < input_.recorded.size(); ++i)
+            if (input_.recorded[i].state == EntryState::deposed)
+                deposed_.emplace(view_of(input_.recorded[i].object), i);
     }
 
     void match_by_object(std::size_t index) {
@@ -74,11 +45,11 @@ private:
         if (leaf.identity.empty()) return unmatched_.push_back(index);
         const ProviderFacts* facts = draft_.provider(leaf.provider);
         const ObjectView object = view_of(leaf, facts ? std::string_view(facts->target) : std::string_view{});
-        if (auto it = ledger_.find(object); it != ledger_.end()) {
-            const std::size_t rival = matches_.leaf_of_entry[it->second];
+        if (const auto entry = ledger_.find(object)) {
+            const std::size_t rival = matches_.leaf_of_entry[*entry];
             if (rival != no_index) return mark_duplicates(rival, index);
-            const bool is_same = input_.recorded[it->second].address == leaf.address;
-            return claim(index, it->second, is_same ? MatchKind::same : MatchKind::moved);
+            const bool is_same = input_.recorded[*entry].address == leaf.address;
+            return claim(index, *entry, is_same ? MatchKind::same : MatchKind::moved);
         }
         const auto [rival, is_first] = fresh_.emplace(object, index);
         if (!is_first) return mark_duplicates(rival->second, index);
@@ -154,9 +125,8 @@ private:
     void find_superseded() {
         for (const auto& [object, recorded] : deposed_) {
             if (matches_.leaf_of_entry[recorded] != no_index) continue;
-            auto live = ledger_.find(object);
-            const bool is_recorded =
-                live != ledger_.end() && matches_.leaf_of_entry[live->second] != no_index;
+            const auto live = ledger_.find(object);
+            const bool is_recorded = live && matches_.leaf_of_entry[*live] != no_index;
             auto fresh = fresh_.find(object);
             const bool is_gone =
                 fresh != fresh_.end() && input_.observed_leaves[fresh->second].presence == Presence::absent;
@@ -168,8 +138,9 @@ private:
     Draft& draft_;
     const PlanInput& input_;
     Matches matches_;
-    ObjectIndex ledger_, deposed_; // recorded objects -> index of the entry
-    ObjectIndex fresh_;            // objects that this stack has not recorded -> index of the leaf
+    EntryFinder ledger_;  // objects that stand under their own address
+    ObjectIndex deposed_; // object -> index of the entry
+    ObjectIndex fresh_;   // objects that this stack has not recorded -> index of the leaf
     std::unordered_map<Address, std::size_t> by_address_;
     std::vector<std::size_t> unmatched_;
 };

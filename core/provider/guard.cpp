@@ -25,7 +25,9 @@ unsigned allowed_outcomes(Method method) {
             return done_or_failed | bit(Outcome::unchanged) | bit(Outcome::partial) | bit(Outcome::unknown) |
                    bit(Outcome::skipped);
         case Method::upgrade: return done_or_failed | bit(Outcome::unchanged);
-        case Method::canonicalize: return done_or_failed | bit(Outcome::not_yet) | bit(Outcome::must_replace);
+        case Method::canonicalize:
+            return done_or_failed | bit(Outcome::unchanged) | bit(Outcome::not_yet) |
+                   bit(Outcome::must_replace);
         default: return done_or_failed;
     }
 }

@@ -240,37 +240,22 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     return leaf;
 }
 
-namespace {
-
-bool is_index(std::string_view token) {
-    return !token.empty() && token.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// False where no pointer can lead into the document, because it has no such key anywhere: most documents of
-// a kind that can hold secrets hold none, and need not be looked into. An index of a list is no key.
-bool may_hold_any(std::string_view json, const std::vector<std::string>& pointers) {
-    return std::any_of(pointers.begin(), pointers.end(), [&](const std::string& pointer) {
-        for (const std::string& token : split_pointer(pointer)) {
-            std::string key;
-            append_json_string(key, token);
-            if (token != "*" && !is_index(token) && json.find(key) == std::string_view::npos) return false;
-        }
-        return true;
-    });
-}
-
-} // namespace
-
 std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolver& outputs,
                                          Diagnostics& problems) {
-    const Description* description = this->description(resource.provider);
-    const KindInfo* kind = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
+    // Neighbours are nearly always of one kind.
+    if (!last_kind_ || last_provider_ != resource.provider || last_kind_->kind != resource.id.kind ||
+        last_kind_->api_version != resource.api_version) {
+        const Description* description = this->description(resource.provider);
+        last_kind_ = description ? description->find(resource.api_version, resource.id.kind) : nullptr;
+        last_provider_ = resource.provider;
+    }
+    const KindInfo* kind = last_kind_;
     assert(kind); // the loader routed it there
 
     Leaf leaf = plain_leaf(resource);
     if (resource.has_references)
         resolve(resource, *kind, outputs, leaf, problems);
-    else if (may_hold_any(leaf.declared.json, kind->sensitive))
+    else if (resource.writes_out_secret)
         mask(*kind, tree_of(leaf.declared), leaf);
     if (problems.has_errors()) return {};
     if (kind->compiles && leaf.waits.empty()) return compile(resource, leaf, problems);

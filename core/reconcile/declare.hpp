@@ -99,6 +99,8 @@ private:
     std::map<Address, std::vector<LedgerEntry>> recorded_elsewhere_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
+    const KindInfo* last_kind_ = nullptr; // of `leaves_of`, with its provider
+    std::string last_provider_;
 };
 
 } // namespace holdfast

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <thread>
 #include <tuple>
 
@@ -64,6 +65,22 @@ void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::
     if (!observed.is_settled || probe.keep_document) observed.document = result.document;
 }
 
+// The ids of kinds, which the items of a call only borrow: each is put together once.
+class KindIds {
+public:
+    std::string_view of(std::string_view api_version, std::string_view kind) {
+        const bool is_last = last_.size() == api_version.size() + 1 + kind.size() &&
+                             last_.starts_with(api_version) && last_.ends_with(kind) &&
+                             last_[api_version.size()] == '/';
+        if (!is_last) last_ = *ids_.insert(fmt::format("{}/{}", api_version, kind)).first;
+        return last_;
+    }
+
+private:
+    std::set<std::string> ids_;
+    std::string_view last_;
+};
+
 // All scopes of one provider, on one thread.
 class Observer {
 public:
@@ -72,11 +89,11 @@ public:
         : provider_(provider), masking_key_(masking_key), done_(done), stop_(std::move(stop)) {}
 
     void observe(const std::vector<Probe*>& probes) {
-        std::vector<std::string> kinds(probes.size());
+        KindIds kinds;
         std::vector<Item> items(probes.size());
         for (std::size_t i = 0; i < probes.size(); ++i) {
-            kinds[i] = probes[i]->kind_id();
-            items[i] = {.kind = kinds[i], .identity = probes[i]->identity()};
+            items[i] = {.kind = kinds.of(probes[i]->api_version(), probes[i]->kind()),
+                        .identity = probes[i]->identity()};
             if (const LedgerEntry* entry = probes[i]->entry)
                 items[i].version = entry->version, items[i].private_data = entry->private_data;
         }
@@ -148,12 +165,20 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
 
 namespace {
 
-void take_canonical(Canonical& canonical, Diagnostics& invalid, const ItemResult& result) {
+void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid, const ItemResult& result) {
     if (result.diagnostics.has_errors() || result.outcome == Outcome::failed) {
         invalid.append(result.diagnostics);
         return;
     }
     Result<Value> detail = result.detail.empty() ? Result<Value>(Value{}) : parse_json(result.detail);
+    const bool is_as_declared = result.outcome == Outcome::unchanged ||
+                                (result.outcome == Outcome::done && result.document == leaf.declared.json);
+    if (is_as_declared) { // with secrets the plain document is compared, as it is where the plugin changed it
+        if (leaf.masked.empty()) return;
+        canonical.document = leaf.declared;
+        canonical.state = Canonical::State::done;
+        return;
+    }
     if (result.outcome == Outcome::not_yet) {
         canonical.state = Canonical::State::not_yet;
         if (detail) canonical.reason = detail->text_at("reason");
@@ -182,15 +207,17 @@ namespace {
 void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, std::stop_token stop,
          const std::function<void(CanonicalProbe&, const ItemResult&)>& take) {
     if (probes.empty()) return;
-    std::vector<std::string> kinds(probes.size());
+    KindIds kinds;
     std::vector<Item> items(probes.size());
     for (std::size_t i = 0; i < probes.size(); ++i) {
         const CanonicalProbe& probe = *probes[i];
-        kinds[i] = probe.leaf->kind_id();
-        items[i] = {
-            .kind = kinds[i], .identity = probe.leaf->identity, .declared = probe.leaf->declared.json};
+        items[i] = {.kind = kinds.of(probe.leaf->api_version, probe.leaf->kind_name()),
+                    .identity = probe.leaf->identity,
+                    .declared = probe.leaf->declared.json};
         if (probe.entry)
-            items[i].recorded = probe.entry->declared, items[i].private_data = probe.entry->private_data;
+            items[i].recorded =
+                probe.entry->declared.empty() ? probe.leaf->recordable().json : probe.entry->declared,
+            items[i].private_data = probe.entry->private_data;
         if (probe.observed)
             items[i].observed = probe.observed->document, items[i].version = probe.observed->version;
     }
@@ -213,13 +240,16 @@ void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_
     for (auto& run : runs) {
         Result<Provider*> provider = session.provider(run.front()->leaf->provider);
         if (!provider) continue; // its leaves are Presence::failed already
-        ask(**provider, Method::validate, run, stop, [](CanonicalProbe& probe, const ItemResult& result) {
+        std::vector<CanonicalProbe*> unknown;
+        for (CanonicalProbe* probe : run)
+            if (!probe->is_valid) unknown.push_back(probe);
+        ask(**provider, Method::validate, unknown, stop, [](CanonicalProbe& probe, const ItemResult& result) {
             probe.invalid->append(result.diagnostics);
         });
         std::erase_if(run, [](const CanonicalProbe* p) { return !p->canonical || p->invalid->has_errors(); });
         if (!(*provider)->description().has("holdfast.canonicalize/1")) continue;
         ask(**provider, Method::canonicalize, run, stop, [](CanonicalProbe& probe, const ItemResult& result) {
-            take_canonical(*probe.canonical, *probe.invalid, result);
+            take_canonical(*probe.leaf, *probe.canonical, *probe.invalid, result);
         });
     }
 }

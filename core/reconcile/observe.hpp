@@ -23,9 +23,8 @@ struct Probe {
     const std::string& provider() const { return leaf ? leaf->provider : entry->provider; }
     const std::string& scope() const { return leaf ? leaf->scope : entry->object.scope; }
     const std::string& identity() const { return leaf ? leaf->identity : entry->object.identity; }
-    std::string kind_id() const {
-        return leaf ? leaf->kind_id() : entry->api_version + "/" + std::string(entry->object.kind_name());
-    }
+    const std::string& api_version() const { return leaf ? leaf->api_version : entry->api_version; }
+    std::string_view kind() const { return leaf ? leaf->kind_name() : entry->object.kind_name(); }
 };
 
 using ScopeVersions = std::map<std::pair<std::string, std::string>, std::string>; // by provider and scope
@@ -39,9 +38,10 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
 // For each leaf: the canonical form and, in `invalid`, what the plugin's `validate` says against it.
 struct CanonicalProbe {
     const Leaf* leaf = nullptr;
-    const LedgerEntry* entry = nullptr; // full; may be null
+    const LedgerEntry* entry = nullptr; // may be null; brief only if it was recorded as it is declared now
     const Observed* observed = nullptr;
     Canonical* canonical = nullptr; // null: validate only
+    bool is_valid = false;          // known already: not asked again
     Diagnostics* invalid = nullptr;
 };
 void canonicalize(Session& session, std::span<CanonicalProbe> probes, std::stop_token stop);

@@ -10,22 +10,6 @@
 
 namespace holdfast {
 
-namespace {
-
-std::size_t hash_of_object(std::string_view scope, std::string_view identity) {
-    const std::hash<std::string_view> hash;
-    return hash(identity) * 31 + hash(scope);
-}
-
-// "group/Kind", as target_object() writes it, without writing it.
-bool is_kind_of(std::string_view kind, const Leaf& leaf) {
-    const std::string& group = leaf.address.id.group;
-    return kind.size() > group.size() && kind.starts_with(group) && kind[group.size()] == '/' &&
-           kind.substr(group.size() + 1) == leaf.kind_name();
-}
-
-} // namespace
-
 Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed)
     : session_(session), stack_(stack), options_(options), declaration_(std::in_place, session, stack) {
     outcome_.stack = stack.name;
@@ -126,15 +110,11 @@ bool Pass::open_providers() {
 bool Pass::is_orphaned() const { return outcome_.is_removed && stack().deletion == Deletion::orphan; }
 
 void Pass::read_ledger() {
-    input_.recorded = session_.store().entries(stack().name, Detail::brief);
+    input_.recorded = session_.store().entries(stack().name, Detail::match);
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     take_in_moved();
-    entry_by_object_.reserve(input_.recorded.size());
-    for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
-        const LedgerEntry& entry = input_.recorded[i];
-        entry_by_object_.add(hash_of_object(entry.object.scope, entry.object.identity), i);
-    }
+    entry_finder_.emplace(input_.recorded, EntryFinder::Deposed::found);
 }
 
 // A provider that suddenly talks to another target must not be driven by what was recorded of the old one.
@@ -152,14 +132,10 @@ void Pass::check_targets(Diagnostics& problems) {
     }
 }
 
-std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) const {
+std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) {
     auto facts = input_.providers.find(leaf.provider);
     if (facts == input_.providers.end()) return std::nullopt;
-    return entry_by_object_.find(hash_of_object(leaf.scope, leaf.identity), [&](std::size_t i) {
-        const TargetObject& object = input_.recorded[i].object;
-        return object.identity == leaf.identity && object.scope == leaf.scope &&
-               object.target == facts->second.target && is_kind_of(object.kind, leaf);
-    });
+    return entry_finder_->find(view_of(leaf, facts->second.target));
 }
 
 std::optional<std::size_t> Pass::entry_at(const Address& address) const {
@@ -367,8 +343,15 @@ void Pass::list_exclusive_scopes(std::stop_token stop) {
     }
 }
 
-// Only what the memo did not settle needs to be looked at closely: its entry is read in full, the plugin
-// checks it and says what the target would store.
+bool Pass::was_applied_by_this_version(const LedgerEntry& entry) const {
+    auto facts = input_.providers.find(entry.provider);
+    return entry.state == EntryState::applied && facts != input_.providers.end() &&
+           facts->second.description && facts->second.description->version == entry.plugin_version;
+}
+
+// Only what the memo did not settle needs to be looked at closely: its entry is read in full where another
+// document was recorded, the plugin checks it and says what the target would store. What the same version
+// of the plugin has applied, it has checked before.
 void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, std::stop_token stop) {
     const std::vector<Leaf>& leaves = declaration_->leaves();
     input_.canonical.resize(leaves.size());
@@ -380,13 +363,16 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
         if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread)
             continue;
         const std::optional<std::size_t> entry = entry_of(leaves[i]);
-        if (entry && input_.recorded[*entry].declared.empty())
+        const bool is_recorded_so =
+            entry && input_.recorded[*entry].declared_hash == leaves[i].recordable().hash;
+        if (entry && !is_recorded_so && input_.recorded[*entry].declared.empty())
             if (std::optional<LedgerEntry> full = session_.store().entry(input_.recorded[*entry].address))
                 input_.recorded[*entry] = *std::move(full);
         probes.push_back({.leaf = &leaves[i],
                           .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &observed,
                           .canonical = observed.presence == Presence::failed ? nullptr : &input_.canonical[i],
+                          .is_valid = is_recorded_so && was_applied_by_this_version(input_.recorded[*entry]),
                           .invalid = &invalid[c]});
     }
     canonicalize(session_, probes, stop);
@@ -435,7 +421,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
 void Pass::plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {
     declaration_.emplace(session_, stack_);
     input_ = {};
-    entry_by_object_.clear();
+    entry_finder_.reset();
     entry_by_address_.clear();
     leaf_by_address_.clear();
     declare();

@@ -10,8 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/hash_index.hpp"
+#include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
-#include "reconcile/hash_index.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/run.hpp"
 
@@ -87,9 +88,10 @@ private:
                         std::stop_token stop);
     void observe_orphans(const RunEvents& events, std::stop_token stop);
     void list_exclusive_scopes(std::stop_token stop);
+    bool was_applied_by_this_version(const LedgerEntry& entry) const;
     void canonicalize_unsettled(const std::vector<std::size_t>& leaves, std::stop_token stop);
     Resolution output(const Reference& reference);
-    std::optional<std::size_t> entry_of(const Leaf& leaf) const;
+    std::optional<std::size_t> entry_of(const Leaf& leaf);
     std::optional<std::size_t> entry_at(const Address& address) const;
     std::optional<std::size_t> leaf_at(const Address& address) const;
     void index_leaves();
@@ -137,7 +139,8 @@ private:
     std::optional<Declaration> declaration_;
     StackOutcome outcome_;
     PlanInput input_;
-    HashIndex entry_by_object_, entry_by_address_, leaf_by_address_;
+    std::optional<EntryFinder> entry_finder_; // in input_.recorded
+    HashIndex entry_by_address_, leaf_by_address_;
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr; // while `plan` runs
     ScopeVersions scope_versions_;

@@ -278,7 +278,11 @@ private:
 
 RunOutcome run(Session& session, const RunOptions& options, const RunEvents& events, std::stop_token stop) {
     try {
-        return Runner(session, options, events, stop).run();
+        const auto runner = std::make_shared<Runner>(session, options, events, stop);
+        RunOutcome outcome = runner->run();
+        const bool holds_locks = options.mode == Mode::apply || options.mode == Mode::destroy;
+        if (!holds_locks) outcome.remains = runner;
+        return outcome;
     } catch (const Error& error) {
         RunOutcome outcome;
         outcome.problems.add(session.masker().mask(error.diagnostic()));

@@ -1,6 +1,7 @@
 #include "store/ledger.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include <fmt/core.h>
 
@@ -9,23 +10,25 @@ namespace holdfast {
 namespace {
 
 // What `read_entry` expects, in its order.
-#define HOLDFAST_BRIEF_COLUMNS                                                                               \
+#define HOLDFAST_MATCH_COLUMNS                                                                               \
     "stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, object_kind, "   \
     "identity, state, declared_hash, settled, version, private_data, refreshed, protect, deletion, "         \
-    "plugin_version, commit_id, author, file, line, pass, applied_at_ms"
+    "plugin_version"
+#define HOLDFAST_BRIEF_COLUMNS HOLDFAST_MATCH_COLUMNS ", commit_id, author, file, line, pass, applied_at_ms"
 #define HOLDFAST_ORDER " ORDER BY stack, group_name, kind, name_space, name, part"
 #define HOLDFAST_THIS_ADDRESS                                                                                \
     " WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND name_space = ?4 AND name = ?5 AND part = ?6"
 
-constexpr int document_column = 27;
+constexpr int origin_column = 21, document_column = 27;
 
 void read_entry(Query& row, LedgerEntry& e, Detail detail) {
     std::string_view state, deletion;
     ResourceId& id = e.address.id;
     row.read(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
              e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
-             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version,
-             e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms);
+             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version);
+    if (detail != Detail::match)
+        row.read_from(origin_column, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms);
     e.state = entry_state_from(state).value_or(EntryState::applied); // the table's CHECK allows no other
     e.deletion = deletion_from(deletion).value_or(Deletion::remove);
     if (detail == Detail::full) row.read_from(document_column, e.declared, e.observed);
@@ -53,21 +56,31 @@ std::optional<Deletion> deletion_from(std::string_view word) {
     return std::nullopt;
 }
 
+Query Ledger::rows_of_stack(Detail detail) {
+    switch (detail) {
+        case Detail::match:
+            return database_.query("SELECT " HOLDFAST_MATCH_COLUMNS
+                                   " FROM ledger WHERE stack = ?1" HOLDFAST_ORDER);
+        case Detail::brief:
+            return database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS
+                                   " FROM ledger WHERE stack = ?1" HOLDFAST_ORDER);
+        default:
+            return database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS ", declared, observed FROM ledger "
+                                   "JOIN document USING (entry) WHERE stack = ?1" HOLDFAST_ORDER);
+    }
+}
+
 std::vector<LedgerEntry> Ledger::entries(std::string_view stack, Detail detail) {
     const ReadTransaction one_state(database_);
     const std::string name(stack);
     Query counting = database_.query("SELECT count(*) FROM ledger WHERE stack = ?1");
     std::int64_t count = 0;
     if (counting.find(name)) counting.read(count);
-    Query rows =
-        detail == Detail::brief
-            ? database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS " FROM ledger WHERE stack = ?1" HOLDFAST_ORDER)
-            : database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS ", declared, observed FROM ledger "
-                              "JOIN document USING (entry) WHERE stack = ?1" HOLDFAST_ORDER);
-    return read_all(rows.start(name), detail, static_cast<std::size_t>(count));
+    return read_all(rows_of_stack(detail).start(name), detail, static_cast<std::size_t>(count));
 }
 
 std::vector<LedgerEntry> Ledger::all_entries(Detail detail) {
+    assert(detail != Detail::match); // there is no use for it
     Query rows =
         detail == Detail::brief
             ? database_.query("SELECT " HOLDFAST_BRIEF_COLUMNS " FROM ledger" HOLDFAST_ORDER)

@@ -30,6 +30,7 @@ public:
     void for_each(const std::function<void(const LedgerEntry&)>& visit);
 
 private:
+    Query rows_of_stack(Detail detail);
     void insert(const LedgerEntry& entry);
     void update(std::int64_t entry, const LedgerEntry& content, const Hash& key_before);
 

@@ -63,7 +63,9 @@ struct AuditRecord {
     std::string chain; // hash over the record and the previous chain value: an edit shows
 };
 
-enum class Detail { brief, full }; // brief: without `declared` and `observed`
+// How much of an entry is read. match: what a pass needs to match and compare it. brief: besides, where it
+// came from and when. full: besides, `declared` and `observed`.
+enum class Detail { match, brief, full };
 
 // Held while it lives; released by its destructor and by the death of its process.
 class ScopeLock {

@@ -144,7 +144,7 @@ public:
 
 private:
     static LedgerEntry shown(LedgerEntry entry, Detail detail) {
-        if (detail == Detail::brief) entry.declared.clear(), entry.observed.clear();
+        if (detail != Detail::full) entry.declared.clear(), entry.observed.clear();
         return entry;
     }
 

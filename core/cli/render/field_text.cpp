@@ -88,23 +88,6 @@ bool is_shown_as_block(const Row& row) {
 
 bool is_collection(const Value* value) { return value && !value->is_scalar(); }
 
-std::size_t shared_prefix(std::string_view a, std::string_view b) {
-    const auto end =
-        std::mismatch(a.begin(), a.begin() + static_cast<long>(std::min(a.size(), b.size())), b.begin());
-    auto size = static_cast<std::size_t>(end.first - a.begin());
-    while (size > 0 && size < a.size() && (a[size] & 0xC0) == 0x80) --size; // never inside a letter
-    return size;
-}
-
-// The part of a long text from which it differs from its other form, with a quarter of the room for what
-// comes before.
-std::string window(std::string_view text, std::size_t differs_at, std::size_t columns) {
-    if (display_width(text) <= columns || display_width(text.substr(0, differs_at)) <= columns / 2)
-        return shorten(text, columns);
-    const std::string lead = shorten_front(text.substr(0, differs_at), columns / 4);
-    return lead + shorten(text.substr(differs_at), columns - display_width(lead));
-}
-
 void add_two_lines(Page& page, const Row& row, std::size_t indent, bool all) {
     const Palette& colours = page.colours();
     const std::string before = side_text(row, row.before), after = side_text(row, row.after);

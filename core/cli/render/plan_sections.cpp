@@ -63,17 +63,21 @@ std::vector<const FieldChange*> drifted_fields(const Change& change) {
     return fields;
 }
 
-std::string short_value(const std::optional<Value>& value, bool sensitive) {
+// Two long values are shown from where they differ.
+std::string short_value(const std::optional<Value>& value, const std::optional<Value>& other,
+                        bool sensitive) {
     if (!value) return "nothing";
     if (sensitive) return std::string(sensitive_text);
-    return shorten(value_text(*value), 32);
+    constexpr std::size_t columns = 32;
+    const std::string text = value_text(*value);
+    return window(text, other ? shared_prefix(text, value_text(*other)) : 0, columns);
 }
 
 std::string restores(const Change& change, const FieldChange& field) {
     if (change.action == Action::none) return "it is only reported";
     if (!field.after) return "applying removes it";
     if (field.sensitive || is_text_block(*field.after)) return "applying restores what Git declares";
-    return fmt::format("applying restores {}", shorten(value_text(*field.after), 32));
+    return fmt::format("applying restores {}", short_value(field.after, field.before, false));
 }
 
 std::string drift_sentence(const Change& change, const std::string& name) {
@@ -86,11 +90,12 @@ std::string drift_sentence(const Change& change, const std::string& name) {
     if (fields.size() == 1) {
         const FieldChange& field = *fields.front();
         const std::string field_text = field_name(field.pointer);
-        const std::string what =
-            field.before && is_text_block(*field.before) ? fmt::format("{} was changed", field_text)
-            : field.before
-                ? fmt::format("{} was set to {}", field_text, short_value(field.before, field.sensitive))
-                : fmt::format("{} was removed", field_text);
+        std::string what = fmt::format("{} was removed", field_text);
+        if (field.before && is_text_block(*field.before))
+            what = fmt::format("{} was changed", field_text);
+        else if (field.before)
+            what = fmt::format("{} was set to {}", field_text,
+                               short_value(field.before, field.after, field.sensitive));
         return fmt::format("{}: {} outside Git; {}.", name, what, restores(change, field));
     }
     std::vector<std::string> fields_text;

@@ -133,4 +133,19 @@ std::string with_separators(std::size_t number) {
     return digits;
 }
 
+std::size_t shared_prefix(std::string_view a, std::string_view b) {
+    const auto end =
+        std::mismatch(a.begin(), a.begin() + static_cast<long>(std::min(a.size(), b.size())), b.begin());
+    auto size = static_cast<std::size_t>(end.first - a.begin());
+    while (size > 0 && size < a.size() && (a[size] & 0xC0) == 0x80) --size; // never inside a letter
+    return size;
+}
+
+std::string window(std::string_view text, std::size_t differs_at, std::size_t columns) {
+    if (display_width(text) <= columns || display_width(text.substr(0, differs_at)) <= columns / 2)
+        return shorten(text, columns);
+    const std::string lead = shorten_front(text.substr(0, differs_at), columns / 4);
+    return lead + shorten(text.substr(differs_at), columns - display_width(lead));
+}
+
 } // namespace holdfast

@@ -26,6 +26,10 @@ std::string printable(std::string_view text, bool* changed = nullptr);
 std::string pad(std::string_view text, std::size_t columns);
 // Cut to at most `columns` at the front, with an ellipsis: "…/deep/file.yaml:12".
 std::string shorten_front(std::string_view text, std::size_t columns);
+// How many bytes two texts have in common at their beginning; never the half of a letter.
+std::size_t shared_prefix(std::string_view a, std::string_view b);
+// A long text from where it differs from its other form, with a quarter of the room for what comes before.
+std::string window(std::string_view text, std::size_t differs_at, std::size_t columns);
 
 // Words broken into lines of at most `columns`, the lines after the first indented by `hanging`. A word
 // that is longer than a line stays whole.

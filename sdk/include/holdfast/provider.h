@@ -57,7 +57,7 @@ typedef enum holdfast_status {
 /* What became of one item. */
 typedef enum holdfast_outcome {
     HOLDFAST_DONE = 0,        /* apply: written. Other calls: `document` is the answer */
-    HOLDFAST_UNCHANGED = 1,   /* apply: it was so already, nothing was written */
+    HOLDFAST_UNCHANGED = 1,   /* apply: it was so already. canonicalize: it is stored as declared */
     HOLDFAST_ITEM_FAILED = 2, /* not done; the target is as it was. `diagnostics` say why */
     HOLDFAST_PARTIAL = 3,     /* apply: some of it was written; `document` is what stands now */
     HOLDFAST_UNKNOWN = 4,     /* apply: sent, but no answer came; the engine re-observes */
@@ -215,9 +215,10 @@ typedef struct holdfast_compile {
 } holdfast_compile;
 
 /* holdfast.canonicalize/1: items.declared, recorded, observed -> HOLDFAST_DONE with the document that
- * the target would store, HOLDFAST_NOT_YET with detail {"reason": "..."}, or HOLDFAST_MUST_REPLACE with
- * that document and detail {"paths": ["/spec/..."]}. May ask the target, never writes. Only items that
- * the engine has not settled come here: what they refer to may have to be read from the target. */
+ * the target would store, HOLDFAST_UNCHANGED where that is the declared one, HOLDFAST_NOT_YET with detail
+ * {"reason": "..."}, or HOLDFAST_MUST_REPLACE with that document and detail {"paths": ["/spec/..."]}. May
+ * ask the target, never writes. Only items that the engine has not settled come here: what they refer to
+ * may have to be read from the target. */
 #define HOLDFAST_EXT_CANONICALIZE "holdfast.canonicalize/1"
 typedef struct holdfast_canonicalize {
     uint32_t size;

@@ -317,7 +317,8 @@ public:
     bool failed(const Item& item, Diagnostic diagnostic) {
         return emit(item, Result::failed(std::move(diagnostic)));
     }
-    // canonicalize
+    // canonicalize: what the target would store is what was declared
+    bool as_declared(const Item& item) { return answer(item, Outcome::unchanged, {}, {}); }
     bool not_yet(const Item& item, std::string_view reason);
     bool must_replace(const Item& item, std::string_view document, const std::vector<std::string>& paths);
     // health

@@ -87,3 +87,32 @@ TEST_CASE("hashes agree with the published test vectors") {
     CHECK(hash_from_hex(to_hex(sha256("x"))) == sha256("x"));
     CHECK_FALSE(hash_from_hex("12").has_value());
 }
+
+TEST_CASE("the text of a member is found without a parse") {
+    auto [json, pointer, text] = GENERATE(table<std::string, std::string, std::string>({
+        {R"({"a":1,"spec":{"b":[1,{"c":"}"}]},"z":null})", "/spec", R"({"b":[1,{"c":"}"}]})"},
+        {R"({"spec":{"name":"quote \" and \\"}})", "/spec/name", R"("quote \" and \\")"},
+        {" { \"a\" : [ 1 , 2 ] , \"b\" : true } ", "/b", "true"},
+        {R"({"a":"\\","b":2})", "/b", "2"},
+        {R"({"a":{}})", "", R"({"a":{}})"},
+    }));
+    CAPTURE(json, pointer);
+    CHECK(json_text_at(json, pointer) == std::optional<std::string_view>(text));
+    if (!pointer.empty()) CHECK(parse_json(*json_text_at(json, pointer)).ok());
+}
+
+TEST_CASE("where only a parse can tell what a member is, no text is given") {
+    auto [json, pointer] = GENERATE(table<std::string, std::string>({
+        {R"({"a":1})", "/b"},             // not there
+        {R"({"a":1,"a":2})", "/a"},       // there twice
+        {R"({"\u0061":1,"a":2})", "/a"},  // perhaps there twice
+        {R"({"a":[{"b":1}]})", "/a/0/b"}, // a list
+        {R"({"a":1)", "/a"},              // cut off
+        {R"({"a":"1)", "/a"},
+        {R"({"a":})", "/a"},
+        {"", "/a"},
+        {"nonsense", "/a"},
+    }));
+    CAPTURE(json, pointer);
+    CHECK_FALSE(json_text_at(json, pointer));
+}

@@ -135,3 +135,13 @@ TEST_CASE("a diagnostic from a plugin cannot steer the terminal either") {
     CHECK(diagnostic_text(d, false) ==
           "f:1:2: error: bad \\x1b[2Jthing [x.y]\n     1 | \ta\\x1b\n       | \t^ do\\x07 it\n");
 }
+
+TEST_CASE("of two long texts that differ late, the window shows where") {
+    const std::string before = "The quick brown fox jumps over the lazy dog, one after the other",
+                      after = "The quick brown fox jumps over the lazy cat, one after the other";
+    const std::size_t at = shared_prefix(before, after);
+    CHECK(window(before, at, 32) == "…e lazy dog, one after the other");
+    CHECK(window(after, at, 32) == "…e lazy cat, one after the other");
+    CHECK(window("short", 2, 32) == "short");
+    CHECK(shared_prefix("é", "è") == 0); // never the half of a letter
+}

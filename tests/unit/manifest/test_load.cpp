@@ -20,6 +20,8 @@ constexpr std::string_view host_description = R"json({
     {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Record", "identity": ["/spec/zone", "/spec/name"],
      "scope": ["/spec/zone"]},
     {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Zone", "compiles": true},
+    {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Account", "identity": ["/metadata/name"],
+     "sensitive": ["/spec/password", "/spec/keys/0", "/spec/people/*/pin"]},
     {"apiVersion": "host.holdfast.dev/v1alpha1", "kind": "Made", "document": false, "identity": ["/x"]}
   ]})json";
 constexpr std::string_view kubernetes_description = R"json({
@@ -450,6 +452,41 @@ TEST_CASE("the second load comes from the cache and is the same as the first") {
     // Other plugins, another cache entry.
     site.catalog.fingerprint = sha256("newer plugins");
     CHECK(site.load().from_cache == 0);
+}
+
+TEST_CASE("a secret that is written out in Git is noticed, and is not cached") {
+    const auto [spec, is_secret] = GENERATE(table<std::string, bool>({
+        {"{name: a}", false},
+        {"{password: hunter2}", true},
+        {"{password: \"${{ secrets.db.password }}\"}", false},
+        {"{keys: [abc, def]}", true}, // an index of the pointer is no key of the document
+        {"{people: [{name: a}, {pin: \"1234\"}]}", true},
+        {"{people: [{name: pin}]}", false},
+    }));
+    CAPTURE(spec);
+    Site site;
+    site.tree.write("web/a.yaml", "apiVersion: host.holdfast.dev/v1alpha1\nkind: Account\nmetadata: {name: "
+                                  "a}\nspec: " +
+                                      spec + "\n");
+    const LoadedStack loaded = site.load();
+    REQUIRE(loaded.resources.size() == 1);
+    CHECK(loaded.resources[0].writes_out_secret == is_secret);
+    CHECK(site.cache.entries.empty() == is_secret);
+    if (!is_secret) CHECK_FALSE(site.load().resources[0].writes_out_secret);
+}
+
+TEST_CASE("resources stand in the order of their ids, wherever they come from") {
+    Site site;
+    for (const char* name : {"z", "c", "a"}) // file b has two documents, and c sorts between them
+        site.tree.write(std::string("web/") + name + ".yaml",
+                        file(name, std::string("{path: ") + name + "}"));
+    site.tree.write("web/b.yaml", file("b", "{path: b}") + "---\n" + file("x", "{path: x}"));
+    for (const char* round : {"read", "cached"}) {
+        CAPTURE(round);
+        std::string names;
+        for (const Resource& resource : site.load().resources) names += resource.id.name;
+        CHECK(names == "abcxz");
+    }
 }
 
 TEST_CASE("a damaged cache record is read as none") {

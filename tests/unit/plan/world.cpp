@@ -120,7 +120,11 @@ Plan World::plan() {
     input.observed_recorded.clear();
     for (const Leaf& leaf : input.leaves) {
         of_leaves.insert(target_object(leaf, "machine-1"));
-        input.observed_leaves.push_back(observe(leaf.address.id.kind, leaf.identity));
+        Observed& observed = input.observed_leaves.emplace_back(observe(leaf.address.id.kind, leaf.identity));
+        const Hash memo =
+            settle_hash(leaf, input.providers["files"].plugin_hash, observed.raw_hash, input.masking_key);
+        observed.is_settled = std::any_of(input.recorded.begin(), input.recorded.end(),
+                                          [&](const LedgerEntry& entry) { return entry.settled == memo; });
     }
     for (const LedgerEntry& entry : input.recorded) {
         const bool is_a_leafs = !input.destroy && of_leaves.contains(entry.object);

@@ -233,13 +233,16 @@ TEST_CASE("compile, canonicalize and health") {
     const std::string upper = document("a", R"({"lower":"ABC"})"),
                       later = document("b", R"({"lower":"later"})");
     const std::string fixed = document("c", R"({"fixed":"1"})"), other = document("c", R"({"fixed":"2"})");
+    const std::string plain = document("d", R"({"value":"1"})");
     const std::vector<Item> items{{.kind = object_kind, .declared = upper},
                                   {.kind = object_kind, .declared = later},
-                                  {.kind = object_kind, .declared = fixed, .observed = other}};
+                                  {.kind = object_kind, .declared = fixed, .observed = other},
+                                  {.kind = object_kind, .declared = plain}};
     Answers canonical = ask(*test.provider, Call{.method = Method::canonicalize, .items = items});
     CHECK_THAT(canonical[0].document, ContainsSubstring("\"abc\""));
     CHECK(canonical[1].outcome == Outcome::not_yet);
     CHECK(canonical[2].outcome == Outcome::must_replace);
+    CHECK(canonical[3].outcome == Outcome::unchanged); // stored as it is declared
     CHECK(canonical[2].detail == R"({"paths":["/spec/fixed"]})");
 
     test.apply(ItemAction::create, "sick", R"({"health":"degraded"})");

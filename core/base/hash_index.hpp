@@ -11,6 +11,7 @@ namespace holdfast {
 
 class HashIndex {
 public:
+    bool empty() const { return places_.empty(); }
     void reserve(std::size_t count) { places_.reserve(count); }
     void clear() { places_.clear(); }
     void add(std::size_t hash, std::size_t index) {
