@@ -18,6 +18,27 @@ std::string to_string(const ApiVersion& api_version) {
     return api_version.group.empty() ? api_version.version : api_version.group + "/" + api_version.version;
 }
 
+// A record at the top of a zone is named "@": a provider's name cannot be empty, so "@/A" names none.
+std::string_view ResourceId::provider_part() const {
+    const std::string_view text = part;
+    if (!text.starts_with('@')) return {};
+    const std::string_view named = text.substr(0, text.find_first_of("/~"));
+    return is_name(named.substr(1)) ? named : std::string_view{};
+}
+
+ResourceId ResourceId::for_provider(std::string_view provider) const {
+    ResourceId id = parent();
+    id.part.append("@").append(provider);
+    return id;
+}
+
+ResourceId ResourceId::leaf(std::string_view name_inside) const {
+    ResourceId id = *this;
+    if (!id.part.empty() && !name_inside.empty()) id.part += '/';
+    id.part += name_inside;
+    return id;
+}
+
 std::string short_name(const ResourceId& id) {
     std::string text = id.kind;
     if (!id.name_space.empty()) text += "/" + id.name_space;

@@ -18,8 +18,10 @@ struct ApiVersion {
 ApiVersion split_api_version(std::string_view text);
 std::string to_string(const ApiVersion& api_version);
 
-// Names a document; never holds the version, so that an API bump is not a delete. `part` is set for a
-// leaf that a plugin compiled out of a larger document ("www/A" of a zone), and comes after '#'.
+// Names a document; never holds the version, so that an API bump is not a delete. `part` comes after '#':
+// of a document that goes to several providers "@" and the provider's name ("@ns1"), of a leaf that a plugin
+// compiled out of a larger document its name in there ("www/A"), of both the one below the other
+// ("@ns1/www/A").
 struct ResourceId {
     std::string group;
     std::string kind;
@@ -29,8 +31,16 @@ struct ResourceId {
 
     auto operator<=>(const ResourceId&) const = default;
     bool empty() const { return kind.empty(); }
-    // The document that a leaf came from.
+    // The document as it was written, whatever became of it.
     ResourceId parent() const { return {group, kind, name_space, name, {}}; }
+    // The document as one provider gets it: the parent, with the provider where the id names one.
+    ResourceId resource() const { return {group, kind, name_space, name, std::string(provider_part())}; }
+    // "@ns1" of "@ns1/www/A"; empty where the id names no provider.
+    std::string_view provider_part() const;
+    // The same document for one of several providers.
+    ResourceId for_provider(std::string_view provider) const;
+    // A leaf of this document, which may be one for a provider.
+    ResourceId leaf(std::string_view name_inside) const;
 };
 
 // "host.holdfast.dev/File/motd", "apps/Deployment/shop/web", "Namespace/shop", "dns.../Zone/example#www/A".

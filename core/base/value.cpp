@@ -140,6 +140,14 @@ std::vector<std::string> texts_of(const Value* list) {
     return texts;
 }
 
+std::map<std::string, std::string> texts_by_key(const Value* map) {
+    std::map<std::string, std::string> texts;
+    if (map && map->is_map())
+        for (const MapEntry& entry : *map->if_map())
+            if (const std::string* text = entry.value.if_string()) texts.emplace(entry.key, *text);
+    return texts;
+}
+
 std::string escape_pointer_token(std::string_view token) {
     std::string out;
     out.reserve(token.size());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -112,6 +113,8 @@ struct MapEntry {
 
 // The strings of a list; what is no list, or no string in it, counts as not there. `list` may be null.
 std::vector<std::string> texts_of(const Value* list);
+// The same of a map.
+std::map<std::string, std::string> texts_by_key(const Value* map);
 
 // JSON pointers, RFC 6901.
 

@@ -249,9 +249,11 @@ CommandSpec approve_command() {
             .summary = "Approve a parked plan by its hash",
             .description = "Allows exactly the plan with this hash, as `holdfast plan` shows it now; a "
                            "unique beginning of at "
-                           "least 6 digits will do. Changes that need no approval never wait for it.",
+                           "least 6 digits will do. Changes that need no approval never wait for it.\n"
+                           "A plan made with --only, --exclude or --replace is another one: give the same "
+                           "options here.",
             .arguments = {{.name = "PLAN", .help = "Hash of the plan"}},
-            .options = revision_options(),
+            .options = joined({leaf_options(), {replace_option()}, revision_options()}),
             .examples = {{"holdfast approve 9d41c0ab12cd", "then: holdfast apply"}}};
 }
 

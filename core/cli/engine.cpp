@@ -47,12 +47,14 @@ public:
         return holdfast::outputs(*session_, stack);
     }
     Result<LedgerEntry> forget(const std::string& leaf) override { return holdfast::forget(*session_, leaf); }
-    Result<Approved> approve(const std::string& plan) override { return holdfast::approve(*session_, plan); }
+    Result<Approved> approve(const std::string& plan, const RunOptions& selection) override {
+        return holdfast::approve(*session_, plan, selection);
+    }
     Result<std::vector<Imported>> import_objects(const ImportOptions& options) override {
         return holdfast::import_objects(*session_, options);
     }
-    Result<std::vector<GraphNode>> graph(const std::string& stack) override {
-        return holdfast::graph(*session_, stack);
+    std::optional<std::vector<GraphNode>> graph(const std::string& stack, Diagnostics& problems) override {
+        return holdfast::graph(*session_, stack, problems);
     }
 
     std::string mask(std::string_view text) const override { return masker_.mask(text); }

@@ -34,9 +34,9 @@ public:
     virtual std::vector<StackStatus> status() = 0;
     virtual std::vector<Outputs> outputs(const std::string& stack) = 0;
     virtual Result<LedgerEntry> forget(const std::string& leaf) = 0;
-    virtual Result<Approved> approve(const std::string& plan) = 0;
+    virtual Result<Approved> approve(const std::string& plan, const RunOptions& selection) = 0;
     virtual Result<std::vector<Imported>> import_objects(const ImportOptions& options) = 0;
-    virtual Result<std::vector<GraphNode>> graph(const std::string& stack) = 0;
+    virtual std::optional<std::vector<GraphNode>> graph(const std::string& stack, Diagnostics& problems) = 0;
 
     // Takes known secrets out of text: the last net, whatever is printed passes through it.
     virtual std::string mask(std::string_view text) const = 0;

@@ -77,7 +77,7 @@ struct ForgetOptions {
 };
 struct ApproveOptions {
     std::string plan;
-    Selection selection; // only where the documents are read from
+    Selection selection; // of the plan, but for its stacks
 };
 struct GraphOptions {
     std::vector<std::string> stacks;

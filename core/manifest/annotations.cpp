@@ -45,12 +45,14 @@ Reader flag(std::optional<bool> Steering::*member) {
     return one_of<bool>(member, {{"true", true}, {"false", false}});
 }
 
-Reader ids(std::vector<ResourceId> Steering::*member) {
+Reader ids(std::vector<Address> Steering::*member) {
     return [member](std::string_view text, Steering& steering) -> Complaint {
         for (const std::string& word : words_of(text)) {
-            Result<ResourceId> id = parse_id(word);
-            if (!id) return fmt::format("ids such as host.holdfast.dev/File/motd; \"{}\" is none", word);
-            (steering.*member).push_back(*std::move(id));
+            Result<Address> address = parse_address(word);
+            if (!address || (!address->stack.empty() && !is_name(address->stack)))
+                return fmt::format("ids such as host.holdfast.dev/File/motd, or stack:id; \"{}\" is neither",
+                                   word);
+            (steering.*member).push_back(*std::move(address));
         }
         if ((steering.*member).empty()) return "at least one id";
         return std::nullopt;

@@ -20,7 +20,7 @@ struct Steering {
     std::optional<ReplaceOrder> replace;
     std::optional<std::int32_t> wave;
     std::vector<std::string> ignore;
-    std::vector<ResourceId> depends_on, moved_from, refresh_on;
+    std::vector<Address> depends_on, moved_from, refresh_on; // no stack: the document's own
 
     bool operator==(const Steering&) const = default;
     // Over the stack's defaults.

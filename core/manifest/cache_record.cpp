@@ -94,7 +94,10 @@ void write_steering(Writer& writer, const Steering& steering) {
     for (const std::string& pointer : steering.ignore) writer.text(pointer);
     for (const auto* ids : {&steering.depends_on, &steering.moved_from, &steering.refresh_on}) {
         writer.number(static_cast<std::uint32_t>(ids->size()));
-        for (const ResourceId& id : *ids) writer.id(id);
+        for (const Address& address : *ids) {
+            writer.text(address.stack);
+            writer.id(address.id);
+        }
     }
 }
 
@@ -111,7 +114,10 @@ void read_steering(RecordReader& reader, Steering& steering) {
     for (std::string& pointer : steering.ignore) pointer = reader.text();
     for (auto* ids : {&steering.depends_on, &steering.moved_from, &steering.refresh_on}) {
         ids->resize(reader.count());
-        for (ResourceId& id : *ids) reader.id(id);
+        for (Address& address : *ids) {
+            address.stack = reader.text();
+            reader.id(address.id);
+        }
     }
 }
 

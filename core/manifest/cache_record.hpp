@@ -27,7 +27,7 @@ struct ParsedDocument {
 };
 
 // Raised whenever the reading of files changes its results.
-constexpr std::uint32_t record_version = 2;
+constexpr std::uint32_t record_version = 3;
 
 std::string encode_record(const std::vector<ParsedDocument>& documents);
 // Nothing for bytes that are not such a record.

@@ -339,7 +339,7 @@ private:
 
     static Resource for_instance(Resource resource, const Route& route, std::size_t index) {
         resource.provider = route.instances[index]->name;
-        resource.id.part = "@" + resource.provider;
+        resource.id = resource.id.for_provider(resource.provider);
         return resource;
     }
 

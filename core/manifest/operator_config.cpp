@@ -73,14 +73,6 @@ void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
     }
 }
 
-std::map<std::string, std::string> text_map_of(const Value* map) {
-    std::map<std::string, std::string> texts;
-    if (map && map->is_map())
-        for (const MapEntry& entry : *map->if_map())
-            if (const std::string* text = entry.value.if_string()) texts.emplace(entry.key, *text);
-    return texts;
-}
-
 // Relative paths are relative to the file that names them.
 std::string beside(const std::string& config, std::string_view path) {
     if (path.empty() || path.starts_with('/')) return std::string(path);
@@ -92,9 +84,9 @@ SecretSource read_secret(const Value& tree, const std::string& path, const Sourc
                          Diagnostics& problems) {
     SecretSource secret{.name = std::string(tree.text_at("name"))};
     secret.file = beside(path, tree.text_at("file"));
-    secret.files = text_map_of(tree.find("files"));
+    secret.files = texts_by_key(tree.find("files"));
     for (auto& [key, file] : secret.files) file = beside(path, file);
-    secret.env = text_map_of(tree.find("env"));
+    secret.env = texts_by_key(tree.find("env"));
     secret.stacks = texts_of(tree.find("stacks"));
     secret.providers = texts_of(tree.find("providers"));
     if (const int ways = !secret.file.empty() + !secret.files.empty() + !secret.env.empty(); ways != 1)
@@ -108,7 +100,7 @@ SecretSource read_secret(const Value& tree, const std::string& path, const Sourc
 void read_plugins(const Value& tree, OperatorConfig& config) {
     for (const std::string& path : texts_of(tree.find("paths")))
         config.plugin_paths.push_back(beside(config.path, path));
-    for (const auto& [name, hex] : text_map_of(tree.find("pins")))
+    for (const auto& [name, hex] : texts_by_key(tree.find("pins")))
         if (const auto hash = hash_from_hex(hex)) config.plugin_pins[name] = *hash;
     const Value* demand = tree.find("demandPins");
     config.demand_pins = demand && demand->if_bool() && *demand->if_bool();

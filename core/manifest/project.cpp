@@ -16,14 +16,6 @@ namespace holdfast {
 
 namespace {
 
-std::map<std::string, std::string> text_map_of(const Value* map) {
-    std::map<std::string, std::string> texts;
-    if (map && map->is_map())
-        for (const MapEntry& entry : *map->if_map())
-            if (const std::string* text = entry.value.if_string()) texts.emplace(entry.key, *text);
-    return texts;
-}
-
 bool flag_of(const Value& spec, std::string_view key, bool otherwise) {
     const Value* value = spec.find(key);
     const bool* flag = value ? value->if_bool() : nullptr;
@@ -120,7 +112,7 @@ private:
         provider.plugin = spec.text_at("plugin");
         provider.version = spec.text_at("version");
         if (const Value* config = spec.find("config")) provider.config = *config;
-        provider.labels = text_map_of(find_at(tree, "/metadata/labels"));
+        provider.labels = texts_by_key(find_at(tree, "/metadata/labels"));
         provider.ownership = words.at(spec.text_at("ownership", "owned"));
         project_.providers.push_back(std::move(provider));
     }
@@ -191,7 +183,7 @@ private:
             return names;
         }
         const std::map<std::string, std::string> wanted =
-            text_map_of(find_at(value, "/selector/matchLabels"));
+            texts_by_key(find_at(value, "/selector/matchLabels"));
         std::vector<std::string> names;
         for (const ProviderDocument& provider : project_.providers) {
             const bool matches = std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {

@@ -154,11 +154,8 @@ private:
         } else {
             out_.unloaded.push_back(document.id);
             if (route.ok() && route.instances.size() > 1)
-                for (const Catalog::Instance* instance : route.instances) {
-                    ResourceId id = document.id;
-                    id.part = "@" + instance->name;
-                    out_.unloaded.push_back(std::move(id));
-                }
+                for (const Catalog::Instance* instance : route.instances)
+                    out_.unloaded.push_back(document.id.for_provider(instance->name));
         }
     }
 

@@ -4,6 +4,11 @@
 
 namespace holdfast {
 
+std::string to_string(const Origin& origin) {
+    if (origin.file.empty() || origin.line == 0) return origin.file;
+    return origin.file + ":" + std::to_string(origin.line);
+}
+
 TargetObject target_object(const Leaf& leaf, std::string_view target_id) {
     const std::string& group = leaf.address.id.group;
     return {std::string(target_id), leaf.scope, group + "/" + leaf.kind_name(), leaf.identity};

@@ -21,6 +21,8 @@ struct Origin {
 
     bool operator==(const Origin&) const = default;
 };
+// "web/motd.yaml:3"; empty where it is not known.
+std::string to_string(const Origin& origin);
 
 enum class Adopt { equal, always, never };
 enum class Deletion { remove, orphan }; // what a prune does with the target object
@@ -55,9 +57,8 @@ struct Resource {
     std::string scope;
     Origin origin;
     Policy policy;
-    std::vector<ResourceId> depends_on;
-    std::vector<ResourceId> moved_from;
-    std::vector<ResourceId> refresh_on;
+    // As the document names them; without a stack, of its own.
+    std::vector<Address> depends_on, moved_from, refresh_on;
 };
 
 // A reference whose value is not known yet: `waits for <address> (<path>)`.

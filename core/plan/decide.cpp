@@ -22,7 +22,8 @@ std::string spoken(std::string_view pointer) {
 bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
     return std::any_of(input.replace.begin(), input.replace.end(), [&](const Address& wanted) {
         const bool is_stack = wanted.stack.empty() || wanted.stack == leaf.address.stack;
-        return is_stack && (wanted.id == leaf.address.id || wanted.id == leaf.address.id.parent());
+        const ResourceId& id = leaf.address.id;
+        return is_stack && (wanted.id == id || wanted.id == id.parent() || wanted.id == id.resource());
     });
 }
 
@@ -489,7 +490,7 @@ void report_duplicates(Draft& draft, const Matches& matches) {
         draft.plan.diagnostics.add(problem_of(
             draft.change_for_leaf(another), "plan.duplicate-object",
             fmt::format("{} ({}) and {} ({}) declare the same target object {}", to_string(a.address),
-                        place_of(a.origin), to_string(b.address), place_of(b.origin), b.identity),
+                        to_string(a.origin), to_string(b.address), to_string(b.origin), b.identity),
             "remove one of the two, or change what names its object"));
     }
 }

@@ -30,8 +30,11 @@ private:
         by_id_.reserve(leaves_.size());
         for (std::size_t i = 0; i < leaves_.size(); ++i) {
             by_id_.emplace(leaves_[i].address.id, i);
-            if (!leaves_[i].address.id.part.empty())
-                by_document_[leaves_[i].address.id.parent()].push_back(i);
+            const ResourceId& id = leaves_[i].address.id;
+            if (id.part.empty()) continue;
+            by_document_[id.parent()].push_back(i);
+            if (const std::string_view on = id.provider_part(); !on.empty() && on != id.part)
+                by_document_[id.resource()].push_back(i);
         }
         unloaded_.insert(draft_.input.unloaded.begin(), draft_.input.unloaded.end());
     }
@@ -39,7 +42,8 @@ private:
     void resolve(std::size_t leaf, const Address& wanted) {
         const ResourceId& own = leaves_[leaf].address.id;
         const bool is_other_stack = !wanted.stack.empty() && wanted.stack != leaves_[leaf].address.stack;
-        const bool is_own_document = !own.part.empty() && wanted.id == own.parent();
+        const bool is_own_document =
+            !own.part.empty() && (wanted.id == own.parent() || wanted.id == own.resource());
         if (is_other_stack || is_own_document) return;
         auto it = by_id_.find(wanted.id);
         const std::size_t node = it != by_id_.end() ? it->second : document_node(wanted.id);
@@ -62,7 +66,8 @@ private:
     void report_unknown(std::size_t leaf, const Address& wanted) {
         out_.bad.insert(leaf);
         const Change change = draft_.change_for_leaf(leaf);
-        if (unloaded_.contains(wanted.id) || unloaded_.contains(wanted.id.parent())) {
+        if (unloaded_.contains(wanted.id) || unloaded_.contains(wanted.id.resource()) ||
+            unloaded_.contains(wanted.id.parent())) {
             draft_.plan.diagnostics.add(
                 problem_of(change, "plan.dependency-blocked",
                            fmt::format("depends on {}, which could not be loaded", to_string(wanted.id)),
@@ -206,7 +211,7 @@ private:
 
     std::string name_with_place(std::size_t leaf) const {
         const Leaf& l = draft_.input.leaves[leaf];
-        const std::string place = place_of(l.origin);
+        const std::string place = to_string(l.origin);
         return place.empty() ? to_string(l.address.id)
                              : fmt::format("{} ({})", to_string(l.address.id), place);
     }

@@ -85,9 +85,4 @@ void park(Change& change, std::string reason) {
         change.reasons.push_back(std::move(reason));
 }
 
-std::string place_of(const Origin& origin) {
-    if (origin.file.empty() || origin.line == 0) return origin.file;
-    return fmt::format("{}:{}", origin.file, origin.line);
-}
-
 } // namespace holdfast

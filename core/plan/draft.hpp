@@ -34,7 +34,5 @@ private:
 Diagnostic problem_of(const Change& change, std::string_view code, std::string message, std::string hint);
 void block(Change& change, Diagnostic why);
 void park(Change& change, std::string reason);
-// "web/motd.yaml:3", or "" where it is not known.
-std::string place_of(const Origin& origin);
 
 } // namespace holdfast

@@ -339,7 +339,7 @@ void Graph::block_for(std::size_t index, std::size_t through) {
     const Node* gate = is_gate(through) ? &gates_[through - changes_.size()] : nullptr;
     const std::size_t culprit = gate ? gate->culprit : through;
     const Change& other = changes_[culprit];
-    const std::string place = place_of(other.origin);
+    const std::string place = to_string(other.origin);
     const std::string who =
         place.empty() ? to_string(other.address) : fmt::format("{} ({})", to_string(other.address), place);
     const std::string what =

@@ -42,7 +42,8 @@ struct ForeignObject {
 struct PlanInput {
     const StackDocument* stack = nullptr;
     std::vector<Leaf> leaves;
-    std::vector<LedgerEntry> recorded;     // of this stack, brief or full
+    // Of this stack, brief or full; besides, what a leaf's moved-from names of another stack.
+    std::vector<LedgerEntry> recorded;
     std::vector<Observed> observed_leaves; // by index of `leaves`
     std::vector<Observed>
         observed_recorded;            // by index of `recorded`; unread where a leaf has the same object
@@ -52,6 +53,8 @@ struct PlanInput {
     // Objects that other stacks declare or record: no prune of these, the entry moves (law 7).
     std::unordered_map<Hash, Address> declared_elsewhere;
     std::unordered_map<Hash, LedgerEntry> recorded_elsewhere;
+    // Entries of this stack that a leaf of another one moves to itself (moved-from): not to be pruned here.
+    std::map<Address, Address> taken_over;
     // Documents that could not be loaded: their leaves' entries are not pruned, nor anything of the
     // scopes named here (law 1 and 5). `all_prunes_blocked` carries the reason where not even the
     // documents' ids are known.

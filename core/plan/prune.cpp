@@ -48,6 +48,7 @@ private:
     std::string doubt() const;
     bool is_stopped();
     void stop_where_scope_is_bad();
+    bool is_taken_over();
     bool decide_without_asking(const LedgerEntry& entry);
     void decide_by_presence(std::size_t recorded);
     void forget(std::string reason);
@@ -69,6 +70,7 @@ void Pruner::prune(std::size_t recorded, bool is_superseded) {
     change_ = draft_.change_for_entry(recorded);
     change_.action = Action::remove;
     if (is_superseded) return forget("its successor has taken its place");
+    if (is_taken_over()) return keep();
     if (is_stopped()) return keep();
     const bool is_replaced = entry.state == EntryState::deposed;
     change_.reasons.push_back(is_replaced                           ? "was replaced"
@@ -82,6 +84,7 @@ void Pruner::destroy(std::size_t recorded) {
     const LedgerEntry& entry = input_.recorded[recorded];
     change_ = draft_.change_for_entry(recorded);
     change_.action = Action::remove;
+    if (is_taken_over()) return keep();
     // Giving an object up needs nobody's answer, not even a provider that is still there.
     if (entry.deletion == Deletion::orphan) return forget("its deletion policy is orphan: the object stays");
     if (is_stopped()) return keep();
@@ -100,7 +103,8 @@ void Pruner::destroy(std::size_t recorded) {
 std::string Pruner::doubt() const {
     if (input_.destroy) return {};
     if (!input_.all_prunes_blocked.empty()) return input_.all_prunes_blocked;
-    if (unloaded_.contains(change_.address.id) || unloaded_.contains(change_.parent))
+    const ResourceId& id = change_.address.id;
+    if (unloaded_.contains(id) || unloaded_.contains(id.resource()) || unloaded_.contains(change_.parent))
         return "its document could not be loaded";
     if (!change_.recorded && !unloaded_.empty())
         return fmt::format("{}, which may declare it, could not be loaded", to_string(*unloaded_.begin()));
@@ -134,6 +138,14 @@ bool Pruner::is_stopped() {
         return true;
     }
     return false;
+}
+
+bool Pruner::is_taken_over() {
+    const auto by = input_.taken_over.find(change_.address);
+    if (by == input_.taken_over.end()) return false;
+    change_.action = Action::none;
+    change_.reasons = {fmt::format("{} takes it over (holdfast.dev/moved-from)", to_string(by->second))};
+    return true;
 }
 
 // What does not hang on whether the object is still there.
@@ -239,7 +251,10 @@ void plan_prunes(Draft& draft, const Matches& matches, const ChangedTargets& cha
     pruner.take_in_leaves(matches);
     for (std::size_t i = 0; i < draft.input.recorded.size(); ++i) {
         if (matches.leaf_of_entry[i] != no_index) continue;
-        pruner.prune(i, std::binary_search(matches.superseded.begin(), matches.superseded.end(), i));
+        const LedgerEntry& entry = draft.input.recorded[i];
+        const bool is_ours = !draft.input.stack || entry.address.stack == draft.input.stack->name;
+        if (is_ours)
+            pruner.prune(i, std::binary_search(matches.superseded.begin(), matches.superseded.end(), i));
     }
 }
 

@@ -9,11 +9,15 @@ namespace holdfast {
 namespace {
 
 bool is_named_by(const std::string& pattern, const Address& address) {
-    const ResourceId document = address.id.parent();
     auto matches = [&](const std::string& name) { return pattern == name || matches_glob(pattern, name); };
-    return matches(to_string(address.id)) || matches(to_string(address)) || matches(short_name(address.id)) ||
-           matches(to_string(document)) || matches(to_string(Address{address.stack, document})) ||
-           matches(short_name(document));
+    auto names = [&](const ResourceId& id) {
+        return matches(to_string(id)) || matches(to_string(Address{address.stack, id})) ||
+               matches(short_name(id));
+    };
+    if (names(address.id)) return true;
+    if (address.id.part.empty()) return false;
+    return names(address.id.parent()) ||
+           (!address.id.provider_part().empty() && names(address.id.resource()));
 }
 
 bool is_named_by_any(const std::vector<std::string>& patterns, const Change& change) {

@@ -102,6 +102,7 @@ void Declaration::declare() {
         }
     }
     find_reference_cycles();
+    note_elsewhere();
     release_resources();
 }
 
@@ -115,33 +116,69 @@ void Declaration::release_resources() {
     if (!is_needed) std::vector<Resource>().swap(loaded_.resources);
 }
 
-bool Declaration::redeclare(std::size_t index, const OutputResolver& outputs) {
-    Resource& resource = loaded_.resources[resource_of_[index]];
+void Declaration::redeclare(std::size_t index, const OutputResolver& outputs,
+                            std::vector<std::size_t>& made) {
+    const std::size_t from = resource_of_[index];
+    Resource& resource = loaded_.resources[from];
+    // What is wrong with it is said once; its other leaves need not try again.
+    if (std::find(unloaded_.begin(), unloaded_.end(), resource.id) != unloaded_.end()) return;
     Diagnostics problems;
     std::vector<Leaf> leaves = leaves_of(resource, outputs, problems);
-    if (problems.has_errors() || leaves.empty()) {
+    if (problems.has_errors()) {
         place(problems, resource);
         problems_.append(problems);
-        if (problems.has_errors()) unloaded_.push_back(resource.id);
-        return false;
+        unloaded_.push_back(resource.id);
+        return;
     }
-    const bool still_waits = !leaves.front().waits.empty();
-    const std::size_t place_count = leaves_.size();
+    const bool still_waits = !leaves.empty() && !leaves.front().waits.empty();
+    const std::size_t count = leaves_.size();
+    std::set<std::size_t> places;
     for (Leaf& leaf : leaves) {
         const std::size_t place = place_of(leaf, index);
         if (place == leaves_.size()) {
             for (const Address& producer : leaf.producers) consumers_[producer].push_back(place);
             leaves_.emplace_back();
-            resource_of_.push_back(resource_of_[index]);
+            resource_of_.push_back(from);
         }
         leaves_[place] = std::move(leaf);
+        places.insert(place);
     }
-    if (by_parent_.empty()) return !still_waits;
-    if (place_count != leaves_.size())
-        link(); // others may depend on what has come
+    const bool others_changed =
+        (resource.compiles && !still_waits && drop_others(from, places)) || count != leaves_.size();
+    if (!still_waits) made.insert(made.end(), places.begin(), places.end());
+    if (by_parent_.empty()) return;
+    if (others_changed)
+        link(); // others may depend on what has come or gone
     else
         relink(index);
-    return !still_waits;
+}
+
+// True where the leaves of the document are others than before.
+bool Declaration::drop_others(std::size_t resource, const std::set<std::size_t>& made) {
+    bool any = false;
+    for (std::size_t place : made) any |= dropped_.erase(place) > 0;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        if (resource_of_[i] != resource || made.contains(i)) continue;
+        leaves_[i].waits.clear();
+        any |= dropped_.insert(i).second;
+    }
+    return any;
+}
+
+std::vector<std::size_t> Declaration::remove_dropped() {
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+        if (!is_dropped(i)) kept.push_back(i);
+    consumers_.clear();
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        if (i != kept[i]) leaves_[i] = std::move(leaves_[kept[i]]);
+        resource_of_[i] = resource_of_[kept[i]];
+        for (const Address& producer : leaves_[i].producers) consumers_[producer].push_back(i);
+    }
+    leaves_.resize(kept.size());
+    resource_of_.resize(kept.size());
+    dropped_.clear();
+    return kept;
 }
 
 // Where a leaf made from the document of leaf `index` belongs: over its own earlier form, or over the one
@@ -154,9 +191,43 @@ std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
         if (resource_of_[i] != resource) continue;
         if (leaves_[i].address == leaf.address) return i;
-        if (leaves_[i].address.id.part.empty()) stand_in = i;
+        if (leaves_[i].address.id == loaded_.resources[resource].id) stand_in = i;
     }
     return stand_in.value_or(leaves_.size());
+}
+
+Address Declaration::own(const Address& named) const {
+    return {named.stack.empty() ? stack_.name : named.stack, named.id};
+}
+
+void Declaration::note_elsewhere() {
+    auto note = [&](const std::vector<Address>& names, std::set<Address>& elsewhere) {
+        for (const Address& named : names)
+            if (!named.stack.empty() && named.stack != stack_.name) elsewhere.insert(named);
+    };
+    for (const Resource& resource : loaded_.resources) {
+        note(resource.depends_on, awaited_elsewhere_);
+        note(resource.refresh_on, awaited_elsewhere_);
+        note(resource.moved_from, moved_from_elsewhere_);
+    }
+}
+
+const std::vector<LedgerEntry>& Declaration::recorded_elsewhere(const Address& address) {
+    auto [place, is_new] = recorded_elsewhere_.try_emplace(address);
+    std::vector<LedgerEntry>& found = place->second;
+    if (!is_new) return found;
+    if (std::optional<LedgerEntry> entry = session_.store().entry(address)) {
+        found.push_back(*std::move(entry));
+        return found;
+    }
+    for (LedgerEntry& entry : session_.store().entries(address.stack, Detail::brief)) {
+        const ResourceId& id = entry.address.id;
+        if (id.name == address.id.name && (id.parent() == address.id || id.resource() == address.id))
+            found.push_back(std::move(entry));
+    }
+    std::sort(found.begin(), found.end(),
+              [](const LedgerEntry& a, const LedgerEntry& b) { return a.address < b.address; });
+    return found;
 }
 
 Leaf Declaration::plain_leaf(Resource& resource) const {
@@ -166,8 +237,8 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     leaf.provider = resource.provider;
     leaf.origin = resource.origin;
     leaf.policy = resource.policy;
-    for (const ResourceId& id : resource.depends_on) leaf.depends_on.push_back({stack_.name, id});
-    for (const ResourceId& id : resource.moved_from) leaf.moved_from.push_back({stack_.name, id});
+    for (const Address& named : resource.depends_on) leaf.depends_on.push_back(own(named));
+    for (const Address& named : resource.moved_from) leaf.moved_from.push_back(own(named));
     if (resource.has_references) { // it may be declared again
         leaf.scope = resource.scope;
         leaf.identity = resource.identity;
@@ -329,6 +400,21 @@ std::vector<std::string> pointers_to(const std::vector<Value>& secrets, const Va
     return pointers;
 }
 
+// Maps with a key that holds a secret: a key cannot be masked, so the map is, as a whole.
+void find_secret_keys(const Masker& masker, const Value& node, const std::string& pointer,
+                      std::vector<std::string>& out) {
+    if (const Map* map = node.if_map()) {
+        const bool holds_any = std::any_of(
+            map->begin(), map->end(), [&](const MapEntry& entry) { return masker.holds_secret(entry.key); });
+        if (holds_any && !pointer.empty()) return out.push_back(pointer);
+        for (const MapEntry& entry : *map)
+            find_secret_keys(masker, entry.value, append_pointer(pointer, entry.key), out);
+    } else if (const List* list = node.if_list()) {
+        for (std::size_t i = 0; i < list->size(); ++i)
+            find_secret_keys(masker, (*list)[i], append_pointer(pointer, i), out);
+    }
+}
+
 } // namespace
 
 std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
@@ -355,7 +441,7 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
             leaf.masked = {};
             leaf.api_version = tree->text_at("apiVersion", whole.api_version);
             leaf.kind = tree->text_at("kind", whole.address.id.kind);
-            leaf.address.id.part = result.part;
+            leaf.address.id = resource.id.leaf(result.part);
             leaf.identity = result.identity;
             leaf.scope = result.scope;
             leaf.origin.pointer = result.pointer;
@@ -364,6 +450,7 @@ std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& who
                 // The parent's pointers say nothing about the leaf's document; its secrets are known by
                 // value.
                 leaf.sensitive = pointers_to(secrets, *tree);
+                if (!secrets.empty()) find_secret_keys(session_.masker(), *tree, "", leaf.sensitive);
                 mask(*kind, *tree, leaf);
                 leaves.push_back(std::move(leaf));
             } else {
@@ -439,10 +526,14 @@ void Declaration::link() {
     by_parent_.clear();
     by_address_.clear();
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
-        by_parent_[loaded_.resources[resource_of_[i]].id].push_back(i);
+        if (is_dropped(i)) continue;
+        const ResourceId& id = loaded_.resources[resource_of_[i]].id;
+        by_parent_[id].push_back(i);
+        if (!id.part.empty()) by_parent_[id.parent()].push_back(i); // one of several providers'
         by_address_.emplace(leaves_[i].address, i);
     }
-    for (std::size_t i = 0; i < leaves_.size(); ++i) relink(i);
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+        if (!is_dropped(i)) relink(i);
 }
 
 void Declaration::relink(std::size_t index) {
@@ -469,22 +560,31 @@ void Declaration::expand_dependencies(Leaf& leaf) {
 void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
     if (resource.refresh_on.empty()) return;
     Hasher refresh;
-    for (const ResourceId& id : resource.refresh_on) {
-        auto parent = by_parent_.find(id);
+    auto depend_on = [&](const Address& before) {
+        if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
+            leaf.depends_on.push_back(before);
+    };
+    for (const Address& named : resource.refresh_on) {
+        const Address address = own(named);
+        if (address.stack != stack_.name) { // what was declared there when it was applied
+            for (const LedgerEntry& entry : recorded_elsewhere(address))
+                refresh.add(as_bytes(entry.declared_hash));
+            depend_on(address);
+            continue;
+        }
+        auto parent = by_parent_.find(address.id);
         if (parent == by_parent_.end()) {
             Diagnostic& problem =
                 problems_.error("reference.unknown-refresh",
                                 fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
                                             "not declare",
-                                            to_string(id), stack_.name));
+                                            to_string(address.id), stack_.name));
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             continue;
         }
         for (std::size_t part : parent->second) {
             refresh.add(as_bytes(leaves_[part].recordable().hash));
-            const Address& before = leaves_[part].address;
-            if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
-                leaf.depends_on.push_back(before);
+            depend_on(leaves_[part].address);
         }
     }
     leaf.refresh = refresh.finish();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,7 +21,8 @@ namespace holdfast {
 using OutputResolver = std::function<Resolution(const Reference& reference)>;
 
 // One stack's declared side. `resources` and `leaves` only grow; a resource that waits has one leaf that
-// waits, which `redeclare` replaces in place.
+// waits, which `redeclare` replaces in place. A leaf that a document no longer compiles to keeps its place
+// and is marked as dropped.
 class Declaration {
 public:
     Declaration(Session& session, const StackDocument& stack);
@@ -30,8 +32,13 @@ public:
     // Makes leaves of all resources that name no outputs, and waiting leaves of the others.
     void declare();
     // Tries the resource of a waiting leaf, or of one whose producers have changed, again. The leaf is
-    // replaced; leaves that a compiled document gives besides are appended. True where it no longer waits.
-    bool redeclare(std::size_t leaf, const OutputResolver& outputs);
+    // replaced; leaves that a compiled document gives besides are appended, those that it no longer gives
+    // are dropped. The leaves that it has now go to `made`; none where it still waits or has errors.
+    void redeclare(std::size_t leaf, const OutputResolver& outputs, std::vector<std::size_t>& made);
+    bool is_dropped(std::size_t leaf) const { return !dropped_.empty() && dropped_.contains(leaf); }
+    const std::set<std::size_t>& dropped() const { return dropped_; }
+    // Takes dropped leaves away for good; gives the former index of each that is left.
+    std::vector<std::size_t> remove_dropped();
 
     const StackDocument& stack() const { return stack_; }
     const LoadedStack& loaded() const { return loaded_; }
@@ -52,6 +59,12 @@ public:
     // The same for one leaf, once others have changed.
     void relink(std::size_t leaf);
 
+    // What documents name of other stacks in depends-on and refresh-on, and in moved-from.
+    const std::set<Address>& awaited_elsewhere() const { return awaited_elsewhere_; }
+    const std::set<Address>& moved_from_elsewhere() const { return moved_from_elsewhere_; }
+    // What another stack has recorded for a leaf, or for all leaves of a document. Asked once.
+    const std::vector<LedgerEntry>& recorded_elsewhere(const Address& address);
+
 private:
     // Takes the document out of a resource that cannot be declared again.
     std::vector<Leaf> leaves_of(Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
@@ -67,8 +80,11 @@ private:
     void find_reference_cycles();
     void release_resources();
     std::size_t place_of(const Leaf& leaf, std::size_t index) const;
+    bool drop_others(std::size_t resource, const std::set<std::size_t>& made);
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
+    Address own(const Address& named) const;
+    void note_elsewhere();
 
     Session& session_;
     const StackDocument& stack_;
@@ -76,9 +92,12 @@ private:
     LoadedStack loaded_;
     std::vector<Leaf> leaves_;
     std::vector<std::size_t> resource_of_; // by leaf
+    std::set<std::size_t> dropped_;        // leaves
     std::unordered_map<Address, std::vector<std::size_t>> consumers_;
     std::unordered_map<ResourceId, std::vector<std::size_t>> by_parent_; // of `link`
     std::unordered_map<Address, std::size_t> by_address_;
+    std::set<Address> awaited_elsewhere_, moved_from_elsewhere_;
+    std::map<Address, std::vector<LedgerEntry>> recorded_elsewhere_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
     const KindInfo* last_kind_ = nullptr; // of `leaves_of`, with its provider

@@ -28,6 +28,7 @@ void Pass::declare() {
     stacks_before_ = {stack().depends_on.begin(), stack().depends_on.end()};
     for (const Leaf& leaf : declaration_->leaves())
         for (const Address& producer : leaf.producers) stacks_before_.insert(producer.stack);
+    stacks_before_.merge(stacks_named());
     stacks_before_.erase(stack().name);
 }
 
@@ -39,6 +40,8 @@ void Pass::tell(Neighbours& neighbours) {
         if (Result<Provider*> provider = session_.provider(leaf.provider))
             neighbours.declared.emplace(target_object(leaf, (*provider)->target()).key(), leaf.address);
     }
+    tell_named(neighbours);
+    tell_taken_over(neighbours);
 }
 
 // What a plugin says of a leaf, with the place in Git that it is about.
@@ -112,6 +115,7 @@ void Pass::read_ledger() {
     input_.recorded = session_.store().entries(stack().name, is_orphaned() ? Detail::brief : Detail::match);
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
+    take_in_moved();
     entry_finder_.emplace(input_.recorded, EntryFinder::Deposed::found);
 }
 
@@ -206,24 +210,29 @@ void Pass::resolve_and_observe(const RunEvents& events, std::stop_token stop) {
         level = std::move(next);
     }
     input_.observed_leaves.resize(leaves.size());
+    remove_dropped();
 }
 
 // Tries a leaf whose producers may be known now. It and those that come with it are appended to `known`.
-bool Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
-    const std::size_t before = declaration_->leaves().size();
-    if (!declaration_->redeclare(leaf, [this](const Reference& reference) { return output(reference); }))
-        return false;
-    known.push_back(leaf);
-    auto index = [&](std::size_t i) {
+void Pass::redeclare(std::size_t leaf, std::vector<std::size_t>& known) {
+    std::vector<std::size_t> made;
+    declaration_->redeclare(
+        leaf, [this](const Reference& reference) { return output(reference); }, made);
+    for (std::size_t i : made) {
         const Address& address = declaration_->leaves()[i].address;
         if (!leaf_at(address)) leaf_by_address_.add(std::hash<Address>{}(address), i);
-    };
-    index(leaf);
-    for (std::size_t added = before; added < declaration_->leaves().size(); ++added) {
-        index(added);
-        known.push_back(added);
+        known.push_back(i);
     }
-    return true;
+}
+
+// A document that compiles to nothing had a leaf only while it waited.
+void Pass::remove_dropped() {
+    if (declaration_->dropped().empty()) return;
+    std::vector<Observed> observed;
+    for (std::size_t i : declaration_->remove_dropped())
+        observed.push_back(std::move(input_.observed_leaves[i]));
+    input_.observed_leaves = std::move(observed);
+    index_leaves();
 }
 
 std::vector<std::size_t> Pass::consumers(const std::vector<std::size_t>& producers) const {
@@ -392,6 +401,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     }
     resolve_and_observe(events, stop);
     declaration_->link();
+    wait_for_other_stacks();
     observe_orphans(events, stop);
     list_exclusive_scopes(stop);
     std::vector<std::size_t> all(declaration_->leaves().size());
@@ -431,6 +441,8 @@ void Pass::finish_input(const Neighbours& neighbours) {
                     fmt::format("stack {} could not be loaded: it may declare the same objects", broken);
     for (const auto& [key, address] : neighbours.declared)
         if (address.stack != stack().name) input_.declared_elsewhere.emplace(key, address);
+    for (const auto& [recorded, by] : neighbours.taken_over)
+        if (recorded.stack == stack().name) input_.taken_over.emplace(recorded, by);
     input_.only = options_.only;
     input_.exclude = options_.exclude;
     input_.masking_key = session_.store().masking_key();

@@ -18,8 +18,17 @@
 
 namespace holdfast {
 
-// What other stacks of the run declare: no prune of these (law 7).
+// What the stacks of a run know of each other. What others declare is not pruned (law 7).
 struct Neighbours {
+    // What a document of one stack names of another (depends-on, refresh-on, moved-from).
+    struct Named {
+        bool is_declared = false;
+        std::vector<Address> leaves; // that are to be recorded once they are applied
+    };
+    std::map<Address, Named> named;
+    std::map<Address, Address> taken_over; // recorded -> the leaf of another stack that moves it to itself
+    std::set<Address> unfinished;          // named leaves that this run could not bring to what is declared
+    std::map<std::string, std::string> rings;   // "app -> base" -> the stacks that wait for each other
     std::unordered_map<Hash, Address> declared; // by key of the target object
     std::set<Address> documents;                // of all stacks; compiled ones by their parent
     std::vector<std::string> broken;            // stacks that could not be loaded
@@ -33,8 +42,12 @@ public:
     // Reads, checks and compiles the documents.
     void declare();
     bool is_broken() const { return declaration_->problems().has_errors(); }
-    // The objects of the leaves that are known by now.
+    // What it names of other stacks; before anybody tells.
+    void ask(Neighbours& neighbours) const;
+    // The objects of the leaves that are known by now, and what others have asked for.
     void tell(Neighbours& neighbours);
+    // The leaves that others asked for, as they stand after a plan or its execution.
+    void tell_unfinished(Neighbours& neighbours) const;
 
     // Resolves references and observes, by turns, until nothing more can be known; then plans.
     void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
@@ -45,13 +58,26 @@ public:
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
 
-    // The stacks that must have been applied before: by dependsOn and by references.
+    // The stacks that must have been applied before: by dependsOn, by references and by annotations.
     const std::set<std::string>& stacks_before() const { return stacks_before_; }
+    // Of these, the ones that depends-on and refresh-on name.
+    std::set<std::string> stacks_named() const;
+
+    // Whether anything was, or some of it: not where all was equal, or parked.
+    bool was_executed() const { return !outcome_.rounds.empty() && outcome_.rounds.front().report; }
 
     StackOutcome& outcome() { return outcome_; }
+    const StackOutcome& outcome() const { return outcome_; }
     const StackDocument& stack() const { return stack_; }
 
 private:
+    void tell_named(Neighbours& neighbours) const;
+    void tell_taken_over(Neighbours& neighbours) const;
+    void take_in_moved();
+    void wait_for_other_stacks();
+    void wait_for_other_stacks(std::size_t leaf);
+    std::optional<Diagnostic> why_never(const Address& awaited) const;
+    bool is_applied(const Address& awaited);
     bool open_providers();
     void read_ledger();
     void check_targets(Diagnostics& problems);
@@ -77,6 +103,7 @@ private:
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
+    void record_parked(const Plan& plan);
     void rewrite_entries(const Plan& plan);
     void close_open_steps();
     void end_record(bool interrupted);
@@ -85,8 +112,10 @@ private:
     ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                               const RunEvents& events, std::stop_token stop);
     void hold_consumers(const Plan& plan);
+    bool is_behind_held_scope(const Change& change) const;
     void report_waits();
-    bool redeclare(std::size_t leaf, std::vector<std::size_t>& known);
+    void redeclare(std::size_t leaf, std::vector<std::size_t>& known);
+    void remove_dropped();
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round, const std::vector<bool>& held);
     bool waits_for_approval(std::size_t leaf) const;
@@ -96,7 +125,15 @@ private:
     std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
     PlanInput input_for(const std::vector<std::size_t>& leaves);
     void copy_owners(const Leaf& leaf, PlanInput& input) const;
+    void warn_of_parked(const Round& round);
+    // Why something cannot go on after the rounds; the worst of several counts.
+    enum class Hold { none, approval, failure };
+    Hold hold_of(const Address& leaf) const;
+    std::vector<Hold> holds_of_removals() const;
+    std::set<std::pair<std::string, std::string>> failed_scopes() const;
     void run_held_removals(const RunEvents& events, std::stop_token stop);
+    bool may_be_wanted(const LedgerEntry& entry, std::size_t dropped) const;
+    void prune_dropped(const RunEvents& events, std::stop_token stop);
 
     Session& session_;
     const StackDocument& stack_;
@@ -109,14 +146,16 @@ private:
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr; // while `plan` runs
     ScopeVersions scope_versions_;
-    std::vector<std::unique_ptr<ScopeLock>> locks_;
+    std::map<std::string, std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> parked_;     // leaves whose change waits for an approval
     std::set<Address> unfinished_; // leaves whose change did not succeed: nothing that depends on them runs
     std::set<std::size_t> held_;   // leaves that wait for outputs of others, or stand behind one that does
     std::set<std::size_t> unexamined_; // those of them that may be ready
     std::unordered_map<std::size_t, std::vector<std::size_t>>
-        behind_;                     // held leaf -> held leaves that wait for it
-    std::vector<bool> held_changes_; // of the first plan
+        behind_; // held leaf -> held leaves that wait for it
+    std::map<std::pair<std::string, std::string>, std::vector<Address>> held_in_scope_; // at the beginning
+    std::vector<bool> held_changes_;                                                    // of the first plan
+    std::set<std::size_t> removals_behind_approval_;                    // changes of the first plan
     std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_; // by what was executed so far
 };
 

@@ -63,6 +63,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         report_waits();
         if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
         outcome_.problems.sort_by_place();
+        if (plan.is_parked()) record_parked(plan);
         return;
     }
     if (Status locked = lock_scopes(plan); !locked) {
@@ -72,26 +73,43 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     }
     begin_record(plan);
     index_leaves();
+    hold_consumers(plan);
     held_changes_ = hold_back(plan, input_);
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
     declaration_->leaves() = std::move(input_.leaves);
-    hold_consumers(first.plan);
     take_in(first, held_changes_);
     PlanInput input;
     while (!outcome_.rounds.back().report->interrupted) {
         std::optional<Round> next = next_round(events, input, stop);
         if (!next) break;
+        if (Status locked = lock_scopes(next->plan); !locked) {
+            outcome_.problems.add(locked.error());
+            for (const Change& change : next->plan.changes) unfinished_.insert(change.address);
+            break;
+        }
         const std::vector<bool> held = hold_back(next->plan, input);
         next->report = run_round(next->plan, held, input, events, stop);
         take_in(*next, held);
         outcome_.rounds.push_back(*std::move(next));
     }
     run_held_removals(events, stop);
+    prune_dropped(events, stop);
     close_open_steps();
     if (!outcome_.rounds.back().report->interrupted) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
+}
+
+// Nothing was done, but somebody is waited for, and `history` is where people look for that.
+void Pass::record_parked(const Plan& plan) {
+    begin_record(plan);
+    PassRecord& pass = outcome_.pass;
+    pass.summary =
+        to_json(Value::map({{to_string(Readiness::parked), static_cast<std::int64_t>(plan.counts.parked)}}));
+    pass.state = outcome_.result == StackResult::failed ? PassState::failed : PassState::parked;
+    pass.ended_ms = session_.clock().now_ms();
+    session_.store().end_pass(pass);
 }
 
 // The declared document changed in a way that no target can see (a label, another provider name): the ledger
@@ -140,9 +158,10 @@ Status Pass::lock_scopes(const Plan& plan) {
         if (change.readiness == Readiness::ready && reaches_the_target(change.action))
             names.insert("scope:" + change.object.target + ":" + change.object.scope);
     for (const std::string& name : names) { // in order, so that two of us never wait for each other
+        if (locks_.contains(name)) continue;
         Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
         if (!lock) return lock.error();
-        locks_.push_back(*std::move(lock));
+        locks_.emplace(name, *std::move(lock));
     }
     return Ok{};
 }
@@ -191,7 +210,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
             for (const Address& producer : input.leaves[*change.leaf].producers)
                 waits |= pending.contains(producer);
         waits =
-            waits ||
+            waits || is_behind_held_scope(change) ||
             std::any_of(change.after.begin(), change.after.end(), [&](std::size_t b) { return held[b]; }) ||
             std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
@@ -212,9 +231,20 @@ void Pass::hold_consumers(const Plan& plan) {
         const std::vector<std::size_t>* consumers = declaration_->consumers_of(changing.back());
         changing.pop_back();
         if (!consumers) continue;
-        for (std::size_t i : *consumers)
-            if (hold(i)) changing.push_back(declaration_->leaves()[i].address);
+        for (std::size_t i : *consumers) {
+            if (!hold(i)) continue;
+            const Leaf& leaf = input_.leaves[i];
+            changing.push_back(leaf.address);
+            held_in_scope_[{leaf.provider, leaf.scope}].push_back(leaf.address);
+        }
     }
+}
+
+// A scope's prunes wait for its creates and updates, those that new outputs may lead to included; but for a
+// prune that makes room for a leaf of its own name.
+bool Pass::is_behind_held_scope(const Change& change) const {
+    return !change.leaf && change.action == Action::remove && !leaf_at(change.address) &&
+           held_in_scope_.contains({change.provider, change.object.scope});
 }
 
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
@@ -256,7 +286,8 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
         const std::optional<std::size_t> leaf = leaf_at(change.address);
         const bool is_held = held[i] || (leaf && held_.contains(*leaf));
         const bool done = result.state == StepState::done || result.state == StepState::unchanged;
-        if (!done && !is_held && change.action != Action::none) unfinished_.insert(change.address);
+        const bool is_due = change.action != Action::none || change.readiness == Readiness::blocked;
+        if (!done && !is_held && is_due) unfinished_.insert(change.address);
         if (change.readiness == Readiness::parked) parked_.insert(change.address);
         const bool destroys = change.action == Action::replace || change.action == Action::remove;
         if (destroys && change.readiness == Readiness::ready && !is_held &&
@@ -302,32 +333,46 @@ void Pass::release(std::size_t leaf) {
 }
 
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
-    std::vector<std::size_t> leaves;
+    std::set<std::size_t> made; // the leaves of one compiled document bring each other
     for (std::size_t i : ready_leaves()) {
         unexamined_.insert(i); // unless it is released below
-        if (!declaration_->leaves()[i].producers.empty()) {
-            redeclare(i, leaves);
-            continue;
+        if (made.contains(i) || declaration_->is_dropped(i)) continue;
+        if (declaration_->leaves()[i].producers.empty()) {
+            declaration_->relink(i);
+            made.insert(i);
+        } else {
+            std::vector<std::size_t> known;
+            redeclare(i, known);
+            made.insert(known.begin(), known.end());
         }
-        declaration_->relink(i);
-        leaves.push_back(i);
     }
-    std::sort(leaves.begin(), leaves.end()); // the leaves of one compiled document bring each other
-    leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
-    for (std::size_t i : leaves) release(i);
+    std::vector<std::size_t> leaves;
+    for (std::size_t i : made) {
+        release(i);
+        if (!declaration_->awaited_elsewhere().empty()) wait_for_other_stacks(i);
+        const Leaf& leaf = declaration_->leaves()[i];
+        if (leaf.waits.empty())
+            leaves.push_back(i);
+        else // for another stack, whose turn is over
+            unfinished_.insert(leaf.address);
+    }
+    for (std::size_t i : declaration_->dropped()) release(i);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);
     input = input_for(leaves);
     Round round{.plan = make_plan_with_approval(input)};
-    outcome_.problems.append(round.plan.diagnostics);
-    if (round.plan.is_parked()) {
-        Diagnostic& warning = outcome_.problems.warning(
-            "plan.parked-later", fmt::format("new outputs lead to {} that must be approved first",
-                                             count_of(round.plan.counts.parked, "change", "changes")));
-        warning.hint = "`holdfast plan` shows them, and the hash to approve";
-    }
+    warn_of_parked(round);
     return round;
+}
+
+void Pass::warn_of_parked(const Round& round) {
+    outcome_.problems.append(round.plan.diagnostics);
+    if (!round.plan.is_parked()) return;
+    Diagnostic& warning = outcome_.problems.warning(
+        "plan.parked-later", fmt::format("new outputs lead to {} that must be approved first",
+                                         count_of(round.plan.counts.parked, "change", "changes")));
+    warning.hint = "`holdfast plan` shows them, and the hash to approve";
 }
 
 // Who else declares or records the leaf's object.
@@ -347,14 +392,18 @@ void Pass::report_waits() {
         for (const Wait& wait : leaf.waits) {
             const bool is_ours = wait.producer.stack == stack().name;
             if (unfinished_.contains(wait.producer)) continue; // that has been told already
+            const std::string what = wait.path.empty() ? "" : wait.path + " of ";
             Diagnostic& problem = outcome_.problems.error(
                 "reference.still-unknown",
-                fmt::format("{} waits for {} of {}, which is not known", short_name(leaf.address.id),
-                            wait.path, is_ours ? short_name(wait.producer.id) : to_string(wait.producer)));
+                fmt::format("{} waits for {}{}, which is not {}", short_name(leaf.address.id), what,
+                            is_ours ? short_name(wait.producer.id) : to_string(wait.producer),
+                            wait.path.empty() ? "applied" : "known"));
             problem.subject = to_string(leaf.address);
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             problem.hint = is_ours ? "`holdfast output` shows what it has; correct the path"
-                                   : "apply that stack first; if it was, `holdfast output` shows what it has";
+                           : wait.path.empty()
+                               ? "apply that stack first, or mend what keeps it from being applied"
+                               : "apply that stack first; if it was, `holdfast output` shows what it has";
         }
     }
 }
@@ -381,6 +430,8 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.
         if (const auto entry = entry_at(leaf.address)) entries.insert(*entry);
+        for (const Address& former : leaf.moved_from)
+            if (const auto entry = entry_at(former); entry && !leaf_at(former)) entries.insert(*entry);
         for (std::size_t entry : entries) {
             input.recorded.push_back(input_.recorded[entry]);
             input.observed_recorded.push_back(input_.observed_recorded[entry]);
@@ -393,23 +444,6 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         input.canonical.push_back(input_.canonical[i]);
     }
     return input;
-}
-
-// Deletes that stood behind held leaves run last, if everything before them went well.
-void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
-    Round& first = outcome_.rounds.front();
-    std::vector<bool> skipped(first.plan.changes.size(), true);
-    bool any = false;
-    for (std::size_t i = 0; i < skipped.size(); ++i) {
-        if (!held_changes_[i] || first.plan.changes[i].leaf || !unfinished_.empty() || !held_.empty())
-            continue;
-        skipped[i] = false;
-        any = true;
-    }
-    if (!any || outcome_.rounds.back().report->interrupted) return;
-    ExecutionReport report = run_round(first.plan, skipped, input_, events, stop);
-    for (std::size_t i = 0; i < skipped.size(); ++i)
-        if (!skipped[i]) first.report->results[i] = std::move(report.results[i]);
 }
 
 // Behind a parked change, directly or through others that wait as well, and behind nothing that failed.
@@ -448,12 +482,12 @@ void Pass::end_record(bool interrupted) {
             else if (result.state != StepState::intended)
                 ++counts[to_string(result.state)];
             parked |= change.readiness == Readiness::parked;
-            const bool is_resolved_later = change.leaf &&
-                                           round.plan.hash == outcome_.rounds.front().plan.hash &&
-                                           i < held_changes_.size() && held_changes_[i];
-            const bool needs_nothing =
-                change.action == Action::none && change.readiness != Readiness::blocked;
-            all_done &= done || needs_nothing || change.readiness == Readiness::parked || is_resolved_later;
+            const bool is_of_first = &round == &outcome_.rounds.front();
+            const bool is_resolved_later = is_of_first && i < held_changes_.size() && held_changes_[i] &&
+                                           (change.leaf || removals_behind_approval_.contains(i));
+            const bool is_blocked = change.readiness == Readiness::blocked;
+            all_done &= done || (change.action == Action::none && !is_blocked) ||
+                        change.readiness == Readiness::parked || is_resolved_later;
         }
     }
     const bool failed = !all_done || outcome_.problems.has_errors();

@@ -171,14 +171,16 @@ Result<LedgerEntry> forget(Session& session, const std::string& text) {
     return entry;
 }
 
-Result<Approved> approve(Session& session, const std::string& plan_hash) {
+Result<Approved> approve(Session& session, const std::string& plan_hash, const RunOptions& selection) {
     const Diagnostic unknown =
         failure("approve.unknown", fmt::format("no parked plan has the hash \"{}\"", plan_hash),
-                "`holdfast plan` shows what is parked now, and its hash");
+                "`holdfast plan` shows what is parked now, its hash, and the command that approves it: "
+                "options such as --only make another plan");
     if (plan_hash.size() < 6) return unknown;
     // Only what is parked at this moment can be approved; somebody else's plan would mean something else.
     for (const Mode mode : {Mode::plan, Mode::destroy}) {
-        RunOptions options{.mode = mode};
+        RunOptions options = selection;
+        options.mode = mode;
         const RunEvents look_only{.confirm = [](const RunOutcome&) { return false; }};
         const RunOutcome outcome = run(session, options, look_only);
         for (const StackOutcome& stack : outcome.stacks) {
@@ -269,14 +271,19 @@ Result<std::vector<Imported>> import_objects(Session& session, const ImportOptio
     return imported;
 }
 
-Result<std::vector<GraphNode>> graph(Session& session, const std::string& stack) {
+std::optional<std::vector<GraphNode>> graph(Session& session, const std::string& stack,
+                                            Diagnostics& problems) {
     const StackDocument* document = session.project().stack(stack);
-    if (!document) return failure("stack.unknown", fmt::format("there is no stack named {}", stack));
+    if (!document) {
+        problems.add(failure("stack.unknown", fmt::format("there is no stack named {}", stack)));
+        return std::nullopt;
+    }
     Declaration declaration(session, *document);
     declaration.load();
     declaration.declare();
     declaration.link();
-    if (declaration.problems().has_errors()) return declaration.problems().list().front();
+    problems.append(declaration.problems());
+    if (declaration.problems().has_errors()) return std::nullopt;
     std::vector<GraphNode> nodes;
     for (const Leaf& leaf : declaration.leaves())
         nodes.push_back({leaf.address, leaf.depends_on, leaf.origin});

@@ -3,9 +3,11 @@
 // ledger (forget, approve) or only files (import).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "reconcile/run.hpp"
 #include "reconcile/session.hpp"
 
 namespace holdfast {
@@ -50,14 +52,15 @@ std::vector<Outputs> outputs(Session& session, const std::string& stack);
 Result<LedgerEntry> forget(Session& session, const std::string& text);
 
 // Approves the plan that is parked now and whose hash begins with these digits (at least 6), for `apply` or
-// for `destroy`. Error: `approve.unknown`.
+// for `destroy`. What is left out or replaced on request makes another plan, so `selection` has to be that
+// of the plan. Error: `approve.unknown`.
 struct Approved {
     std::string stack;
     Hash plan;
     bool destroy = false;
     std::size_t changes = 0; // that were parked
 };
-Result<Approved> approve(Session& session, const std::string& plan_hash);
+Result<Approved> approve(Session& session, const std::string& plan_hash, const RunOptions& selection);
 
 // What the target holds and no stack declares, as documents ready to be committed.
 struct Imported {
@@ -80,6 +83,8 @@ struct GraphNode {
     std::vector<Address> after; // explicit and by reference
     Origin origin;
 };
-Result<std::vector<GraphNode>> graph(Session& session, const std::string& stack);
+// Nothing where the stack has errors; all of them, and its warnings, go to `problems`.
+std::optional<std::vector<GraphNode>> graph(Session& session, const std::string& stack,
+                                            Diagnostics& problems);
 
 } // namespace holdfast

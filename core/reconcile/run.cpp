@@ -150,12 +150,45 @@ private:
             if (!chosen && options_.mode == Mode::validate) continue;
         }
         if (options_.mode == Mode::validate) return validate();
+        find_rings(neighbours);
         order_by_references();
+        for (auto& [pass, chosen] : passes_) pass.ask(neighbours);
         if (passes_.size() > 1)
             for (auto& [pass, chosen] : passes_) pass.tell(neighbours);
-        for (auto& [pass, chosen] : passes_)
-            if (chosen) pass.plan(neighbours, events_, stop_);
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen) continue;
+            pass.plan(neighbours, events_, stop_);
+            pass.tell_unfinished(neighbours);
+        }
         if (writes() && agreed()) execute(neighbours);
+    }
+
+    // Stacks that annotations make wait for each other, directly or through others, cannot be put into an
+    // order; their documents say so.
+    void find_rings(Neighbours& neighbours) const {
+        std::map<std::string, const Pass*> by_name;
+        for (const auto& [pass, chosen] : passes_) by_name.emplace(pass.outcome().stack, &pass);
+        for (const auto& [name, pass] : by_name)
+            for (const std::string& named : pass->stacks_named())
+                if (std::vector<std::string> way = way_between(by_name, named, name); !way.empty())
+                    neighbours.rings.emplace(name + " -> " + named, join(way, " -> "));
+    }
+
+    // The stacks from one to another that it waits for, both included; breadth first.
+    static std::vector<std::string> way_between(const std::map<std::string, const Pass*>& by_name,
+                                                const std::string& from, const std::string& to) {
+        std::map<std::string, std::string> came_from{{from, ""}};
+        std::vector<std::string> queue{from};
+        for (std::size_t head = 0; head < queue.size() && !came_from.contains(to); ++head) {
+            auto pass = by_name.find(queue[head]);
+            if (pass == by_name.end()) continue;
+            for (const std::string& before : pass->second->stacks_before())
+                if (came_from.emplace(before, queue[head]).second) queue.push_back(before);
+        }
+        std::vector<std::string> way;
+        if (!came_from.contains(to)) return way;
+        for (std::string at = to; !at.empty(); at = came_from[at]) way.insert(way.begin(), at);
+        return way;
     }
 
     // References order stacks as dependsOn does. On a ring the order stays as it was, and who has to wait
@@ -216,7 +249,7 @@ private:
         return fits;
     }
 
-    void execute(const Neighbours& neighbours) {
+    void execute(Neighbours& neighbours) {
         std::set<std::string> changed;
         for (auto& [pass, chosen] : passes_) {
             if (!chosen || pass.outcome().result == StackResult::invalid) continue;
@@ -226,7 +259,8 @@ private:
             });
             if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);
             pass.execute(events_, stop_);
-            if (!pass.outcome().pass.id.empty()) changed.insert(pass.stack().name);
+            pass.tell_unfinished(neighbours);
+            if (pass.was_executed()) changed.insert(pass.stack().name);
         }
     }
 

@@ -7,6 +7,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "manifest/reference.hpp"
+#include "reconcile/secret_gate.hpp"
 #include "sys/environment.hpp"
 #include "sys/file.hpp"
 
@@ -237,7 +238,8 @@ Result<Provider*> Session::provider(const std::string& name) {
                 if (why.span.file.empty()) why.span = {document->origin.file, {document->origin.line, 1}, 0};
                 return why;
             }
-            return opened;
+            std::unique_ptr<Provider> gate = std::make_unique<SecretGate>(*std::move(opened), masker_);
+            return gate;
         };
         known = providers_.emplace(name, open()).first;
     }

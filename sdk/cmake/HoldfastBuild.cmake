@@ -51,4 +51,7 @@ function(holdfast_plugin name)
         -Wl,--version-script=${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.version)
     set_property(TARGET holdfast_plugin_${name} APPEND PROPERTY LINK_DEPENDS
         ${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.version)
+    # A plugin that others may write is refused, and under umask 002 its group may write what is built.
+    add_custom_command(TARGET holdfast_plugin_${name} POST_BUILD
+        COMMAND chmod 0755 $<TARGET_FILE:holdfast_plugin_${name}> ${arg_OUTPUT} VERBATIM)
 endfunction()

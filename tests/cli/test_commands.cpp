@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "support/catch.hpp"
+#include "support/memory_world.hpp"
 #include "support/playground.hpp"
 
+namespace fs = std::filesystem;
+
+using test::MemoryWorld;
 using test::Playground;
 using test::Ran;
 
@@ -309,4 +314,106 @@ TEST_CASE("exit codes are what scripts rely on") {
     CHECK(place.holdfast({"plan", "--exit-code"}).exit_code == 2);
     CHECK(place.holdfast({"apply"}).exit_code == 1); // nobody there to ask
     CHECK(place.read_target("motd") == "one");
+}
+
+TEST_CASE("a graph that cannot be drawn names every problem of every stack in one run") {
+    MemoryWorld world;
+    world.object("a", "value: x", "holdfast.dev/wave: soon");
+    world.object("b", "value: \"${{ vars.missing }}\"");
+    world.object("c", "size: many");
+    world.place.commit();
+    const Ran graph = world.place.holdfast({"graph"});
+    CAPTURE(graph.out, graph.err);
+    CHECK(graph.exit_code == 1);
+    for (const char* place : {"app/a.yaml:", "app/b.yaml:", "app/c.yaml:"})
+        CHECK_THAT(graph.err, ContainsSubstring(place));
+    CHECK(graph.out.empty());
+}
+
+TEST_CASE("approve takes the options of the plan, and the advice names them") {
+    MemoryWorld world;
+    for (const char* name : {"a", "b"}) world.object(name, "size: 1", "", "Volume");
+    world.applied();
+    for (const char* name : {"a", "b"}) world.place.remove(std::string("app/") + name + ".yaml");
+    world.object("c", "value: x");
+    world.place.commit();
+    const std::string id = "memory.holdfast.dev/Volume/a";
+    const Ran plan = world.place.holdfast({"plan", "--only", id});
+    CAPTURE(plan.out, plan.err);
+    CHECK_THAT(plan.out, ContainsSubstring("--only " + id));
+    const std::string hash = test::word_after(plan.out, "holdfast approve ");
+    const Ran without = world.place.holdfast({"approve", hash});
+    CHECK(without.exit_code == 1);
+    CHECK_THAT(without.err, ContainsSubstring("approve.unknown") && ContainsSubstring("--only"));
+    const Ran approve = world.place.holdfast({"approve", hash, "--only", id});
+    CAPTURE(approve.out, approve.err);
+    REQUIRE(approve.exit_code == 0);
+    CHECK_THAT(approve.out, ContainsSubstring("apply -s app --only " + id));
+    CHECK(world.apply({"--only", id}).exit_code == 0);
+    CHECK(world.stored("a", "Volume") == "<none>");
+    CHECK(world.stored("b", "Volume") != "<none>");
+}
+
+TEST_CASE("what is blocked is said once on standard error, with what to do, by plan and by apply") {
+    MemoryWorld world;
+    world.object("a", "value: x");
+    world.applied();
+    world.configure("failObserve: ['\"a\"']");
+    world.by_hand("b",
+                  R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":"Object","metadata":{"name":"b"},)"
+                  R"("spec":{"value":"theirs"},"status":{}})");
+    world.object("b", "value: ours");
+    world.object("c", "value: invalid");
+    world.object("d", "value: x");
+    world.object("e", "value: x", "holdfast.dev/depends-on: memory.holdfast.dev/Object/b");
+    const bool is_apply = GENERATE(false, true);
+    const bool is_json = GENERATE(false, true);
+    CAPTURE(is_apply, is_json);
+    world.place.commit();
+    std::vector<std::string> words{is_apply ? "apply" : "plan"};
+    if (is_apply) words.push_back("--yes");
+    if (is_json) words.insert(words.begin(), "--json");
+    const Ran ran = world.place.holdfast(words);
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 1);
+    for (const char* code :
+         {"[memory.unreadable]", "[plan.exists]", "[memory.invalid]", "[plan.dependency-blocked]"}) {
+        const std::size_t first = ran.err.find(code);
+        CAPTURE(code);
+        CHECK(first != std::string::npos);
+        CHECK(ran.err.find(code, first + 1) == std::string::npos);
+    }
+    CHECK_THAT(ran.err,
+               ContainsSubstring("holdfast import") && ContainsSubstring("the next pass tries again"));
+    for (const char* place : {"app/a.yaml:", "app/b.yaml:", "app/c.yaml:", "app/e.yaml:"})
+        CHECK_THAT(ran.err, ContainsSubstring(place));
+    CHECK((world.stored("d") != "<none>") == is_apply);
+}
+
+TEST_CASE("an apply whose plan is parked as a whole is in the history") {
+    MemoryWorld world;
+    world.object("v", "size: 1", "", "Volume");
+    world.object("o", "value: x");
+    world.applied();
+    world.place.remove("app/v.yaml");
+    CHECK(world.plan().exit_code == 3);
+    CHECK_THAT(world.place.holdfast({"history"}).out, !ContainsSubstring("parked"));
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 3);
+    const Ran history = world.place.holdfast({"history"});
+    CAPTURE(history.out);
+    CHECK_THAT(history.out, ContainsSubstring("parked"));
+    CHECK_THAT(world.place.holdfast({"status"}).out, ContainsSubstring("parked"));
+    CHECK(world.place.holdfast({"store", "check"}).exit_code == 0);
+    const Ran json = world.place.holdfast({"--json", "history"});
+    CHECK_THAT(json.out, ContainsSubstring("\"state\": \"parked\"") && ContainsSubstring("\"parked\": 1"));
+}
+
+TEST_CASE("a plugin is built so that nobody else may write it, whatever the umask") {
+    const fs::path plugin = fs::path(HOLDFAST_BINARY_DIR) / "plugins" / "libholdfast-host.so";
+    for (const fs::path& path : {plugin, plugin.parent_path()}) {
+        CAPTURE(path);
+        CHECK((fs::status(path).permissions() & fs::perms::mask) == fs::perms(0755));
+    }
 }

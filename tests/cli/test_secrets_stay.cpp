@@ -316,3 +316,56 @@ TEST_CASE("a secret in a document that compiles reaches its leaves hidden") {
     CHECK(leaks(world, said) == "");
     CHECK(world.plan().exit_code == 0);
 }
+
+TEST_CASE("a secret in a plugin's private data is dropped with a warning, and the write counts") {
+    const std::string password = GENERATE("\"${{ secrets.mail.key }}\"", "wandering-albatross");
+    CAPTURE(password);
+    MemoryWorld world("keeps: /spec/password");
+    configure_secrets(world);
+    world.object("a", "password: " + password);
+    std::vector<Ran> said{world.apply({"-v"})};
+    CAPTURE(said.back().out, said.back().err);
+    CHECK(said.back().exit_code == 0);
+    CHECK_THAT(said.back().err, ContainsSubstring("provider.secret-in-private-data") &&
+                                    ContainsSubstring("plugin memory") && ContainsSubstring("Object"));
+    CHECK_THAT(world.stored("a"), ContainsSubstring(in_env));
+    for (Ran& ran : everything_said(world, "a")) said.push_back(std::move(ran));
+    CHECK(leaks(world, said) == "");
+    CHECK(world.plan().exit_code == 0);
+}
+
+TEST_CASE("private data without a secret is kept") {
+    MemoryWorld world("keeps: /spec/value");
+    configure_secrets(world);
+    world.object("a", "value: harmless, password: \"${{ secrets.mail.key }}\"");
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK(ran.err.find("private-data") == std::string::npos);
+    CHECK_THAT(world.place.holdfast({"store", "export"}).out, ContainsSubstring("kept: harmless"));
+}
+
+TEST_CASE("a secret that is a key of a map hides the map, in plain documents and in compiled ones") {
+    MemoryWorld world;
+    configure_secrets(world);
+    world.configure("", "allowInsecureSecretFields: true");
+    world.by_hand("a",
+                  R"({"apiVersion":"memory.holdfast.dev/v1alpha1","kind":"Object","metadata":{"name":"a"},)"
+                  R"("spec":{"all":{"one":{"more":{"wandering-albatross":"x"}}}},"status":{}})");
+    world.object("a", "value: x", "holdfast.dev/observe: 'true'");
+    world.object("p", "password: \"${{ secrets.mail.key }}\"");
+    const std::string all = "outputs['memory.holdfast.dev/Object/a'].spec.all";
+    world.object("plain", "inner: {more: \"${{ " + all + ".one.more }}\"}");
+    world.place.write("app/b.yaml", "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Bundle\n"
+                                    "metadata: {name: bundle}\nspec:\n  objects: \"${{ " +
+                                        all + " }}\"\n");
+    std::vector<Ran> said{world.plan(), world.apply({"-v"})};
+    CAPTURE(said.back().out, said.back().err);
+    CHECK(said.back().exit_code == 0);
+    CHECK_THAT(world.stored("one"), ContainsSubstring("\"wandering-albatross\":\"x\""));
+    CHECK_THAT(world.stored("plain"), ContainsSubstring("\"wandering-albatross\":\"x\""));
+    for (const char* name : {"one", "plain"})
+        for (Ran& ran : everything_said(world, name)) said.push_back(std::move(ran));
+    CHECK(leaks(world, said) == "");
+    CHECK(world.plan().exit_code == 0);
+}

@@ -43,7 +43,13 @@ std::string tree_text(const Selection& selection) {
     return selection.revision == "HEAD" ? "" : " --revision " + shell_word(selection.revision);
 }
 
-// The options that lead to the same plan again.
+Selection of_any_stack(Selection selection) {
+    selection.stacks.clear();
+    return selection;
+}
+
+} // namespace
+
 std::string selection_text(const Selection& selection) {
     std::string text;
     const auto add = [&](std::string_view option, const std::vector<std::string>& values) {
@@ -55,6 +61,8 @@ std::string selection_text(const Selection& selection) {
     add("--replace", selection.replace);
     return text + tree_text(selection);
 }
+
+namespace {
 
 bool is_quiet(const StackOutcome& stack) {
     const Plan* plan = stack.plan();
@@ -80,7 +88,7 @@ PlanView plan_view(Context& context, const Selection& selection, const PlanStyle
             .now_s = context.now_s(),
             .all = style.all,
             .saved_as = style.saved_as,
-            .tree_options = tree_text(selection),
+            .approve_options = selection_text(of_any_stack(selection)),
             .selection = selection_text(selection)};
 }
 
@@ -107,9 +115,43 @@ void print_plans(Context& context, const RunOutcome& outcome, const Selection& s
     print_quiet(context, quiet);
 }
 
+namespace {
+
+// What stands beside a blocked change in the plan, as one problem: its cause, and what to do about it.
+std::optional<Diagnostic> problem_of_blocked(const Change& change) {
+    if (change.readiness != Readiness::blocked || change.diagnostics.empty()) return std::nullopt;
+    const auto& all = change.diagnostics.list();
+    const auto is_error = [](const Diagnostic& d) { return d.severity == Severity::error; };
+    const auto first = std::find_if(all.begin(), all.end(), is_error);
+    Diagnostic problem = first == all.end() ? all.front() : *first;
+    for (const Diagnostic& other : all)
+        if (problem.hint.empty()) problem.hint = other.hint;
+    if (problem.subject.empty()) problem.subject = to_string(change.address);
+    if (problem.message.find(short_name(change.address.id)) == std::string::npos)
+        problem.context.push_back("planning " + to_string(change.address));
+    if (problem.span.file.empty()) problem.span = {change.origin.file, {change.origin.line, 1}, 0};
+    return problem;
+}
+
+} // namespace
+
+std::vector<Diagnostic> problems_of(Context& context, const RunOutcome& outcome) {
+    std::vector<Diagnostic> all = outcome.problems.list();
+    const bool is_one_screen = context.terminal.is_tty && context.error_terminal.is_tty && !context.json();
+    for (const StackOutcome& stack : outcome.stacks) {
+        all.insert(all.end(), stack.problems.begin(), stack.problems.end());
+        for (const Round& round : stack.rounds) {
+            if (is_one_screen) break; // the plan stands there already
+            for (const Change& change : round.plan.changes)
+                if (auto problem = problem_of_blocked(change)) all.push_back(*std::move(problem));
+        }
+    }
+    return all;
+}
+
 void report_problems(Context& context, const RunOutcome& outcome) {
-    Diagnostics all = outcome.problems;
-    for (const StackOutcome& stack : outcome.stacks) all.append(stack.problems);
+    Diagnostics all;
+    for (Diagnostic& problem : problems_of(context, outcome)) all.add(std::move(problem));
     context.report(all);
 }
 
@@ -171,7 +213,7 @@ private:
         if (!context_.json()) {
             print_plans(context_, planned, carrying_.selection, carrying_.style);
             report_problems(context_, planned);
-            shown_ = problems_of(planned);
+            shown_ = problems_of(context_, planned);
         }
         for (const StackOutcome& stack : planned.stacks)
             if (stack.plan()) total_ += stack.plan()->changes.size();
@@ -201,13 +243,6 @@ private:
         context_.print_error(render_step(stack, change, result, view) + '\n');
     }
 
-    static std::vector<Diagnostic> problems_of(const RunOutcome& outcome) {
-        std::vector<Diagnostic> all = outcome.problems.list();
-        for (const StackOutcome& stack : outcome.stacks)
-            all.insert(all.end(), stack.problems.begin(), stack.problems.end());
-        return all;
-    }
-
     // On a screen that holds both streams, what stands beside its step already is not said twice.
     void note_shown_steps(const RunOutcome& outcome) {
         if (context_.json() || !context_.terminal.is_tty || !context_.error_terminal.is_tty) return;
@@ -223,7 +258,7 @@ private:
     void report_new_problems(const RunOutcome& outcome) {
         note_shown_steps(outcome);
         Diagnostics fresh;
-        for (const Diagnostic& problem : problems_of(outcome))
+        for (const Diagnostic& problem : problems_of(context_, outcome))
             if (std::find(shown_.begin(), shown_.end(), problem) == shown_.end()) fresh.add(problem);
         context_.report(fresh);
     }

@@ -16,6 +16,8 @@ enum class StoreUse { read, write };
 
 SessionOptions session_options(const Selection& selection, StoreUse use);
 RunOptions run_options(const Selection& selection, Mode mode);
+// The options that lead to the same plan again: " -s web --only File/motd".
+std::string selection_text(const Selection& selection);
 
 struct PlanStyle {
     Purpose purpose = Purpose::plan;
@@ -27,6 +29,9 @@ struct PlanStyle {
 void print_plans(Context& context, const RunOutcome& outcome, const Selection& selection,
                  const PlanStyle& style);
 PlanView plan_view(Context& context, const Selection& selection, const PlanStyle& style);
+// Everything that is wrong, with one problem for each blocked leaf: the plan says the same beside it, but
+// on standard output. On a screen that holds both streams it is not said twice.
+std::vector<Diagnostic> problems_of(Context& context, const RunOutcome& outcome);
 void report_problems(Context& context, const RunOutcome& outcome);
 
 // True where something would be executed now: neither parked nor blocked nor waiting.

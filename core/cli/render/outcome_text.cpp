@@ -118,7 +118,8 @@ void add_failures(Page& page, const Round& round) {
             is_silent ? std::string(done_word(result.action))
                       : fmt::format("{} {}", failure_words(result.state), to_string(change.action));
         const std::string_view colour = is_silent ? page.colours().warning : page.colours().error;
-        page.line(2, paint(colour, what) + " " + names.of(change.address), printable_place(change.origin));
+        page.line(2, paint(colour, what) + " " + names.of(change.address),
+                  printable(to_string(change.origin)));
         for (const Diagnostic& problem : result.diagnostics) {
             page.paragraph(6, printable(remark_text(problem, change.origin)), 2);
             if (!problem.hint.empty()) page.paragraph(8, printable(problem.hint));

@@ -57,12 +57,6 @@ PlanGroups group_changes(const Plan& plan, std::size_t limit) {
     return out;
 }
 
-std::string printable_place(const Origin& origin) {
-    if (origin.file.empty()) return {};
-    const std::string file = printable(origin.file);
-    return origin.line == 0 ? file : fmt::format("{}:{}", file, origin.line);
-}
-
 Names::Names(const Plan& plan) : stack_(plan.stack) {
     for (const Change& change : plan.changes) {
         const ResourceId& id = change.address.id;

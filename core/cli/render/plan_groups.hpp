@@ -30,9 +30,6 @@ struct PlanGroups {
 // Changes that do nothing are left out. `limit` of 0: everything.
 PlanGroups group_changes(const Plan& plan, std::size_t limit);
 
-// "web/motd.yaml:3"; empty where nothing is known.
-std::string printable_place(const Origin& origin);
-
 // Names documents shortly ("File/motd"), and in full where two groups have a kind of that name.
 class Names {
 public:

@@ -283,7 +283,8 @@ void add_approval_advice(Page& page, const Plan& plan, const PlanView& view, boo
                                           waits, view.selection));
     page.paragraph(0, waits + " until somebody approves this plan:");
     const std::string hash = short_hex(plan.hash, hash_digits);
-    page.line(2, paint(page.colours().strong, fmt::format("holdfast approve {}{}", hash, view.tree_options)));
+    page.line(2,
+              paint(page.colours().strong, fmt::format("holdfast approve {}{}", hash, view.approve_options)));
 }
 
 void add_advice(Page& page, const Plan& plan, const PlanView& view) {

@@ -62,7 +62,7 @@ private:
     bool is_wide() const { return page_.width() >= wide_terminal; }
 
     void add_group(const PlanGroup& group) {
-        const std::string place = printable_place(group.origin());
+        const std::string place = printable(to_string(group.origin()));
         if (group.is_plain()) return add_plain(*group.leaves.front(), place);
         page_.line(group_indent, paint(page_.colours().strong, names_.of(group.parent)), place);
         const std::size_t column = name_column(group);
@@ -121,7 +121,7 @@ private:
     void add_leaf(const Change& change, const PlanGroup& group, std::size_t column,
                   const std::string& group_place) {
         const std::size_t indent = group_indent + 2;
-        std::string place = is_wide() ? printable_place(change.origin) : std::string();
+        std::string place = is_wide() ? printable(to_string(change.origin)) : std::string();
         if (place == group_place) place.clear();
         const std::string name = leaf_name(change, group);
         const std::string head = signed_name(change, pad(name, column));
@@ -206,7 +206,7 @@ std::size_t place_column(const PlanGroups& groups, std::size_t width) {
     std::size_t column = 0;
     for (const PlanGroup& group : groups.shown) {
         for (const Change* leaf : group.leaves)
-            column = std::max(column, display_width(printable_place(leaf->origin)));
+            column = std::max(column, display_width(printable(to_string(leaf->origin))));
     }
     return column;
 }

@@ -23,7 +23,7 @@ struct PlanView {
     bool all = false;         // nothing is left out or shortened
     std::size_t limit = 200;  // leaves shown per document, and plain documents per kind
     std::string saved_as;     // file that `plan --out` wrote
-    std::string tree_options; // those of them that say which documents are read, " --working-tree"
+    std::string approve_options; // those of them that `approve` takes, " --working-tree"
     std::string selection;    // options to repeat in the advice, " -s web --only File/motd"
 };
 

@@ -38,7 +38,7 @@ constexpr const char* description = R"({
  "name": ")" MEMORY_NAME R"(", "version": "0.1.0", "groups": [")" MEMORY_GROUP R"("],
  "config": {"type": "object", "additionalProperties": false, "required": ["file"], "properties": {
    "file": {"type": "string"}, "callLog": {"type": "string"}, "target": {"type": "string"},
-   "token": {"type": "string"},
+   "token": {"type": "string"}, "keeps": {"type": "string"},
    "failItems": {"type": "array"}, "failures": {"type": "integer"}, "retryAfterMs": {"type": "integer"},
    "failObserve": {"type": "array"}, "failList": {"type": "boolean"}, "delayMs": {"type": "integer"},
    "script": {"type": "string"},
@@ -231,6 +231,8 @@ public:
         crash_once(crash_on_, change, "before");
         kill_if_scripted(change, "kill-before");
         Result result = write(scope, change);
+        if (const std::string kept = text_at(config_, "/keeps"); !kept.empty() && !change.declared().empty())
+            result.private_data = "kept: " + text_at(parse_json(change.declared()), kept.c_str());
         crash_once(crash_after_, change, "after");
         kill_if_scripted(change, "kill-after");
         const bool is_lost = lose_reply_.erase(std::string(change.identity())) > 0;

@@ -18,6 +18,34 @@ TEST_CASE("ids and addresses read and print") {
     CHECK(parse_address(text)->stack.empty());
 }
 
+TEST_CASE("an id tells the provider of a document that goes to several from the leaf in it") {
+    auto [text, provider, document] = GENERATE(table<std::string, std::string, std::string>({
+        {"Zone/a", "", "Zone/a"},
+        {"Zone/a#www/A", "", "Zone/a"},
+        {"Zone/a#@/A", "", "Zone/a"}, // the record at the top of a zone
+        {"Zone/a#@ns1", "@ns1", "Zone/a#@ns1"},
+        {"Zone/a#@ns1/www/A", "@ns1", "Zone/a#@ns1"},
+        {"Zone/a#@ns1/@/A", "@ns1", "Zone/a#@ns1"},
+        {"Zone/a#@ns1~deposed-1", "@ns1", "Zone/a#@ns1"},
+        {"Person/ana#ana@example.org", "", "Person/ana"},
+    }));
+    CAPTURE(text);
+    Result<ResourceId> id = parse_id(text);
+    REQUIRE(id.ok());
+    CHECK(to_string(*id) == text);
+    CHECK(id->provider_part() == provider);
+    CHECK(to_string(id->resource()) == document);
+    CHECK(id->parent().part.empty());
+}
+
+TEST_CASE("leaves of one document for several providers have names of their own") {
+    const ResourceId zone = *parse_id("Zone/a");
+    CHECK(to_string(zone.leaf("www/A")) == "Zone/a#www/A");
+    CHECK(to_string(zone.for_provider("ns1")) == "Zone/a#@ns1");
+    CHECK(to_string(zone.for_provider("ns1").leaf("www/A")) == "Zone/a#@ns1/www/A");
+    CHECK(to_string(zone.for_provider("ns1").leaf("")) == "Zone/a#@ns1");
+}
+
 TEST_CASE("what is no id is refused with the form of one") {
     auto text = GENERATE(as<std::string>{}, "", "motd", "File", "file/motd", "a/b/File/motd", "File/a/b/c",
                          "File//x");

@@ -129,7 +129,7 @@ Result<LedgerEntry> FakeEngine::forget(const std::string& leaf) {
     return find_entry(leaf);
 }
 
-Result<Approved> FakeEngine::approve(const std::string& plan) {
+Result<Approved> FakeEngine::approve(const std::string& plan, const RunOptions&) {
     for (const Plan& known : plans)
         if (to_hex(known.hash).starts_with(plan))
             return Approved{known.stack, known.hash, false, known.counts.parked};

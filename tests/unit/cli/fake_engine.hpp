@@ -49,9 +49,13 @@ public:
     std::vector<holdfast::StackStatus> status() override { return stacks; }
     std::vector<holdfast::Outputs> outputs(const std::string& stack) override;
     holdfast::Result<holdfast::LedgerEntry> forget(const std::string& leaf) override;
-    holdfast::Result<holdfast::Approved> approve(const std::string& plan) override;
+    holdfast::Result<holdfast::Approved> approve(const std::string& plan,
+                                                 const holdfast::RunOptions&) override;
     holdfast::Result<std::vector<holdfast::Imported>> import_objects(const holdfast::ImportOptions&) override;
-    holdfast::Result<std::vector<holdfast::GraphNode>> graph(const std::string&) override { return nodes; }
+    std::optional<std::vector<holdfast::GraphNode>> graph(const std::string&,
+                                                          holdfast::Diagnostics&) override {
+        return nodes;
+    }
     std::string mask(std::string_view text) const override;
 
     std::string work;

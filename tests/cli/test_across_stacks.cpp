@@ -1,0 +1,301 @@
+// What a document of one stack may name of another: depends-on, refresh-on and moved-from.
+
+#include "support/catch.hpp"
+#include "support/memory_world.hpp"
+
+using test::count;
+using test::MemoryWorld;
+using test::Ran;
+using Lines = std::vector<std::string>;
+
+namespace {
+
+const std::string object = "memory.holdfast.dev/Object/";
+const std::string on_p = "holdfast.dev/depends-on: 'base:" + object + "p'";
+
+// Stack `app` (path app) before stack `base` (path base), on one provider.
+void use_two_stacks(MemoryWorld& world, const std::string& more_config = {},
+                    const std::string& more_of_base = {}) {
+    std::string text = "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
+                       "spec: {plugin: memory, config: {file: " +
+                       (world.place.target() / "objects").string() +
+                       ", callLog: " + (world.place.folder() / "calls").string() + more_config + "}}\n";
+    for (const std::string stack : {"app", "base"})
+        text += "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: " + stack +
+                "}\nspec: {path: " + stack + ", providers: {memory.holdfast.dev: memory}" +
+                (stack == "base" ? more_of_base : "") + "}\n";
+    world.place.write("holdfast.yaml", text);
+}
+
+void in_base(MemoryWorld& world, const std::string& name, const std::string& spec,
+             const std::string& annotations = {}, const std::string& kind = "Object") {
+    world.place.write("base/" + name + ".yaml", MemoryWorld::document(name, spec, annotations, kind));
+}
+
+Ran apply_one(MemoryWorld& world, const std::string& stack) {
+    world.place.commit();
+    return world.place.holdfast({"apply", "--yes", "-s", stack});
+}
+
+void check_converged(MemoryWorld& world) {
+    const Ran plan = world.plan();
+    CAPTURE(plan.out, plan.err);
+    CHECK(plan.exit_code == 0);
+    world.writes();
+    world.applied();
+    CHECK(world.writes().empty());
+    const Ran check = world.place.holdfast({"store", "check"});
+    CAPTURE(check.out, check.err);
+    CHECK(check.exit_code == 0);
+}
+
+} // namespace
+
+TEST_CASE("a dependency on another stack orders the two, and the plan says what waits") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "p", "value: x");
+    world.object("q", "value: x", on_p);
+    const Ran plan = world.plan();
+    CAPTURE(plan.out, plan.err);
+    CHECK(plan.exit_code == 2);
+    CHECK_THAT(plan.out, ContainsSubstring("waits for base:") && ContainsSubstring("Object/p"));
+    world.applied();
+    CHECK(world.writes() == Lines{"create \"p\"", "create \"q\""});
+    check_converged(world);
+}
+
+TEST_CASE("a dependency on a bundle of another stack waits for all its leaves") {
+    MemoryWorld world;
+    use_two_stacks(world, ", failItems: ['\"y\"']");
+    in_base(world, "bundle", "objects: {x: {value: one}, y: {value: two}}", "", "Bundle");
+    world.object("q", "value: x", "holdfast.dev/depends-on: 'base:memory.holdfast.dev/Bundle/bundle'");
+    CHECK(world.apply().exit_code == 1);
+    CHECK(world.stored("x") != "<none>");
+    CHECK(world.stored("q") == "<none>");
+    CHECK(apply_one(world, "app").exit_code == 1); // x is recorded, y is not
+    CHECK(world.stored("q") == "<none>");
+    use_two_stacks(world);
+    world.applied();
+    CHECK(world.stored("q") != "<none>");
+    check_converged(world);
+}
+
+TEST_CASE("without the other stack a dependency is satisfied by what is recorded there") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "p", "value: x");
+    world.object("q", "value: x", on_p);
+    world.object("free", "value: x");
+    const Ran early = apply_one(world, "app");
+    CAPTURE(early.out, early.err);
+    CHECK(early.exit_code == 1);
+    CHECK_THAT(early.err, ContainsSubstring("apply that stack first") && ContainsSubstring("app/q.yaml"));
+    CHECK(world.stored("q") == "<none>");
+    CHECK(world.stored("free") != "<none>");
+    CHECK(apply_one(world, "base").exit_code == 0);
+    CHECK(apply_one(world, "app").exit_code == 0);
+    CHECK(world.stored("q") != "<none>");
+    check_converged(world);
+}
+
+TEST_CASE("what depends on a leaf of another stack that fails is left undone, and the rest is done") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "p", "value: x");
+    world.object("q", "value: x", on_p);
+    world.object("free", "value: x");
+    const std::string how = GENERATE("at first", "later", "invalid", "broken");
+    CAPTURE(how);
+    if (how != "at first") {
+        world.applied();
+        in_base(world, "p",
+                how == "invalid"  ? "value: invalid"
+                : how == "broken" ? "size: many"
+                                  : "value: changed");
+        world.object("q", "value: changed", on_p);
+        world.object("free", "value: changed");
+        world.writes();
+    }
+    if (how == "at first" || how == "later") use_two_stacks(world, ", failItems: ['\"p\"']");
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 1);
+    const Lines writes = world.writes();
+    CHECK(count(writes, "create \"q\"") + count(writes, "update \"q\"") == 0);
+    CHECK(count(writes, "create \"free\"") + count(writes, "update \"free\"") == 1);
+    use_two_stacks(world);
+    in_base(world, "p", "value: changed");
+    world.applied();
+    CHECK(count(world.writes(), how == "at first" ? "create \"q\"" : "update \"q\"") == 1);
+    check_converged(world);
+}
+
+TEST_CASE("an unknown dependency on another stack is an error with its place, and the rest is done") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "p", "value: x");
+    const auto [address, meant] = GENERATE(table<std::string, std::string>({
+        {"base:" + object + "pp", "did you mean base:" + object + "p?"},
+        {"bas:" + object + "p", "did you mean base?"},
+    }));
+    world.object("q", "value: x", "holdfast.dev/depends-on: '" + address + "'");
+    world.object("free", "value: x");
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK_THAT(ran.out, ContainsSubstring("plan.unknown-dependency") && ContainsSubstring("app/q.yaml"));
+    CHECK_THAT(ran.out, ContainsSubstring(meant));
+    CHECK(world.stored("q") == "<none>");
+    CHECK(world.stored("free") != "<none>");
+    CHECK(world.stored("p") != "<none>");
+}
+
+TEST_CASE("stacks that wait for each other are reported with the way around, and the rest is done") {
+    MemoryWorld world;
+    const std::string how = GENERATE("by annotations", "by dependsOn", "by a reference");
+    CAPTURE(how);
+    use_two_stacks(world, "", how == "by dependsOn" ? ", dependsOn: [app]" : "");
+    in_base(world, "p", "value: x",
+            how == "by annotations" ? "holdfast.dev/depends-on: 'app:" + object + "r'" : "");
+    if (how == "by a reference")
+        in_base(world, "s", "value: \"${{ outputs['app:" + object + "r'].status.value }}\"");
+    world.object("q", "value: x", on_p);
+    world.object("r", "value: x");
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK_THAT(ran.out, ContainsSubstring("stack.cycle") && ContainsSubstring("app -> base -> app"));
+    CHECK(world.stored("q") == "<none>");
+    CHECK(world.stored("r") != "<none>");
+}
+
+TEST_CASE("what is no id and no address is refused") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    world.object("q", "value: x", "holdfast.dev/depends-on: 'Base:" + object + "p'");
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK_THAT(ran.err, ContainsSubstring("manifest.bad-annotation") && ContainsSubstring("stack:id"));
+}
+
+TEST_CASE("refresh-on acts on what another stack declared when it was applied") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "p", "value: one");
+    in_base(world, "bundle", "objects: {x: {value: one}}", "", "Bundle");
+    world.object("service", "value: x",
+                 "holdfast.dev/refresh-on: 'base:" + object + "p base:memory.holdfast.dev/Bundle/bundle'");
+    world.applied();
+    check_converged(world);
+    SECTION("in one apply") {
+        in_base(world, "p", "value: two");
+        world.applied();
+        CHECK(world.writes() == Lines{"update \"p\"", "refresh \"service\""});
+    }
+    SECTION("a leaf of a bundle") {
+        in_base(world, "bundle", "objects: {x: {value: two}}", "", "Bundle");
+        world.applied();
+        CHECK(world.writes() == Lines{"update \"x\"", "refresh \"service\""});
+    }
+    SECTION("one stack after the other") {
+        in_base(world, "p", "value: two");
+        CHECK(apply_one(world, "app").exit_code == 0);
+        CHECK(world.writes().empty());
+        CHECK(apply_one(world, "base").exit_code == 0);
+        CHECK(apply_one(world, "app").exit_code == 0);
+        CHECK(world.writes() == Lines{"update \"p\"", "refresh \"service\""});
+    }
+    check_converged(world);
+}
+
+TEST_CASE("moved-from takes what another stack has recorded, and that one deletes nothing") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "old", "value: x");
+    in_base(world, "keep", "value: x");
+    world.object("own", "value: x");
+    world.applied();
+    world.writes();
+    world.place.remove("base/old.yaml");
+    world.object("new", "value: x", "holdfast.dev/moved-from: 'base:" + object + "old'");
+    SECTION("both at once") {
+        world.place.commit();
+        const Ran plan = world.place.holdfast({"--json", "plan", "-s", "base"});
+        CAPTURE(plan.out);
+        CHECK_THAT(plan.out, ContainsSubstring("takes it over"));
+        world.applied();
+    }
+    SECTION("the old one first") {
+        CHECK(apply_one(world, "base").exit_code == 0);
+        CHECK(world.writes().empty());
+        CHECK(apply_one(world, "app").exit_code == 0);
+        CHECK(apply_one(world, "base").exit_code == 0);
+    }
+    SECTION("the new one first") {
+        CHECK(apply_one(world, "app").exit_code == 0);
+        CHECK(apply_one(world, "base").exit_code == 0);
+    }
+    SECTION("from a saved plan") {
+        world.place.commit();
+        const std::string saved = (world.place.folder() / "saved").string();
+        CHECK(world.place.holdfast({"plan", "--out", saved}).exit_code == 0);
+        const Ran ran = world.place.holdfast({"apply", "--plan", saved});
+        CAPTURE(ran.out, ran.err);
+        CHECK(ran.exit_code == 0);
+    }
+    CHECK(world.writes() == Lines{"delete \"old\"", "create \"new\""}); // a replace, in the new stack
+    const Ran why = world.place.holdfast({"why", "app:" + object + "new"});
+    CAPTURE(why.out, why.err);
+    CHECK_THAT(why.out, ContainsSubstring("delete   done") && ContainsSubstring("create   done"));
+    check_converged(world);
+    world.place.write("app/new.yaml", MemoryWorld::document("new", "value: x")); // the annotation may go
+    check_converged(world);
+}
+
+TEST_CASE("moved-from of what the other stack still declares, or cannot say, takes nothing") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "old", "value: x");
+    in_base(world, "keep", "value: x");
+    world.object("own", "value: x");
+    world.applied();
+    world.writes();
+    world.object("new", "value: x", "holdfast.dev/moved-from: 'base:" + object + "old'");
+    SECTION("declared") {
+        world.applied();
+        CHECK(world.writes() == Lines{"create \"new\""});
+        CHECK(world.stored("old") != "<none>");
+        check_converged(world);
+    }
+    SECTION("broken") {
+        world.place.remove("base/old.yaml");
+        world.place.write("base/bad.yaml", "kind: [\n");
+        const Ran ran = world.apply();
+        CAPTURE(ran.out, ran.err);
+        CHECK(ran.exit_code == 1);
+        CHECK(world.writes().empty());
+        CHECK_THAT(ran.out, ContainsSubstring("reference.moved-from-broken"));
+        world.place.remove("base/bad.yaml");
+        world.applied();
+        CHECK(world.writes() == Lines{"delete \"old\"", "create \"new\""});
+        check_converged(world);
+    }
+}
+
+TEST_CASE("moved-from of a document that waits for an output takes its entry once it is known") {
+    MemoryWorld world;
+    world.object("a", "value: one");
+    world.object("old", "value: one");
+    world.object("keep", "value: x");
+    world.applied();
+    world.writes();
+    world.place.remove("app/old.yaml");
+    world.object("a", "value: two");
+    world.object("new", "value: \"${{ outputs['" + object + "a'].status.value }}\"",
+                 "holdfast.dev/moved-from: " + object + "old");
+    world.applied();
+    CHECK(world.writes() == Lines{"update \"a\"", "delete \"old\"", "create \"new\""});
+    check_converged(world);
+}
