@@ -2,6 +2,7 @@
 // What went wrong, where, why, and what to do: the only form in which Holdfast reports problems.
 // Every code is listed and explained in docs/diagnostics.md; a test compares the two.
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ struct Diagnostic {
     std::string subject; // the address, provider or file it is about; may be empty
     std::string pointer; // JSON pointer into the subject's document; may be empty
     Retry retry = Retry::never;
-    std::vector<std::string> context; // "while ...", innermost first
+    std::vector<std::string> context;         // "while ...", innermost first
+    std::chrono::milliseconds retry_after{0}; // with `retry`: not earlier than that; 0: nobody said
 
     bool operator==(const Diagnostic&) const = default;
 };

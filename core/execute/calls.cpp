@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 #include "execute/execution.hpp"
@@ -16,7 +17,7 @@ void Execution::enter_step(Task& task) {
     task.scope = {provider, is_of_old ? task.old->object.scope : change.object.scope};
     const TargetObject& object = is_of_old ? task.old->object : change.object;
     task.kind_id = change.api_version + "/" + std::string(object.kind_name());
-    task.intended = task.may_have_written = task.is_unresolved = false;
+    task.intended = task.may_have_written = task.is_unresolved = task.is_told_healthy = false;
     task.attempts = task.looks = task.polls = 0;
     task.problems = {};
     task.next = Task::Next::apply;
@@ -33,6 +34,10 @@ void Execution::enter_step(Task& task) {
 }
 
 void Execution::enqueue(Task& task) {
+    if (task.next == Task::Next::apply && task.at == 0 && !schedule_.is_free(task.change)) {
+        task.is_left_behind = true;
+        return;
+    }
     ScopeQueue& queue = scopes_[task.scope];
     switch (task.next) {
         case Task::Next::apply: queue.apply.insert(task.change); break;
@@ -56,6 +61,14 @@ milliseconds Execution::backoff(int attempts) {
     return milliseconds(static_cast<milliseconds::rep>(std::ceil(full * share)));
 }
 
+// The longest that a plugin asks for.
+milliseconds Execution::asked_pause(const Diagnostics& problems) const {
+    milliseconds longest{0};
+    for (const Diagnostic& problem : problems)
+        if (problem.retry != Retry::never) longest = std::max(longest, problem.retry_after);
+    return std::min(longest, options_.max_retry_after);
+}
+
 void Execution::prepare_calls() {
     for (auto it = scopes_.begin(); it != scopes_.end();) {
         if (!it->second.is_busy) prepare_call(it->first, it->second);
@@ -76,8 +89,11 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
     }
     if (waiting->empty()) return;
 
-    InFlight call{.scope = key, .method = method, .tasks = choose(key, *waiting, method)};
+    Batch batch = choose(key, *waiting, method);
+    if (method == Method::apply) join_dependents(key, batch);
+    InFlight call{.scope = key, .method = method, .tasks = std::move(batch.tasks)};
     call.answered.resize(call.tasks.size(), false);
+    call.succeeded = call.answered;
     Request request{
         .number = next_request_++, .method = method, .scope = key.second, .timeout = options_.call_timeout};
     if (method == Method::apply) request.scope_version = scope_versions_[key];
@@ -85,6 +101,9 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
         Task& task = tasks_.at(change);
         request.items.push_back(item_for(task, method));
         if (method != Method::apply) continue;
+        call.after.push_back(items_before(call, task));
+        request.items.back().after = call.after.back();
+        request.items.back().wants_health = tells_health_at_once(task);
         if (!task.intended) journal_.intend(task.record(), clock_.now_ms());
         task.intended = true;
         ++task.attempts;
@@ -96,26 +115,133 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
 
 // Takes what goes into the next call: as much as the plugin takes at once; outside atomic scopes the prunes
 // only once no create or update is left to be sent before them.
-std::vector<std::size_t> Execution::choose(const ScopeKey& key, std::set<std::size_t>& waiting,
-                                           Method method) {
+Execution::Batch Execution::choose(const ScopeKey& key, std::set<std::size_t>& waiting, Method method) {
     const Description& plugin = providers_.at(key.first)->description();
-    auto is_prune = [&](std::size_t change) {
-        const Task& task = tasks_.at(change);
-        return is_removal(task.step()) && (task.at > 0 || plan_.changes[change].action == Action::remove);
-    };
-    const bool prunes_wait =
-        method == Method::apply && !plugin.atomic && !std::all_of(waiting.begin(), waiting.end(), is_prune);
-    std::vector<std::size_t> chosen;
-    std::size_t bytes = 0;
+    const bool prunes_wait = method == Method::apply && !plugin.atomic &&
+                             !std::all_of(waiting.begin(), waiting.end(),
+                                          [&](std::size_t change) { return is_prune(tasks_.at(change)); });
+    Batch batch;
     for (std::size_t change : waiting) {
-        if (prunes_wait && is_prune(change)) continue;
-        const Item item = item_for(tasks_.at(change), method);
-        bytes += item.declared.size() + item.recorded.size() + item.observed.size();
-        if (!chosen.empty() && (chosen.size() >= plugin.max_items || bytes > plugin.max_bytes)) break;
-        chosen.push_back(change);
+        const Task& task = tasks_.at(change);
+        if (prunes_wait && is_prune(task)) continue;
+        if (!fits(plugin, batch, task, method)) break;
+        batch.tasks.push_back(change);
     }
-    for (std::size_t change : chosen) waiting.erase(change);
-    return chosen;
+    for (std::size_t change : batch.tasks) waiting.erase(change);
+    return batch;
+}
+
+bool Execution::is_prune(const Task& task) const {
+    return is_removal(task.step()) && (task.at > 0 || plan_.changes[task.change].action == Action::remove);
+}
+
+// A single item always does.
+bool Execution::fits(const Description& plugin, Batch& batch, const Task& task, Method method) const {
+    const std::size_t bytes = batch.bytes + bytes_of(item_for(task, method));
+    batch.is_full =
+        !batch.tasks.empty() && (batch.tasks.size() >= plugin.max_items || bytes > plugin.max_bytes);
+    if (!batch.is_full) batch.bytes = bytes;
+    return !batch.is_full;
+}
+
+namespace {
+
+// Where the journal writes for a task.
+std::vector<Address> entries_of(const Change& change, const Task& task) {
+    std::vector<Address> entries{change.address};
+    if (task.old && task.old->address != change.address) entries.push_back(task.old->address);
+    if (task.deposed) entries.push_back(*task.deposed);
+    return entries;
+}
+
+} // namespace
+
+// A chain of dependencies, one call and one transaction a link, takes a thousand times the time of one link.
+// A plugin that keeps the order given, and skips an item where an earlier one that it names did not succeed,
+// can have the whole chain as one call. So whatever lacks nothing but changes of this very call goes along,
+// transitively; among these are chains, trees and diamonds, and the deletes of a chain backwards. What was
+// skipped then waits for its culprit as if it had never been sent, see leave_behind(). Not taken along is
+//   - what stands behind a gate: waves, and prunes behind their scope's creates;
+//   - what comes after the first half of a replace, or in an atomic scope after what has to be healthy first;
+//   - outside atomic scopes, prunes with others: they are a call of their own, as in choose();
+//   - what writes to a ledger entry of another member: one entry cannot hold two intents.
+void Execution::join_dependents(const ScopeKey& key, Batch& batch) {
+    if (batch.is_full || !providers_.at(key.first)->description().ordered) return;
+    Schedule::Foresight foresight(schedule_);
+    std::set<std::size_t> freed;
+    auto look_behind = [&](std::size_t change) {
+        if (!satisfies_edges(tasks_.at(change))) return;
+        for (std::size_t dependent : foresight.freed_by(change)) freed.insert(dependent);
+    };
+    for (std::size_t change : batch.tasks) look_behind(change);
+    if (freed.empty()) return;
+    std::set<Address> entries;
+    for (std::size_t change : batch.tasks)
+        for (Address& entry : entries_of(plan_.changes[change], tasks_.at(change)))
+            entries.insert(std::move(entry));
+    while (!freed.empty() && !batch.is_full) {
+        const std::size_t change = *freed.begin();
+        freed.erase(freed.begin());
+        if (join(key, batch, entries, change)) look_behind(change);
+    }
+    std::sort(batch.tasks.begin(), batch.tasks.end());
+}
+
+bool Execution::join(const ScopeKey& key, Batch& batch, std::set<Address>& entries, std::size_t index) {
+    const Change& change = plan_.changes[index];
+    if (change.provider != key.first || change.object.scope != key.second) return false;
+    auto begun = tasks_.find(index);
+    const bool is_new = begun == tasks_.end();
+    if (!is_new && !begun->second.is_left_behind) return false;
+    Task task = is_new ? make_task(index) : begun->second;
+    if (is_bookkeeping(task.step())) return false;
+    if (is_new) enter_step(task);
+    const Description& plugin = providers_.at(key.first)->description();
+    const bool mixes = !plugin.atomic && is_prune(task) != is_prune(tasks_.at(batch.tasks.front()));
+    const std::vector<Address> own = entries_of(change, task);
+    const bool is_alone =
+        std::none_of(own.begin(), own.end(), [&](const Address& entry) { return entries.contains(entry); });
+    if (task.scope != key || mixes || !is_alone || !fits(plugin, batch, task, Method::apply)) return false;
+    entries.insert(own.begin(), own.end());
+    batch.tasks.push_back(index);
+    task.is_left_behind = false;
+    tasks_.insert_or_assign(index, std::move(task));
+    if (is_new) started_.push_back(index);
+    return true;
+}
+
+// True where success of the task's step is all that its dependents wait for.
+bool Execution::satisfies_edges(const Task& task) const {
+    if (task.step() == StepKind::remove_deposed) return false; // satisfied when the new object stood
+    if (task.step() == StepKind::remove) return task.is_last_step();
+    return !is_asked_for_health(task) || !providers_.at(task.scope.first)->description().atomic;
+}
+
+// An ordered plugin says with the result whether what others wait for is healthy, and goes on only then. One
+// whose scopes are written as a whole cannot look in between.
+bool Execution::tells_health_at_once(const Task& task) const {
+    const Description& plugin = providers_.at(task.scope.first)->description();
+    const bool is_awaited = schedule_.is_awaited(task.change) || !task.is_last_step();
+    return plugin.ordered && !plugin.atomic && is_awaited && !is_removal(task.step()) &&
+           is_asked_for_health(task);
+}
+
+bool Execution::is_asked_for_health(const Task& task) const {
+    if (!providers_.at(task.scope.first)->description().has("holdfast.health/1")) return false;
+    const KindInfo* kind = kind_of(plan_.changes[task.change], input_);
+    return !kind || kind->has_health;
+}
+
+std::vector<std::uint32_t> Execution::items_before(const InFlight& call, const Task& task) const {
+    std::vector<std::uint32_t> items;
+    if (schedule_.is_free(task.change)) return items;
+    for (std::size_t before : plan_.changes[task.change].after) {
+        assert(before < task.change); // plans are sorted so
+        const auto found = std::lower_bound(call.tasks.begin(), call.tasks.end(), before);
+        if (found != call.tasks.end() && *found == before && satisfies_edges(tasks_.at(before)))
+            items.push_back(static_cast<std::uint32_t>(found - call.tasks.begin()));
+    }
+    return items;
 }
 
 namespace {

@@ -55,7 +55,8 @@ Execution::Execution(const Plan& plan, const PlanInput& input, const PassRecord&
 }
 
 // What is ready is intended, what is intended is made durable, and only then sent; what comes back is made
-// durable together with the intents of what it made ready, so a chain costs one transaction a link.
+// durable together with the intents of what it made ready, so a chain costs one transaction a link, or,
+// where the plugin takes it as one ordered call, one for all (join_dependents).
 ExecutionReport Execution::run() {
     open();
     for (;;) {
@@ -115,12 +116,18 @@ void Execution::move_entries() {
 void Execution::start_ready() {
     for (std::vector<std::size_t> ready = schedule_.take_ready(); !ready.empty();
          ready = schedule_.take_ready())
-        for (std::size_t change : ready) start(change);
+        for (std::size_t change : ready) {
+            auto begun = tasks_.find(change); // it went out with what it comes after
+            if (begun == tasks_.end())
+                start(change);
+            else if (std::exchange(begun->second.is_left_behind, false))
+                enqueue(begun->second);
+        }
 }
 
-void Execution::start(std::size_t index) {
+Task Execution::make_task(std::size_t index) {
     const Change& change = plan_.changes[index];
-    Task& task = tasks_[index];
+    Task task;
     task.change = index;
     task.old = entry_of(change);
     task.steps = steps_of(change, task.old ? &*task.old : nullptr);
@@ -129,6 +136,12 @@ void Execution::start(std::size_t index) {
         while (store_.entry(deposed_address(change.address, number))) ++number;
         task.deposed = deposed_address(change.address, number);
     }
+    return task;
+}
+
+void Execution::start(std::size_t index) {
+    const Change& change = plan_.changes[index];
+    Task& task = tasks_[index] = make_task(index);
     started_.push_back(index);
     if (is_bookkeeping(task.step())) return do_bookkeeping(task);
     if (!providers_.contains(change.provider)) {
@@ -170,7 +183,11 @@ void Execution::wake_due() {
     while (!timers_.empty() && timers_.begin()->first <= now) {
         const std::size_t change = timers_.begin()->second;
         timers_.erase(timers_.begin());
-        enqueue(tasks_.at(change));
+        Task& task = tasks_.at(change);
+        if (task.is_called_off())
+            end_held(change, *std::exchange(task.held, std::nullopt));
+        else
+            enqueue(task);
     }
 }
 

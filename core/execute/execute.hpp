@@ -23,7 +23,8 @@ struct ExecuteOptions {
     int attempts = 5;                                  // per item, for retry class `after` and `conflict`
     std::chrono::milliseconds first_backoff{200};      // doubles, with jitter, up to max_backoff
     std::chrono::milliseconds max_backoff{30'000};
-    std::uint64_t random_seed = 0; // of the jitter
+    std::chrono::milliseconds max_retry_after{300'000}; // what a plugin may ask for ("retryAfterMs")
+    std::uint64_t random_seed = 0;                      // of the jitter
     // (provider, scope) -> version that `observe` returned for the scope as a whole; may lack any.
     std::map<std::pair<std::string, std::string>, std::string> scope_versions;
     // Masks known secrets in the texts of plugins before they are journalled or reported; may be empty.

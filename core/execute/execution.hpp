@@ -36,9 +36,16 @@ struct Task {
     Doubt doubt = Doubt::unknown;
     Diagnostics problems; // of the last attempt
     enum class Next { apply, look, look_for_health, health } next = Next::apply;
+    // What it comes after was to be done by the same call, and was not: it waits until that is done.
+    bool is_left_behind = false;
+    // What it comes after has failed for good while the task itself was under way: not to be sent again.
+    std::optional<Diagnostic> held;
+    bool is_told_healthy = false; // with the result of its write
     std::chrono::steady_clock::time_point health_deadline;
 
     StepKind step() const { return steps[at]; }
+    // A replace that has begun is finished.
+    bool is_called_off() const { return held && at == 0 && next == Next::apply; }
     bool is_last_step() const { return at + 1 == steps.size(); }
     StepRecord record() const {
         return {.change = change, .kind = step(), .old = old ? &*old : nullptr, .deposed = deposed};
@@ -61,8 +68,9 @@ private:
     struct InFlight {
         ScopeKey scope;
         Method method = Method::apply;
-        std::vector<std::size_t> tasks; // by item
-        std::vector<bool> answered;
+        std::vector<std::size_t> tasks;                // by item
+        std::vector<std::vector<std::uint32_t>> after; // by item: items of this call that come first
+        std::vector<bool> answered, succeeded;         // by item
         // What the items point at stays as it is until the call has ended; what follows from an answer, other
         // than its journal line, therefore waits until then. It also has to: only then is it known whether
         // the culprit of an atomic scope may be tried again, and all that may be are tried again together.
@@ -75,6 +83,7 @@ private:
     void move_entries();
     void start_ready();
     void start(std::size_t change);
+    Task make_task(std::size_t change);
     std::optional<LedgerEntry> entry_of(const Change& change);
     void do_bookkeeping(Task& task);
     void wake_due();
@@ -88,19 +97,34 @@ private:
     // calls.cpp
     void prepare_calls();
     void prepare_call(const ScopeKey& key, ScopeQueue& queue);
-    std::vector<std::size_t> choose(const ScopeKey& key, std::set<std::size_t>& waiting, Method method);
+    struct Batch {
+        std::vector<std::size_t> tasks; // in plan order
+        std::size_t bytes = 0;
+        bool is_full = false;
+    };
+    Batch choose(const ScopeKey& key, std::set<std::size_t>& waiting, Method method);
+    bool fits(const Description& plugin, Batch& batch, const Task& task, Method method) const;
+    bool is_prune(const Task& task) const;
+    void join_dependents(const ScopeKey& key, Batch& batch);
+    bool join(const ScopeKey& key, Batch& batch, std::set<Address>& entries, std::size_t change);
+    bool satisfies_edges(const Task& task) const;
+    bool is_asked_for_health(const Task& task) const;
+    bool tells_health_at_once(const Task& task) const;
+    std::vector<std::uint32_t> items_before(const InFlight& call, const Task& task) const;
     Item item_for(const Task& task, Method method) const;
     void send();
     void enter_step(Task& task);
     void enqueue(Task& task);
     void enqueue_after(Task& task, std::chrono::milliseconds delay);
     std::chrono::milliseconds backoff(int attempts);
+    std::chrono::milliseconds asked_pause(const Diagnostics& problems) const;
 
     // outcomes.cpp
     void receive(Delivery& delivery);
     void receive(InFlight& call, Reply& reply);
     void end_call(InFlight& call, const CallEnd& end);
     void settle_applied(InFlight& call);
+    void leave_behind(InFlight& call);
     void trouble(Task& task, const Reply& reply, std::chrono::milliseconds delay, const Task* culprit);
     void receive_look(Task& task, const Reply& reply);
     void receive_health_look(Task& task, const Reply& reply);
@@ -116,6 +140,7 @@ private:
     void pass_gate(Task& task);
     void fail_gate(Task& task, const std::string& why);
     void skip(const std::vector<Schedule::Held>& held, std::string_view code, const std::string& why);
+    void end_held(std::size_t change, Diagnostic reason);
     void report_end(std::size_t change) { ended_.push_back(change); }
     void note_problems(Task& task, const Diagnostics& diagnostics);
     Diagnostic placed(std::size_t change, Diagnostic diagnostic) const;

@@ -15,6 +15,11 @@ std::string first_error(const Diagnostics& diagnostics) {
     return diagnostics.empty() ? std::string() : diagnostics.list().front().message;
 }
 
+std::string health_in(const Reply& reply) {
+    const Result<Value> detail = parse_json(reply.detail.empty() ? "{}" : reply.detail);
+    return detail ? std::string(detail->text_at("health")) : std::string();
+}
+
 // The plugin host promises one answer for each item; this is for the day on which it does not hold.
 Reply missing_reply(std::uint32_t item, Method method, const CallEnd& end) {
     return {.item = item,
@@ -56,8 +61,11 @@ void Execution::receive(InFlight& call, Reply& reply) {
         call.later.emplace_back(change, std::move(reply));
         return;
     }
-    end_step(tasks_.at(change), reply.outcome == Outcome::done ? StepState::done : StepState::unchanged,
-             reply);
+    Task& task = tasks_.at(change);
+    const bool wants_health = tells_health_at_once(task);
+    task.is_told_healthy = wants_health && health_in(reply) == "healthy";
+    call.succeeded[reply.item] = !wants_health || task.is_told_healthy;
+    end_step(task, reply.outcome == Outcome::done ? StepState::done : StepState::unchanged, reply);
     call.done.push_back(change);
 }
 
@@ -77,20 +85,41 @@ void Execution::end_call(InFlight& call, const CallEnd& end) {
     }
 }
 
+// What was not tried since it comes after an item that did not succeed has not failed: it waits, intended as
+// it is, until that is done, or is held like every other dependent.
+void Execution::leave_behind(InFlight& call) {
+    std::erase_if(call.later, [&](const auto& answer) {
+        const auto& [change, reply] = answer;
+        const std::vector<std::uint32_t>& after = call.after[reply.item];
+        const bool is_behind = reply.outcome == Outcome::skipped &&
+                               std::any_of(after.begin(), after.end(),
+                                           [&](std::uint32_t before) { return !call.succeeded[before]; });
+        if (!is_behind) return false;
+        Task& task = tasks_.at(change);
+        --task.attempts;
+        task.is_left_behind = true;
+        if (task.is_called_off()) end_held(change, *std::exchange(task.held, std::nullopt));
+        return true;
+    });
+}
+
 // Failures first: they hold back prunes that the successes would otherwise let go.
 void Execution::settle_applied(InFlight& call) {
+    leave_behind(call);
     const Task* culprit = nullptr;
     bool may_be_retried = false;
     int attempts = 0;
+    milliseconds asked{0};
     for (const auto& [change, reply] : call.later) {
         const Task& task = tasks_.at(change);
         attempts = std::max(attempts, task.attempts);
+        asked = std::max(asked, asked_pause(reply.diagnostics));
         if (reply.outcome == Outcome::skipped) continue;
         culprit = &task;
         may_be_retried = may_be_retried || reply.outcome == Outcome::unknown ||
                          retry_class(reply.diagnostics) != Retry::never;
     }
-    const milliseconds delay = call.later.empty() ? milliseconds(0) : backoff(attempts);
+    const milliseconds delay = call.later.empty() ? milliseconds(0) : std::max(backoff(attempts), asked);
     // The skipped ones go before their culprit goes: they name it.
     std::stable_partition(call.later.begin(), call.later.end(),
                           [](const auto& item) { return item.second.outcome == Outcome::skipped; });
@@ -131,7 +160,8 @@ void Execution::trouble(Task& task, const Reply& reply, milliseconds delay, cons
 void Execution::receive_look(Task& task, const Reply& reply) {
     if (reply.outcome != Outcome::done && reply.outcome != Outcome::absent) {
         note_problems(task, reply.diagnostics);
-        if (++task.looks < options_.attempts) return enqueue_after(task, backoff(task.looks));
+        if (++task.looks < options_.attempts)
+            return enqueue_after(task, std::max(backoff(task.looks), asked_pause(reply.diagnostics)));
         add_problem(task, "execute.unread",
                     task.is_unresolved
                         ? "the write was sent without an answer, and the object cannot be read since"
@@ -178,6 +208,7 @@ void Execution::act_on(Task& task, Verdict verdict, const Reply& seen) {
 }
 
 void Execution::try_again(Task& task, milliseconds delay) {
+    if (task.held && task.at == 0) return end_held(task.change, *std::exchange(task.held, std::nullopt));
     if (task.attempts >= options_.attempts) return give_up(task);
     task.next = Task::Next::apply;
     if (delay == milliseconds(0)) return enqueue(task);
@@ -237,10 +268,9 @@ void Execution::fail_step(Task& task, StepState state, const Standing& standing)
 
 void Execution::advance(Task& task) {
     if (task.step() == StepKind::remove && !task.is_last_step()) return next_step(task);
-    auto provider = providers_.find(task.scope.first);
     const bool is_awaited = schedule_.is_awaited(task.change) || !task.is_last_step();
-    if (is_removal(task.step()) || !is_awaited || !provider->second->description().has("holdfast.health/1"))
-        return pass_gate(task);
+    const bool has_health = !is_removal(task.step()) && is_awaited && is_asked_for_health(task);
+    if (!has_health || task.is_told_healthy) return pass_gate(task);
     task.known.document = report_.results[task.change].observed;
     task.health_deadline = clock_.steady() + options_.health_timeout;
     task.next = Task::Next::health;
@@ -312,12 +342,25 @@ void Execution::skip(const std::vector<Schedule::Held>& held, std::string_view c
     for (const Schedule::Held& item : held) {
         Diagnostic reason = failure(code, "not started because " +
                                               to_string(plan_.changes[item.culprit].address) + " " + why);
-        journal_.skip(item.change, reason.message, clock_.now_ms());
-        StepResult& result = report_.results[item.change];
-        result.state = StepState::skipped;
-        result.diagnostics.add(placed(item.change, std::move(reason)));
-        report_end(item.change);
+        auto begun = tasks_.find(item.change);
+        if (begun != tasks_.end() && !begun->second.is_left_behind)
+            begun->second.held = std::move(reason); // what is under way is found out about first
+        else
+            end_held(item.change, std::move(reason));
     }
+}
+
+void Execution::end_held(std::size_t change, Diagnostic reason) {
+    auto begun = tasks_.find(change);
+    if (begun != tasks_.end() && begun->second.intended)
+        journal_.end(begun->second.record(), StepState::skipped, {}, reason.message, clock_.now_ms());
+    else
+        journal_.skip(change, reason.message, clock_.now_ms());
+    if (begun != tasks_.end()) tasks_.erase(begun);
+    StepResult& result = report_.results[change];
+    result.state = StepState::skipped;
+    result.diagnostics.add(placed(change, std::move(reason)));
+    report_end(change);
 }
 
 void Execution::note_problems(Task& task, const Diagnostics& diagnostics) {

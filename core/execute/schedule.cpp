@@ -82,7 +82,7 @@ void Schedule::satisfy(std::size_t change) {
     while (!satisfied.empty()) {
         const Node node = satisfied.back();
         satisfied.pop_back();
-        if (is_gate(node)) stages_[node] = Stage::taken;
+        stages_[node] = Stage::taken;
         for (Node dependent : dependents_[node]) {
             if (--missing_[dependent] > 0 || stages_[dependent] != Stage::waiting) continue;
             if (is_gate(dependent)) {
@@ -95,8 +95,18 @@ void Schedule::satisfy(std::size_t change) {
     }
 }
 
+std::vector<std::size_t> Schedule::Foresight::freed_by(std::size_t change) {
+    std::vector<std::size_t> freed;
+    for (Node dependent : schedule_.dependents_[change]) {
+        if (schedule_.is_gate(dependent) || schedule_.stages_[dependent] != Stage::waiting) continue;
+        if (++met_[dependent] == schedule_.missing_[dependent]) freed.push_back(dependent);
+    }
+    return freed;
+}
+
 std::vector<Schedule::Held> Schedule::hold_dependents(std::size_t change) {
     std::vector<Held> held;
+    stages_[change] = Stage::taken;
     hold_from(change, change, held);
     sort_by_change(held);
     return held;
@@ -104,6 +114,7 @@ std::vector<Schedule::Held> Schedule::hold_dependents(std::size_t change) {
 
 std::vector<Schedule::Held> Schedule::fail(std::size_t change) {
     std::vector<Held> held;
+    stages_[change] = Stage::taken;
     hold_from(change, change, held);
     const Change& failed = plan_.changes[change];
     auto prunes = prunes_.find({failed.provider, failed.object.scope});

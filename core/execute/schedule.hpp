@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,24 @@ public:
 
     // What may start now and was not handed out before, in plan order.
     std::vector<std::size_t> take_ready();
+    // True once nothing that the change comes after is missing.
+    bool is_free(std::size_t change) const { return missing_[change] == 0; }
 
-    // The change is done, and healthy where that counts: its edges are satisfied.
+    // Looks ahead: what would become free if changes succeeded that are under way. Gates stay shut. To be
+    // dropped before the schedule is told anything.
+    class Foresight {
+    public:
+        explicit Foresight(const Schedule& schedule) : schedule_(schedule) {}
+        // What success of this change would free, given the success of those before it.
+        std::vector<std::size_t> freed_by(std::size_t change);
+
+    private:
+        const Schedule& schedule_;
+        std::unordered_map<std::size_t, std::size_t> met_; // edges, by change
+    };
+
+    // The change is done, and healthy where that counts: its edges are satisfied. It may have been done
+    // before it was handed out, together with what it comes after.
     void satisfy(std::size_t change);
 
     struct Held {

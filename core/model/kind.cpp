@@ -134,6 +134,7 @@ KindInfo read_kind(DescriptionReader& read, const Value& value) {
     kind.files = read.texts(value, "files");
     kind.stateful = read.boolean(value, "stateful", false);
     kind.create_first = read.boolean(value, "createFirst", false);
+    kind.has_health = read.boolean(value, "health", true);
     kind.rank = static_cast<int>(read.integer(value, "rank", 0));
     const Value* lists = value.find("lists");
     if (lists && !lists->is_list()) read.complain("lists", "a list");
@@ -158,6 +159,7 @@ Result<Description> parse_description(const Value& document) {
     description.sensitive_config = read.texts(document, "sensitiveConfig");
     description.extensions = read.texts(document, "extensions");
     description.atomic = read.boolean(document, "atomic", false);
+    description.ordered = read.boolean(document, "ordered", false);
     description.cas = read.word(document, "cas", cas_words, CompareAndSwap::none);
     description.max_items =
         static_cast<std::size_t>(std::max<std::int64_t>(1, read.integer(document, "maxItems", 1000)));

@@ -38,6 +38,7 @@ struct KindInfo {
     std::vector<ListRule> lists;         // atomic where none matches
     bool stateful = false;               // deleting it loses data: always parked
     bool create_first = false;           // replace makes the new object before it removes the old one
+    bool has_health = true;              // false: healthy once written, also where the plugin tells health
     int rank = 0;                        // containment: lower ranks are made first and deleted last
 
     std::string id() const { return api_version + "/" + kind; } // "host.holdfast.dev/v1alpha1/File"
@@ -56,6 +57,7 @@ struct Description {
     std::vector<std::string> extensions;       // "holdfast.canonicalize/1", ...
     std::vector<Ownership> ownership;          // modes it can do
     bool atomic = false;                       // an apply in one scope happens whole or not at all
+    bool ordered = false;                      // an apply honours Item::after
     CompareAndSwap cas = CompareAndSwap::none;
     std::size_t max_items = 1000;     // per call
     std::size_t max_bytes = 8U << 20; // of documents per call

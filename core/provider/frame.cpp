@@ -12,23 +12,37 @@ constexpr std::array item_texts{&holdfast_item::kind,         &holdfast_item::id
                                 &holdfast_item::declared,     &holdfast_item::recorded,
                                 &holdfast_item::observed,     &holdfast_item::version,
                                 &holdfast_item::private_data, &holdfast_item::refresh};
+constexpr std::uint16_t after_flag = 1U << item_texts.size();
+constexpr std::uint16_t wants_health_flag = after_flag << 1U;
 
 void write_item(FrameWriter& writer, const holdfast_item& item) {
     std::uint16_t mask = 0;
     for (std::size_t i = 0; i < item_texts.size(); ++i)
         if ((item.*item_texts[i]).size > 0) mask = static_cast<std::uint16_t>(mask | (1U << i));
+    if (item.after_count > 0) mask = static_cast<std::uint16_t>(mask | after_flag);
+    if ((item.flags & HOLDFAST_WANTS_HEALTH) != 0)
+        mask = static_cast<std::uint16_t>(mask | wants_health_flag);
     writer.add(static_cast<std::uint16_t>(item.action));
     writer.add(mask);
     for (const auto member : item_texts)
         if ((item.*member).size > 0) writer.add_text(text_of(item.*member));
+    if (item.after_count == 0) return;
+    writer.add(static_cast<std::uint32_t>(item.after_count));
+    for (std::size_t i = 0; i < item.after_count; ++i) writer.add(item.after[i]);
 }
 
-holdfast_item read_item(FrameReader& reader) {
+// The indices are copied, since in the frame they may lie at any address; read_call() points at them.
+holdfast_item read_item(FrameReader& reader, std::vector<std::uint32_t>& after) {
     holdfast_item item{};
     item.action = reader.take<std::uint16_t>();
     const auto mask = reader.take<std::uint16_t>();
     for (std::size_t i = 0; i < item_texts.size(); ++i)
         if ((mask & (1U << i)) != 0) item.*item_texts[i] = abi_bytes(reader.take_text());
+    if ((mask & wants_health_flag) != 0) item.flags = HOLDFAST_WANTS_HEALTH;
+    if ((mask & after_flag) == 0) return item;
+    const auto count = reader.take<std::uint32_t>();
+    for (; item.after_count < count && reader.ok(); ++item.after_count)
+        after.push_back(reader.take<std::uint32_t>());
     return item;
 }
 
@@ -53,6 +67,9 @@ holdfast_item abi_item(const Item& item) {
     out.version = abi_bytes(item.version);
     out.private_data = abi_bytes(item.private_data);
     out.refresh = abi_bytes(item.refresh);
+    out.flags = item.wants_health ? HOLDFAST_WANTS_HEALTH : 0;
+    out.after = item.after.data();
+    out.after_count = item.after.size();
     return out;
 }
 
@@ -76,7 +93,14 @@ bool read_call(std::string_view body, CallFrame& out) {
     out.options = reader.take_text();
     const auto count = reader.take<std::uint32_t>();
     out.items.clear();
-    for (std::uint32_t i = 0; i < count && reader.ok(); ++i) out.items.push_back(read_item(reader));
+    out.after.clear();
+    for (std::uint32_t i = 0; i < count && reader.ok(); ++i)
+        out.items.push_back(read_item(reader, out.after));
+    const std::uint32_t* after = out.after.data(); // it has stopped growing
+    for (holdfast_item& item : out.items) {
+        if (item.after_count > 0) item.after = after;
+        after += item.after_count;
+    }
     return reader.ok() && reader.at_end();
 }
 

@@ -103,9 +103,10 @@ struct CallFrame {
     std::int64_t deadline_ns = 0;
     std::string_view scope, scope_version, options;
     std::vector<holdfast_item> items;
+    std::vector<std::uint32_t> after; // of all items, one behind the other; those of what was read
 };
 void write_call(std::string& out, Operation operation, const Call& call);
-bool read_call(std::string_view body, CallFrame& out); // reuses out.items
+bool read_call(std::string_view body, CallFrame& out); // reuses out.items and out.after
 
 // One result, as it stands in a results frame and in the outbox.
 std::size_t size_of(const RawResult& result);

@@ -81,6 +81,9 @@ std::optional<Diagnostic> read_diagnostic(const Value& value) {
     out.message = value.text_at("message");
     out.hint = value.text_at("hint");
     out.pointer = value.text_at("pointer");
+    const Value* wait = value.find("retryAfterMs");
+    if (const std::int64_t* ms = wait ? wait->if_integer() : nullptr)
+        out.retry_after = std::chrono::milliseconds(std::max<std::int64_t>(*ms, 0));
     if (!severity || !retry || out.code.empty() || out.message.empty()) return std::nullopt;
     out.severity = *severity;
     out.retry = *retry;

@@ -11,10 +11,6 @@ namespace holdfast {
 
 namespace {
 
-std::size_t bytes_of(const Item& item) {
-    return item.declared.size() + item.recorded.size() + item.observed.size() + item.private_data.size();
-}
-
 // How many of `items` go into the next batch; at least one, even if it alone is too large.
 std::size_t batch_size(std::span<const Item> items, const Description& description) {
     std::size_t count = 0, bytes = 0;
@@ -63,14 +59,21 @@ GuardedProvider::GuardedProvider(ProviderNames names, std::shared_ptr<const Desc
       channel_(std::move(channel)),
       call_timeout_(call_timeout) {}
 
+// The items of an atomic scope happen together or not at all, and `after` cannot name an item of another
+// call.
+bool GuardedProvider::belongs_together(const Call& call) const {
+    return description_->atomic || std::any_of(call.items.begin(), call.items.end(),
+                                               [](const Item& item) { return !item.after.empty(); });
+}
+
 CallEnd GuardedProvider::call(const Call& call, const OnResult& on_result) {
     if (!can_be_split(call.method) || batch_size(call.items, *description_) == call.items.size())
         return run_guarded(*channel_, names_, with_deadline(call, call_timeout_), on_result);
-    if (call.method == Method::apply && description_->atomic) {
+    if (call.method == Method::apply && belongs_together(call)) {
         // Nothing has been sent, so this is a plain failure of each item.
         Guard guard({names_.plugin, names_.provider, call}, on_result);
         const Diagnostic why = guard.about_call("plugin.batch-too-large",
-                                                fmt::format("{} in one atomic scope are more than it takes "
+                                                fmt::format("{} that belong together are more than it takes "
                                                             "at once ({} items, {} bytes); nothing was sent",
                                                             count_of(call.items.size(), "change"),
                                                             description_->max_items, description_->max_bytes),

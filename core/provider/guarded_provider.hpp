@@ -27,6 +27,7 @@ public:
 
 private:
     class Batches;
+    bool belongs_together(const Call& call) const;
     CallEnd call_in_batches(const Call& call, const OnResult& on_result);
 
     ProviderNames names_;

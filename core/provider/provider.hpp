@@ -44,7 +44,16 @@ struct Item {
     std::string_view identity;
     std::string_view declared, recorded, observed;
     std::string_view version, private_data, refresh;
+    // apply of an ordered plugin: earlier items of the same call that must be done or unchanged before this
+    // one is tried; else it is skipped.
+    std::span<const std::uint32_t> after;
+    // apply of an ordered plugin: it counts as such only once it is healthy, and the result says so.
+    bool wants_health = false;
 };
+// What counts against Description::max_bytes.
+inline std::size_t bytes_of(const Item& item) {
+    return item.declared.size() + item.recorded.size() + item.observed.size() + item.private_data.size();
+}
 
 struct Call {
     Method method = Method::observe;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -212,7 +213,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
             std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
-        if (const auto leaf = leaf_at(change.address)) held_.insert(*leaf);
+        if (const auto leaf = leaf_at(change.address)) hold(*leaf);
     }
     return held;
 }
@@ -229,7 +230,7 @@ void Pass::hold_consumers(const Plan& plan) {
         changing.pop_back();
         if (!consumers) continue;
         for (std::size_t i : *consumers) {
-            if (!held_.insert(i).second) continue;
+            if (!hold(i)) continue;
             const Leaf& leaf = input_.leaves[i];
             changing.push_back(leaf.address);
             held_in_scope_[{leaf.provider, leaf.scope}].push_back(leaf.address);
@@ -298,24 +299,42 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
     }
 }
 
-// Held leaves with nothing before them that is held or unfinished.
+bool Pass::hold(std::size_t leaf) {
+    unexamined_.insert(leaf);
+    return held_.insert(leaf).second;
+}
+
+// Held leaves with nothing before them that is held or unfinished. A leaf that has to wait is looked at again
+// only once the one that it was found to wait for is released: looking at all of them in every round would
+// make a chain of references quadratic. What is unfinished stays so, and whoever waits for that stays held.
 std::vector<std::size_t> Pass::ready_leaves() {
     std::vector<std::size_t> ready;
-    for (std::size_t i : held_) {
-        const Leaf& leaf = declaration_->leaves()[i];
-        const bool is_free =
-            std::none_of(leaf.depends_on.begin(), leaf.depends_on.end(), [&](const Address& before) {
-                const std::optional<std::size_t> other = leaf_at(before);
-                return unfinished_.contains(before) || (other && held_.contains(*other));
-            });
+    for (std::size_t i : std::exchange(unexamined_, {})) {
+        if (!held_.contains(i)) continue;
+        bool is_free = true;
+        for (const Address& before : declaration_->leaves()[i].depends_on) {
+            const std::optional<std::size_t> other = leaf_at(before);
+            const bool is_behind = other && held_.contains(*other);
+            if (is_behind) behind_[*other].push_back(i);
+            is_free = !is_behind && !unfinished_.contains(before);
+            if (!is_free) break;
+        }
         if (is_free) ready.push_back(i);
     }
     return ready;
 }
 
+void Pass::release(std::size_t leaf) {
+    held_.erase(leaf);
+    if (auto waiting = behind_.extract(leaf))
+        unexamined_.insert(waiting.mapped().begin(), waiting.mapped().end());
+}
+
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
+    const std::size_t held_before = held_.size();
     std::set<std::size_t> made; // the leaves of one compiled document bring each other
     for (std::size_t i : ready_leaves()) {
+        unexamined_.insert(i); // unless it is released below
         if (made.contains(i) || declaration_->is_dropped(i)) continue;
         if (declaration_->leaves()[i].producers.empty()) {
             declaration_->relink(i);
@@ -328,7 +347,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     }
     std::vector<std::size_t> leaves;
     for (std::size_t i : made) {
-        held_.erase(i);
+        release(i);
         if (!declaration_->awaited_elsewhere().empty()) wait_for_other_stacks(i);
         const Leaf& leaf = declaration_->leaves()[i];
         if (leaf.waits.empty())
@@ -336,7 +355,9 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
         else // for another stack, whose turn is over
             unfinished_.insert(leaf.address);
     }
-    for (std::size_t i : declaration_->dropped()) held_.erase(i);
+    for (std::size_t i : declaration_->dropped()) release(i);
+    // Where all of them are gone, or are given up, others may be ready that stood behind them.
+    if (leaves.empty() && held_.size() < held_before) return next_round(events, input, stop);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);

@@ -37,7 +37,8 @@ std::string HostProvider::describe() {
                     "description":"the directory that everything lies beneath"},
             "allowOwnerChange":{"type":"boolean","default":true,
                                 "description":"false: refuse what would need chown"}}},
-        "ownership":["owned","additive","observe"],"atomic":false,"cas":"recheck","maxItems":1000,
+        "ownership":["owned","additive","observe"],"atomic":false,"ordered":true,"cas":"recheck",
+        "maxItems":1000,
         "extensions":["holdfast.canonicalize/1","holdfast.watch/1"],"kinds":[)" +
            kind("Directory", 0, "", directory) + "," + kind("File", 1, R"(,"files":["/spec/source"])", file) +
            "," + kind("Symlink", 1, "", symlink) + "]}";

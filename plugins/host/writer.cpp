@@ -101,17 +101,22 @@ std::vector<std::size_t> order_of(sdk::Items changes) {
         std::size_t index;
         std::string path;
         Type type;
-        int phase; // 0 make room, 1 directories, 2 the rest, 3 deletes
+        int phase;         // 0 make room, 1 directories, 2 the rest, 3 deletes
+        std::size_t level; // above all that it comes after
     };
     std::vector<Step> steps;
     std::set<std::string, std::less<>> needed; // paths that will exist, and their parents
     for (const sdk::Change& change : changes) {
         const Type type = type_of_kind(change.kind());
         const bool is_delete = change.action() == sdk::Action::remove;
+        std::size_t level = 0;
+        for (std::size_t i = 0; i < change.after_count(); ++i)
+            level = std::max(level, steps[change.after(i)].level + 1);
         steps.push_back({change.index(), path_of_identity(change.identity()), type,
                          is_delete                 ? 3
                          : type == Type::directory ? 1
-                                                   : 2});
+                                                   : 2,
+                         level});
         if (!is_delete) needed.insert(steps.back().path);
     }
     // A delete is in the way where its path is to be something else, or a directory on the way to something;
@@ -134,6 +139,7 @@ std::vector<std::size_t> order_of(sdk::Items changes) {
              parent = parent_of(parent))
             if (emptied.count(parent)) step.phase = 0;
     std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
+        if (a.level != b.level) return a.level < b.level;
         if (a.phase != b.phase) return a.phase < b.phase;
         if (a.phase == 1) return a.path < b.path;
         if (a.phase == 2) return false;
@@ -147,10 +153,20 @@ std::vector<std::size_t> order_of(sdk::Items changes) {
 void Writer::apply(sdk::Items changes) {
     for (const std::size_t index : order_of(changes)) {
         if (!results_.listening() || scope_.should_stop()) break;
-        perform(changes[index]);
+        if (is_held_back(changes, changes[index]))
+            results_.skipped(changes[index]);
+        else
+            perform(changes[index]);
         if (waiting_.size() >= max_waiting || unsynced_.size() >= max_unsynced) settle();
     }
     settle();
+}
+
+// What a change comes after is on disk, and its result given, before the change is begun.
+bool Writer::is_held_back(sdk::Items changes, const sdk::Change& change) {
+    for (std::size_t i = 0; i < change.after_count(); ++i)
+        if (!results_.has(changes[change.after(i)])) settle();
+    return results_.holds_back(change);
 }
 
 void Writer::perform(const sdk::Change& change) {

@@ -48,6 +48,7 @@ private:
         mode_t mode;
     };
 
+    bool is_held_back(sdk::Items changes, const sdk::Change& change);
     void perform(const sdk::Change& change);
     sdk::Result write(const sdk::Change& change);
     sdk::Result create(Task& task);
@@ -93,7 +94,8 @@ private:
     std::set<const Fd*> entered_;
 };
 
-// The order in which a batch is made, as indices. Deletes come last, inner ones first, except where they
+// The order in which a batch is made, as indices: whatever comes after others behind them, and else what
+// the file system needs. Deletes come last, inner ones first, except where they
 // make room: a file that gives way to a directory of the same path. Directories come before what is in them.
 std::vector<std::size_t> order_of(sdk::Items changes);
 

@@ -70,11 +70,12 @@ std::string project(const std::string& plugin, const std::string& group, const s
                        plugin, config, group);
 }
 
-Site make_objects(const Workplace& place, const std::string& name, std::size_t count, bool chain) {
+Site make_objects(const Workplace& place, const std::string& name, std::size_t count,
+                  bench::Link link = bench::Link::none) {
     Site site{place / (name + ".git"), place / (name + ".store"), place / (name + ".data")};
     bench::make_repository(site.repository,
                            project("memory", "memory.holdfast.dev", fmt::format("{{file: {}}}", site.data)),
-                           count, [&](std::size_t i) { return bench::object_document(i, chain); });
+                           count, [&](std::size_t i) { return bench::object_document(i, link); });
     return site;
 }
 
@@ -124,8 +125,8 @@ Row compare(std::string what, double ours, double floor, double limit) {
 
 void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>& rows) {
     const std::size_t few = many / 10;
-    const Site large = make_objects(place, "large", many, false);
-    const Site small = make_objects(place, "small", few, false);
+    const Site large = make_objects(place, "large", many);
+    const Site small = make_objects(place, "small", few);
     apply(large);
     apply(small);
     hide_a_change(large.data, needle_of(many / 2));
@@ -134,7 +135,7 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
     const std::string dump = place / "dump.yaml";
     {
         std::ofstream out(dump);
-        for (std::size_t i = 0; i < many; ++i) out << bench::object_document(i, false) << "---\n";
+        for (std::size_t i = 0; i < many; ++i) out << bench::object_document(i) << "---\n";
     }
     const Usage yaml = bench::median_of(3, {build + "/bench/floor_yaml_load", dump}, 0);
     forget_caches(large);
@@ -194,8 +195,8 @@ void first_apply(const Workplace& place, std::size_t count, std::vector<Row>& ro
 }
 
 void chain(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
-    const Site apart = make_objects(place, "apart", count, false),
-               linked = make_objects(place, "linked", count, true);
+    const Site apart = make_objects(place, "apart", count, bench::Link::none),
+               linked = make_objects(place, "linked", count, bench::Link::depends_on);
     const Usage a = bench::median_of(1, apart.command({"apply", "--yes"}), 0);
     const Usage b = bench::median_of(1, linked.command({"apply", "--yes"}), 0);
     rows.push_back(
@@ -206,6 +207,21 @@ void chain(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
     hide_a_change(linked.data, needle_of(count / 2));
     const Usage c = truthful_plan(apart, 5), d = truthful_plan(linked, 5);
     rows.push_back(compare(fmt::format("plan, a chain of {} : as many apart", count), d.cpu_s, c.cpu_s, 2));
+}
+
+// Each takes an output of the one before, so each is planned once that is done. Twice as many may cost little
+// more than twice as much.
+void references(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
+    const Site half = make_objects(place, "half", count / 2, bench::Link::reference),
+               whole = make_objects(place, "whole", count, bench::Link::reference);
+    const Usage a = apply(half), b = apply(whole);
+    rows.push_back(compare(fmt::format("apply, a chain of {} references : {}", count, count / 2), b.cpu_s,
+                           a.cpu_s, 2.5));
+    hide_a_change(half.data, needle_of(count / 4));
+    hide_a_change(whole.data, needle_of(count / 2));
+    const Usage c = truthful_plan(half, 5), d = truthful_plan(whole, 5);
+    rows.push_back(
+        compare(fmt::format("plan, a chain of {} references : {}", count, count / 2), d.cpu_s, c.cpu_s, 2.5));
 }
 
 void startup(std::vector<Row>& rows) {
@@ -229,17 +245,23 @@ void print(const std::vector<Row>& rows) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const std::size_t leaves = argc > 1 ? static_cast<std::size_t>(std::atol(argv[1])) : 100'000;
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    std::size_t leaves = 100'000;
+    if (!words.empty()) leaves = static_cast<std::size_t>(std::atol(words.front().c_str()));
+    const auto is_wanted = [&](const char* name) {
+        return words.size() < 2 || std::find(words.begin() + 1, words.end(), name) != words.end();
+    };
     ::setenv("HOLDFAST_PLUGIN_PATH", (build + "/tests/plugins:" + build + "/plugins").c_str(), 1);
     const Workplace place;
     std::ofstream(place / "operator.yaml").close();
     ::chmod((place / "operator.yaml").c_str(), 0600);
     ::setenv("HOLDFAST_CONFIG", (place / "operator.yaml").c_str(), 1);
     std::vector<Row> rows;
-    startup(rows);
-    chain(place, 1000, rows);
-    first_apply(place, leaves / 10, rows);
-    no_change_plans(place, leaves, rows);
+    if (is_wanted("startup")) startup(rows);
+    if (is_wanted("chain")) chain(place, std::min<std::size_t>(leaves, 1000), rows);
+    if (is_wanted("references")) references(place, std::min<std::size_t>(leaves, 1000), rows);
+    if (is_wanted("first-apply")) first_apply(place, leaves / 10, rows);
+    if (is_wanted("no-change")) no_change_plans(place, leaves, rows);
     print(rows);
     return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.holds; }) ? 0 : 1;
 }

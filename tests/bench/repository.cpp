@@ -36,12 +36,16 @@ void make_repository(const std::string& path, const std::string& project, std::s
     must(::pclose(git), "git fast-import");
 }
 
-std::string object_document(std::size_t i, bool depends_on_previous) {
+std::string object_document(std::size_t i, Link link) {
+    const std::string previous =
+        i > 0 ? fmt::format("memory.holdfast.dev/Object/object-{:06}", i - 1) : std::string();
     const std::string annotations =
-        depends_on_previous && i > 0
-            ? fmt::format(
-                  "  annotations:\n    holdfast.dev/depends-on: memory.holdfast.dev/Object/object-{:06}\n",
-                  i - 1)
+        link == Link::depends_on && i > 0
+            ? fmt::format("  annotations:\n    holdfast.dev/depends-on: {}\n", previous)
+            : "";
+    const std::string reference =
+        link == Link::reference && i > 0
+            ? fmt::format("  before: ${{{{ outputs[\"{}\"].status.generation }}}}\n", previous)
             : "";
     return fmt::format(
         "apiVersion: memory.holdfast.dev/v1alpha1\nkind: Object\nmetadata:\n  name: object-{0:06}\n{1}  "
@@ -52,8 +56,8 @@ std::string object_document(std::size_t i, bool depends_on_previous) {
         "  address: 192.0.2.{4}\n  port: {5}\n  enabled: true\n  size: {6}\n  owner: team-{7}@example.org\n"
         "  path: /srv/data/objects/{8:03}/{0:06}/content.bin\n"
         "  comment: \"The quick brown fox jumps over the lazy dog while the engine reconciles {0} of them, "
-        "one after the other\"\n",
-        i, annotations, i % 17, i % 3, i % 256, 1024 + i % 60000, i % 100, i % 50, i / 1000);
+        "one after the other\"\n{9}",
+        i, annotations, i % 17, i % 3, i % 256, 1024 + i % 60000, i % 100, i % 50, i / 1000, reference);
 }
 
 std::string file_document(std::size_t i) {

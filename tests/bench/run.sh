@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds a release and prints the table of measurements: ours, the floor or peer of the same run, the ratio.
 #
-#   tests/bench/run.sh [LEAVES]      100000 by default; exits 1 if a limit is missed
+#   tests/bench/run.sh [LEAVES [CASE...]]   100000 leaves by default; exits 1 if a limit is missed
+#
+# The cases, all by default: startup chain references first-apply no-change
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test

@@ -35,7 +35,8 @@ struct FakeWrites {
 struct FakeCall {
     Method method = Method::apply;
     std::string scope, scope_version;
-    std::vector<std::string> items; // "create \"motd\""
+    std::vector<std::string> items;                // "create \"motd\""
+    std::vector<std::vector<std::uint32_t>> after; // by item
 };
 
 // The remote side. Only one thread at a time, as a provider's calls are; tests look between executions.
@@ -78,6 +79,7 @@ struct FakeFault {
     Retry retry = Retry::never; // of `fail`
     int times = 1;
     std::string message = "the target refused";
+    std::chrono::milliseconds retry_after{0}; // of `fail`
 };
 
 class FakeProvider final : public Provider {
@@ -96,6 +98,7 @@ public:
     void die_at_item(int n, bool after_effect) {
         die_at_ = target_.items_applied + n, die_after_ = after_effect;
     }
+    std::function<void(FakeObject&)> after_write; // how it does once it stands there
     std::function<void(const Item&)> before_item; // a chance for somebody else to write first
     std::function<void()> before_health;          // of every health call, or of the first alone
     bool before_health_once = false;
@@ -126,11 +129,13 @@ private:
     struct WorkerLost {};
 
     void note(const Call& call) {
-        FakeCall made{call.method, std::string(call.scope), std::string(call.scope_version), {}};
+        FakeCall made{call.method, std::string(call.scope), std::string(call.scope_version), {}, {}};
         static constexpr std::string_view words[] = {"look", "create", "update", "delete", "refresh"};
-        for (const Item& item : call.items)
+        for (const Item& item : call.items) {
             made.items.push_back(std::string(words[static_cast<int>(item.action)]) + " " +
                                  std::string(item.identity));
+            made.after.emplace_back(item.after.begin(), item.after.end());
+        }
         target_.calls.push_back(std::move(made));
     }
 
@@ -184,16 +189,20 @@ private:
         return {};
     }
 
+    static std::string health_of(FakeObject& object) {
+        const bool waits = object.polls_until_healthy > 0;
+        if (waits) --object.polls_until_healthy;
+        return to_json(Value::map(
+            {{"health", waits ? "progressing" : object.health}, {"message", "as the test wants it"}}));
+    }
+
     CallEnd health(const Call& call, const OnResult& on_result) {
         if (before_health) before_health();
         if (before_health_once) before_health = nullptr;
         for (std::uint32_t i = 0; i < call.items.size(); ++i) {
             const Item& item = call.items[i];
             FakeObject& object = target_.objects.at(FakeTarget::key(item.kind, call.scope, item.identity));
-            const bool waits = object.polls_until_healthy > 0;
-            if (waits) --object.polls_until_healthy;
-            const std::string detail = to_json(Value::map(
-                {{"health", waits ? "progressing" : object.health}, {"message", "as the test wants it"}}));
+            const std::string detail = health_of(object);
             ItemResult result = result_of(i, Outcome::done);
             result.detail = detail;
             on_result(result);
@@ -207,14 +216,40 @@ private:
         std::uint32_t i = 0;
         try {
             if (description_.atomic) return apply_whole(call, on_result);
+            std::vector<bool> succeeded(call.items.size());
             for (; i < call.items.size(); ++i) {
                 if (call.stop.stop_requested()) return lost(call, on_result, i, "was stopped");
-                apply_item(call, i, on_result);
+                if (is_held_back(call, i, succeeded)) {
+                    on_result(result_of(i, Outcome::skipped));
+                    continue;
+                }
+                apply_item(call, i, [&](const ItemResult& result) {
+                    succeeded[i] = result.outcome == Outcome::done || result.outcome == Outcome::unchanged;
+                    if (!succeeded[i] || !call.items[i].wants_health) return on_result(result);
+                    const Item& item = call.items[i];
+                    FakeObject& object =
+                        target_.objects.at(FakeTarget::key(item.kind, call.scope, item.identity));
+                    const std::string detail = health_of(object);
+                    succeeded[i] = detail.find("\"healthy\"") != std::string::npos;
+                    ItemResult with_health = result;
+                    with_health.detail = detail;
+                    on_result(with_health);
+                });
             }
         } catch (const WorkerLost&) {
             return lost(call, on_result, i, "lost its worker");
         }
         return {};
+    }
+
+    // Only a plugin that says that it is ordered may be told what comes after what.
+    bool is_held_back(const Call& call, std::uint32_t index, const std::vector<bool>& succeeded) const {
+        const auto after = call.items[index].after;
+        if (!description_.ordered && !after.empty()) throw Error("test.not-ordered", "given `after`");
+        return std::any_of(after.begin(), after.end(), [&](std::uint32_t before) {
+            if (before >= index) throw Error("test.bad-after", "an item after a later one");
+            return !succeeded[before];
+        });
     }
 
     // As the plugin host does it: every item without a result is unknown.
@@ -279,12 +314,17 @@ private:
         }
         ItemResult result = result_of(index, Outcome::failed);
         if (fault && fault->kind == Kind::fail) {
-            result.diagnostics.error("fake.refused", fault->message).retry = fault->retry;
+            Diagnostic& why = result.diagnostics.error("fake.refused", fault->message);
+            why.retry = fault->retry;
+            why.retry_after = fault->retry_after;
             return on_result(result);
         }
         const bool is_half = fault && fault->kind == Kind::partial;
         std::string document, version;
         write(call, item, is_half, result, document, version);
+        if (auto written = target_.objects.find(FakeTarget::key(item.kind, call.scope, item.identity));
+            after_write && written != target_.objects.end())
+            after_write(written->second);
         if (fault && fault->kind == Kind::odd_answer) result.document = "{no json";
         if (dies || (fault && fault->kind == Kind::die_after)) throw Killed{};
         if (fault && fault->kind == Kind::lose_reply) throw WorkerLost{};

@@ -32,6 +32,8 @@ inline std::string text(holdfast_bytes bytes) {
 struct RawItem {
     holdfast_action action = HOLDFAST_NONE;
     std::string kind, identity, declared, recorded, observed, version, private_data, refresh;
+    std::vector<std::uint32_t> after = {};
+    bool wants_health = false;
 };
 
 struct RawResult {
@@ -140,10 +142,11 @@ public:
                                const std::string& options) {
         std::vector<holdfast_item> raw_items;
         for (const RawItem& item : items)
-            raw_items.push_back({static_cast<std::uint32_t>(item.action), 0, raw(item.kind),
+            raw_items.push_back({static_cast<std::uint32_t>(item.action),
+                                 item.wants_health ? HOLDFAST_WANTS_HEALTH : 0U, raw(item.kind),
                                  raw(item.identity), raw(item.declared), raw(item.recorded),
                                  raw(item.observed), raw(item.version), raw(item.private_data),
-                                 raw(item.refresh)});
+                                 raw(item.refresh), item.after.data(), item.after.size()});
         std::vector<RawResult> results;
         Context context{this, &results};
         holdfast_call call{};

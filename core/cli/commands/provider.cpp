@@ -99,6 +99,7 @@ Value description_to_json(const ProviderDocument& provider, const Description& d
                        {"groups", texts(description.groups)},
                        {"extensions", texts(description.extensions)},
                        {"atomic", description.atomic},
+                       {"ordered", description.ordered},
                        {"cas", to_string(description.cas)},
                        {"kinds", std::move(kinds)}});
 }

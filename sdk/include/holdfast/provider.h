@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define HOLDFAST_ABI_MAJOR 1
-#define HOLDFAST_ABI_MINOR 0
+#define HOLDFAST_ABI_MINOR 1 /* 1: holdfast_item.after, HOLDFAST_WANTS_HEALTH */
 #define HOLDFAST_PLUGIN_SYMBOL "holdfast_plugin_v1"
 
 #if defined(__GNUC__)
@@ -61,7 +61,7 @@ typedef enum holdfast_outcome {
     HOLDFAST_ITEM_FAILED = 2, /* not done; the target is as it was. `diagnostics` say why */
     HOLDFAST_PARTIAL = 3,     /* apply: some of it was written; `document` is what stands now */
     HOLDFAST_UNKNOWN = 4,     /* apply: sent, but no answer came; the engine re-observes */
-    HOLDFAST_SKIPPED = 5,     /* not tried, because another item of an atomic scope failed */
+    HOLDFAST_SKIPPED = 5,     /* not tried: another item of an atomic scope failed, or one in `after` */
     HOLDFAST_ABSENT = 6,      /* observe: the target was read and holds no such object */
     HOLDFAST_NOT_YET = 7,     /* canonicalize: cannot be known before something else is applied */
     HOLDFAST_MUST_REPLACE = 8 /* canonicalize: cannot be changed in place; `detail.paths` say what */
@@ -78,10 +78,15 @@ typedef enum holdfast_action {
 #define HOLDFAST_CALL UINT32_MAX        /* result.item: about the call as a whole */
 #define HOLDFAST_SCOPE (UINT32_MAX - 1) /* result.item: about the call's scope (its `version`) */
 
+/* item.flags, apply of an ordered plugin with holdfast.health/1: others wait until this item is healthy. The
+ * result's detail says its health as the call `health` would, and for items that come after it in this call
+ * it counts as succeeded only if that is "healthy". A result without detail is asked about by that call. */
+#define HOLDFAST_WANTS_HEALTH 1u
+
 /* One leaf in a request. Fields that a call does not use are empty. */
 typedef struct holdfast_item {
     uint32_t action;             /* holdfast_action */
-    uint32_t flags;              /* 0 */
+    uint32_t flags;              /* HOLDFAST_WANTS_HEALTH or 0 */
     holdfast_bytes kind;         /* "host.holdfast.dev/v1alpha1/File" */
     holdfast_bytes identity;     /* canonical JSON: which object of that kind in that scope */
     holdfast_bytes declared;     /* document; references and secrets are resolved */
@@ -90,6 +95,11 @@ typedef struct holdfast_item {
     holdfast_bytes version;      /* what observe returned: compare-and-swap against it */
     holdfast_bytes private_data; /* what the plugin returned last time */
     holdfast_bytes refresh;      /* hash of the leaves named by holdfast.dev/refresh-on, or empty */
+    /* Since minor 1 (see holdfast_call.item_size). apply, and only of a plugin whose description says
+     * "ordered": indices of items earlier in this call that have to be done or unchanged, and healthy where
+     * that is wanted, before this one is tried. Where one of them is not, this item is HOLDFAST_SKIPPED. */
+    const uint32_t* after;
+    size_t after_count;
 } holdfast_item;
 
 /* One answer. Set `size` to sizeof(holdfast_result) and the rest to zero. */
@@ -113,7 +123,8 @@ typedef struct holdfast_result {
 
 /* A diagnostic is {"severity": "error|warning|note", "code": "dns.refused", "message": "...",
  *  "hint": "...", "pointer": "/spec/ttl", "retry": "never|after|conflict", "retryAfterMs": 500}.
- * Codes begin with the plugin's name. Messages never hold a secret. */
+ * What may be tried again is tried no earlier than after `retryAfterMs`, up to five minutes. Codes begin
+ * with the plugin's name. Messages never hold a secret. */
 
 struct holdfast_host;
 
@@ -166,7 +177,9 @@ typedef struct holdfast_plugin {
     const char* version; /* semantic version */
 
     /* [main] One result for HOLDFAST_CALL whose document is the description: docs/providers.md,
-     * "describe". No I/O. */
+     * "describe". No I/O. With "ordered": true it promises that `apply` honours each item's `after`: then
+     * a chain of dependencies is one call, and not a call a link. A kind with "health": false is as healthy
+     * as it gets once it is written: holdfast.health/1 is not asked. */
     holdfast_status (*describe)(const holdfast_call* call);
 
     /* [any] Makes one provider instance. options: its configuration, secrets resolved. One result for
@@ -188,10 +201,11 @@ typedef struct holdfast_plugin {
     holdfast_status (*list)(void* instance, const holdfast_call* call);
 
     /* [instance] Performs the items' actions, all of one scope, in the order that the target needs;
-     * where it does not care, in the order given. Exactly one result per item, as it happens. Safe to
-     * repeat. `document` is what stands there afterwards. Where observe gives the scope a version, one
-     * result for HOLDFAST_SCOPE says the version that these writes, and nobody else's, left behind: the
-     * next apply is compared against it. Without one the old version stays, and that apply conflicts. */
+     * where it does not care, in the order given; an ordered plugin begins no item before those in its
+     * `after` have succeeded. Exactly one result per item, as it happens. Safe to repeat. `document` is what
+     * stands there afterwards. Where observe gives the scope a version, one result for HOLDFAST_SCOPE says
+     * the version that these writes, and nobody else's, left behind: the next apply is compared against it.
+     * Without one the old version stays, and that apply conflicts. */
     holdfast_status (*apply)(void* instance, const holdfast_call* call);
 
     /* [instance] options {"fromVersion": "0.1.0"}; items.recorded and private_data in the format of

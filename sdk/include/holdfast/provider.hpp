@@ -51,7 +51,7 @@ struct Diagnostic {
     std::string hint;    // what to do
     std::string pointer; // JSON pointer into the declared document
     Retry retry = Retry::never;
-    std::chrono::milliseconds retry_after{0};
+    std::chrono::milliseconds retry_after{0}; // with `retry`: not earlier than that
     Severity severity = Severity::error;
 };
 using Diagnostics = std::vector<Diagnostic>;
@@ -101,7 +101,9 @@ enum class Outcome : std::uint32_t {
 // One leaf of a call. Everything it gives is borrowed: valid until the provider's function returns.
 class Item {
 public:
-    Item(const holdfast_item* raw, std::size_t index) : raw_(raw), index_(index) {}
+    // `size`: how much of it the host knows (holdfast_call::item_size).
+    Item(const holdfast_item* raw, std::size_t index, std::size_t size = sizeof(holdfast_item))
+        : raw_(raw), index_(index), after_count_(size >= sizeof(holdfast_item) ? raw->after_count : 0) {}
     std::size_t index() const { return index_; }
     Action action() const { return static_cast<Action>(raw_->action); }
     std::string_view kind() const { return view(raw_->kind); }         // "host.holdfast.dev/v1alpha1/File"
@@ -112,10 +114,17 @@ public:
     std::string_view version() const { return view(raw_->version); }
     std::string_view private_data() const { return view(raw_->private_data); }
     std::string_view refresh() const { return view(raw_->refresh); }
+    // Of an ordered plugin's apply: indices of the items that come first. Results::holds_back() judges them.
+    std::size_t after_count() const { return after_count_; }
+    std::size_t after(std::size_t i) const { return raw_->after[i]; }
+    // Others wait until it is healthy; Provider::tell_health() does what that takes.
+    bool wants_health() const { return (raw_->flags & HOLDFAST_WANTS_HEALTH) != 0; }
+    const holdfast_item* raw() const { return raw_; }
 
 private:
     const holdfast_item* raw_;
     std::size_t index_;
+    std::size_t after_count_;
 };
 using Change = Item; // in `apply`, where action() says what to do
 
@@ -130,7 +139,7 @@ public:
         using reference = Item;
         iterator() = default;
         iterator(const holdfast_call* call, std::size_t index) : call_(call), index_(index) {}
-        Item operator*() const { return Item(holdfast_item_at(call_, index_), index_); }
+        Item operator*() const { return Items(call_)[index_]; }
         iterator& operator++() { return ++index_, *this; }
         iterator operator++(int) {
             iterator before = *this;
@@ -147,7 +156,9 @@ public:
     explicit Items(const holdfast_call* call) : call_(call) {}
     std::size_t size() const { return call_->item_count; }
     bool empty() const { return size() == 0; }
-    Item operator[](std::size_t index) const { return Item(holdfast_item_at(call_, index), index); }
+    Item operator[](std::size_t index) const {
+        return Item(holdfast_item_at(call_, index), index, call_->item_size);
+    }
     iterator begin() const { return {call_, 0}; }
     iterator end() const { return {call_, size()}; }
 
@@ -257,6 +268,7 @@ struct Result {
     std::string version;
     std::string private_data;
     std::string refreshed;
+    std::string detail; // JSON object, as the call says; apply: the health, see Provider::tell_health()
     Diagnostics diagnostics;
 
     static Result done(std::string document, std::string version = {}) {
@@ -299,7 +311,10 @@ enum class HealthState { progressing, healthy, degraded, suspended };
 class Results {
 public:
     Results(const holdfast_call* call, const char* plugin, bool one_per_item)
-        : call_(call), plugin_(plugin), answered_(one_per_item ? call->item_count : 0, false) {}
+        : call_(call),
+          plugin_(plugin),
+          answered_(one_per_item ? call->item_count : 0, false),
+          succeeded_(answered_) {}
     Results(const Results&) = delete;
     Results& operator=(const Results&) = delete;
 
@@ -335,6 +350,9 @@ public:
     bool about_call(const Diagnostics& diagnostics, std::string_view document = {},
                     std::string_view detail = {});
 
+    // apply: true where an item that comes first is neither done nor unchanged, or not told to be healthy
+    // where that is wanted: the item is to be skipped().
+    bool holds_back(const Item& item) const;
     bool has(const Item& item) const { return item.index() < answered_.size() && answered_[item.index()]; }
     bool complete() const { return count_ >= answered_.size(); }
     bool listening() const { return listening_; }
@@ -359,6 +377,7 @@ private:
     const holdfast_call* call_;
     const char* plugin_;
     std::vector<bool> answered_; // empty where an item may have many answers
+    std::vector<bool> succeeded_;
     std::size_t count_ = 0;
     std::uint32_t running_ = 0;
     bool listening_ = true;
@@ -386,10 +405,19 @@ public:
     // done with document and version, or absent. What could not be read is failed, never absent.
     virtual void observe(const Scope& scope, Items items, Results& results) = 0;
     virtual void list(const Scope& scope, const ListRequest& request, Results& results) = 0;
-    // Performs all changes, of mixed kinds, in the order that the target needs. Safe to repeat.
+    // Performs all changes, of mixed kinds, in the order that the target needs. Safe to repeat. It may say
+    // "ordered": true in its description: then it begins nothing before what it comes after has succeeded,
+    // and skips what Results::holds_back().
     virtual void apply(const Scope& scope, Items changes, Results& results);
-    // For targets without transactions: override this instead, and changes come in the order given.
+    // For targets without transactions: override this instead, and changes come in the order given, each
+    // only where those that it comes after succeeded. The description gets "ordered": true by itself, where
+    // it neither says "ordered" nor "atomic": true.
     virtual Result apply_one(const Scope& scope, const Change& change);
+
+protected:
+    // To be called by an ordered provider that overrides apply(), before it emits a result: where others
+    // wait for the item's health, asks its own Health for it, which saves them a call.
+    void tell_health(const Scope& scope, const Change& change, Result& result);
 };
 
 class Compile {
@@ -543,15 +571,20 @@ public:
     explicit MemberReader(std::string_view text) : text_(text) {}
 
     std::optional<std::string> member(std::string_view key) {
-        if (!take('{')) return std::nullopt;
+        return find(key) && peek() == '"' ? std::optional<std::string>(string()) : std::nullopt;
+    }
+    bool is_true(std::string_view key) { return find(key) && peek() == 't'; }
+    // The reader stands before the member's value then.
+    bool find(std::string_view key) {
+        if (!take('{')) return false;
         while (peek() == '"') {
             const std::string name = string();
-            if (!take(':')) return std::nullopt;
-            if (name == key) return peek() == '"' ? std::optional<std::string>(string()) : std::nullopt;
+            if (!take(':')) return false;
+            if (name == key) return true;
             skip_value();
-            if (!take(',')) return std::nullopt;
+            if (!take(',')) return false;
         }
-        return std::nullopt;
+        return false;
     }
 
 private:
@@ -773,15 +806,31 @@ inline HttpResponse Call::http(const HttpRequest& request) const {
     return std::move(transfer.response);
 }
 
+namespace detail {
+
+// As Results::health() writes it.
+inline bool is_healthy(std::string_view detail) { return detail.rfind("{\"health\":\"healthy\"", 0) == 0; }
+
+} // namespace detail
+
 inline bool Results::emit_raw(holdfast_result& result) {
     if (result.item < answered_.size()) {
         if (answered_[result.item]) return listening_;
         answered_[result.item] = true;
+        const bool wants_health = (holdfast_item_at(call_, result.item)->flags & HOLDFAST_WANTS_HEALTH) != 0;
+        succeeded_[result.item] = (result.outcome == HOLDFAST_DONE || result.outcome == HOLDFAST_UNCHANGED) &&
+                                  (!wants_health || detail::is_healthy(view(result.detail)));
         ++count_;
     }
     result.size = sizeof result;
     if (call_->emit && call_->emit(call_, &result) == 0) listening_ = false;
     return listening_;
+}
+
+inline bool Results::holds_back(const Item& item) const {
+    for (std::size_t i = 0; i < item.after_count(); ++i)
+        if (item.after(i) >= succeeded_.size() || !succeeded_[item.after(i)]) return true;
+    return false;
 }
 
 inline bool Results::emit(const Item& item, const Result& result) {
@@ -792,6 +841,7 @@ inline bool Results::emit(const Item& item, const Result& result) {
     raw.private_data = bytes(result.private_data);
     raw.refreshed = bytes(result.refreshed);
     raw.diagnostics = bytes(diagnostics);
+    raw.detail = bytes(result.detail);
     return emit_raw(raw);
 }
 
@@ -891,11 +941,63 @@ inline Diagnostic caught(const char* plugin) {
 
 } // namespace detail
 
+namespace detail {
+
+// A call about one object inside another call: what it answers is kept.
+struct HealthQuestion {
+    const holdfast_call* outer;
+    std::string detail;
+
+    static int cancelled(const holdfast_call* call) {
+        const holdfast_call* const outer = static_cast<HealthQuestion*>(call->context)->outer;
+        return outer->cancelled ? outer->cancelled(outer) : 0;
+    }
+    static int emit(const holdfast_call* call, const holdfast_result* result) {
+        if (result->outcome == HOLDFAST_DONE)
+            static_cast<HealthQuestion*>(call->context)->detail = view(result->detail);
+        return 1;
+    }
+};
+
+// The health of what was just written; empty where the provider does not tell it.
+inline std::string health_of(Health& health, const Scope& scope, const Change& change,
+                             const Result& written) {
+    holdfast_item item{};
+    item.kind = change.raw()->kind;
+    item.identity = change.raw()->identity;
+    item.observed = bytes(written.document);
+    item.version = bytes(written.version);
+    item.private_data = bytes(written.private_data);
+    HealthQuestion question{scope.raw(), {}};
+    holdfast_call call = *scope.raw();
+    call.items = &item;
+    call.item_count = 1;
+    call.item_size = sizeof item;
+    call.context = &question;
+    call.cancelled = &HealthQuestion::cancelled;
+    call.emit = &HealthQuestion::emit;
+    Results results(&call, "", true);
+    try {
+        health.health(Scope(&call), Items(&call), results);
+    } catch (...) {
+        return {}; // the write stands; the engine asks again, and hears the reason
+    }
+    return std::move(question.detail);
+}
+
+} // namespace detail
+
 inline void Provider::apply(const Scope& scope, Items changes, Results& results) {
     for (const Change& change : changes) {
         if (!results.listening() || scope.should_stop()) return;
+        if (results.holds_back(change)) {
+            results.skipped(change);
+            continue;
+        }
         try {
-            results.emit(change, apply_one(scope, change));
+            Result result = apply_one(scope, change);
+            tell_health(scope, change, result);
+            results.emit(change, result);
         } catch (const Error& error) {
             results.failed(change, error.diagnostic());
         } catch (...) {
@@ -907,11 +1009,34 @@ inline void Provider::apply(const Scope& scope, Items changes, Results& results)
     }
 }
 
+inline void Provider::tell_health(const Scope& scope, const Change& change, Result& result) {
+    auto* health = dynamic_cast<Health*>(this);
+    const bool has_succeeded = result.outcome == Outcome::done || result.outcome == Outcome::unchanged;
+    if (health && change.wants_health() && has_succeeded && result.detail.empty())
+        result.detail = detail::health_of(*health, scope, change, result);
+}
+
 inline Result Provider::apply_one(const Scope&, const Change&) {
     throw std::logic_error("the provider overrides neither apply nor apply_one");
 }
 
 namespace detail {
+
+// True where T leaves apply() to the base class, which honours what apply_one() need not know of.
+template <typename T, typename = void>
+struct AppliesOneByOne : std::false_type {};
+template <typename T>
+struct AppliesOneByOne<T, std::void_t<decltype(&T::apply)>>
+    : std::is_same<decltype(&T::apply), decltype(&Provider::apply)> {};
+
+inline std::string with_ordered(std::string description) {
+    const bool is_decided =
+        MemberReader(description).find("ordered") || MemberReader(description).is_true("atomic");
+    const std::size_t end = description.find_last_of('}');
+    if (!is_decided && end != std::string::npos && MemberReader(description).find("name"))
+        description.insert(end, ",\"ordered\":true");
+    return description;
+}
 
 // The functions of the C table for one provider class: unwrap, call, guard, wrap.
 template <typename T>
@@ -1004,7 +1129,8 @@ private:
 
     static holdfast_status describe(const holdfast_call* call) noexcept {
         return guarded(call, Silence::allowed, [](Results& results) {
-            const std::string description = T::describe();
+            std::string description = T::describe();
+            if (AppliesOneByOne<T>::value) description = with_ordered(std::move(description));
             results.about_call({}, description);
         });
     }

@@ -45,7 +45,7 @@ constexpr const char* description = R"({
  "extensions": ["holdfast.compile/1", "holdfast.canonicalize/1", "holdfast.watch/1",
                 "holdfast.checkpoint/1", "holdfast.health/1"],
  "ownership": ["owned", "additive", "exclusive", "observe"],
- "atomic": MEMORY_IS_ATOMIC, "cas": "atomic", "maxItems": 10000, "maxBytes": 67108864,
+ "atomic": MEMORY_IS_ATOMIC, "ordered": true, "cas": "atomic", "maxItems": 10000, "maxBytes": 67108864,
  "kinds": [MEMORY_KIND_Object, MEMORY_KIND_Volume,
   {"apiVersion": ")" MEMORY_API R"(", "kind": "Bundle", "compiles": true, "schema": {"type": "object"}}]
 })";
@@ -199,7 +199,13 @@ public:
         if (is_atomic && !can_all_be_done(scope, changes, results)) return;
         for (const Change& change : changes) {
             if (scope.should_stop() || !wait(scope)) return;
-            results.emit(change, apply_one(scope, change));
+            if (results.holds_back(change)) {
+                results.skipped(change);
+            } else {
+                Result result = apply_one(scope, change);
+                tell_health(scope, change, result);
+                results.emit(change, result);
+            }
             if (!results.listening()) return;
         }
         results.scope_version(std::to_string(store_->changes()));

@@ -30,9 +30,13 @@ void declare(World& world, int i, const ThingSpec& spec) {
     world.declare(name_of(i), spec).policy.adopt = Adopt::never;
 }
 
-World world_before() {
+// Ordered plugins take chains as one call, so there are chains: of up to seven in each scope.
+enum class Plugins { plain, ordered };
+
+World world_before(Plugins plugins) {
     World world;
     world.plugins["west"] = fake_description(true);
+    for (auto& [name, plugin] : world.plugins) plugin.ordered = plugins == Plugins::ordered;
     for (int i = 0; i < 40; ++i) declare(world, i, spec_of(i, "old"));
     Process process(world);
     REQUIRE(process.apply().ok());
@@ -43,6 +47,7 @@ World world_before() {
         if (i % 7 == 0 && i < 40) spec.size = "large";
         if (i % 11 == 0 && i < 40) spec.name = "renamed-" + std::to_string(i);
         if (i > 12 && i % 4 == 0) spec.after = {name_of(i - 1), name_of(i - 2)};
+        if (i >= 16 && plugins == Plugins::ordered) spec.after.push_back(name_of(i - 6));
         declare(world, i, spec);
     }
     return world;
@@ -104,25 +109,25 @@ bool dies(World& world, const Arrange& arrange) {
     }
 }
 
-const World& before() {
-    static const World world = world_before();
-    return world;
-}
-const World& undisturbed() {
-    static const World world = [] {
-        World copy = before();
-        Process process(copy);
+struct Expected {
+    explicit Expected(Plugins plugins) : before(world_before(plugins)), undisturbed(before) {
+        Process process(undisturbed);
         REQUIRE(process.apply().ok());
-        return copy;
-    }();
-    return world;
+        objects = standing_objects(undisturbed);
+        created = creates(undisturbed);
+    }
+    World before, undisturbed;
+    std::map<std::string, std::string> objects;
+    std::map<std::string, int> created;
+};
+const Expected& expected(Plugins plugins) {
+    static const Expected plain(Plugins::plain), ordered(Plugins::ordered);
+    return plugins == Plugins::plain ? plain : ordered;
 }
 
-void check_as_undisturbed(const World& world) {
-    static const auto expected_objects = standing_objects(undisturbed());
-    static const auto expected_creates = creates(undisturbed());
-    CHECK(standing_objects(world) == expected_objects);
-    CHECK(creates(world) == expected_creates);
+void check_as_undisturbed(const World& world, Plugins plugins) {
+    CHECK(standing_objects(world) == expected(plugins).objects);
+    CHECK(creates(world) == expected(plugins).created);
 }
 
 std::string problems_of(const ExecutionReport& report) {
@@ -132,13 +137,13 @@ std::string problems_of(const ExecutionReport& report) {
     return text;
 }
 
-void check_recovers(World& world) {
+void check_recovers(World& world, Plugins plugins) {
     world.store.revive();
     Process next(world);
     const ExecutionReport report = next.apply();
     INFO(problems_of(report));
     CHECK(report.ok());
-    check_as_undisturbed(world);
+    check_as_undisturbed(world, plugins);
     check_nothing_is_orphaned(world);
     check_converged(world);
 }
@@ -146,7 +151,8 @@ void check_recovers(World& world) {
 } // namespace
 
 TEST_CASE("an undisturbed run of the 50 leaves converges and records everything") {
-    World world = undisturbed();
+    const Plugins plugins = GENERATE(Plugins::plain, Plugins::ordered);
+    World world = expected(plugins).undisturbed;
     check_nothing_is_orphaned(world);
     check_converged(world);
     CHECK(standing_objects(world).size() == 50);
@@ -154,41 +160,44 @@ TEST_CASE("an undisturbed run of the 50 leaves converges and records everything"
 
 TEST_CASE(
     "killed at any commit, before or after it is durable, the next run ends where an undisturbed one does") {
+    const Plugins plugins = GENERATE(Plugins::plain, Plugins::ordered);
     const auto moment = GENERATE(FakeStore::Moment::before, FakeStore::Moment::after);
     int kills = 0;
     for (int n = 1;; ++n) {
-        World world = before();
+        World world = expected(plugins).before;
         const bool died = dies(world, [&](Process&) { world.store.die_at_commit(n, moment); });
         if (!died) break;
         ++kills;
         INFO("killed at commit " << n << (moment == FakeStore::Moment::before ? ", before" : ", after"));
-        check_recovers(world);
+        check_recovers(world, plugins);
     }
     CAPTURE(kills);
     CHECK(kills >= 3);
 }
 
 TEST_CASE("killed at any item of a provider, before or after its effect, the next run ends the same") {
+    const Plugins plugins = GENERATE(Plugins::plain, Plugins::ordered);
     const bool after_effect = GENERATE(false, true);
     const std::string provider = GENERATE(as<std::string>(), "east", "west");
     int kills = 0;
     for (int n = 1;; ++n) {
-        World world = before();
+        World world = expected(plugins).before;
         const bool died =
             dies(world, [&](Process& process) { process.provider(provider).die_at_item(n, after_effect); });
         if (!died) break;
         ++kills;
         INFO("killed at item " << n << " of " << provider << (after_effect ? ", after" : ", before"));
-        check_recovers(world);
+        check_recovers(world, plugins);
     }
     CAPTURE(kills);
     CHECK(kills >= 10);
 }
 
 TEST_CASE("with the reply to any item lost, the same run ends where an undisturbed one does") {
+    const Plugins plugins = GENERATE(Plugins::plain, Plugins::ordered);
     const std::string provider = GENERATE(as<std::string>(), "east", "west");
     for (int i = 0; i < 60; ++i) {
-        World world = before();
+        World world = expected(plugins).before;
         Process process(world);
         process.provider(provider).add(
             {.kind = FakeFault::Kind::lose_reply, .identity = "\"" + name_of(i) + "\""});
@@ -196,7 +205,7 @@ TEST_CASE("with the reply to any item lost, the same run ends where an undisturb
         const ExecutionReport report = process.apply();
         INFO(problems_of(report));
         CHECK(report.ok());
-        check_as_undisturbed(world);
+        check_as_undisturbed(world, plugins);
         check_nothing_is_orphaned(world);
     }
 }

@@ -41,6 +41,35 @@ TEST_CASE("a change is handed out once, when all that it comes after is satisfie
     CHECK(!schedule.is_awaited(0));
 }
 
+TEST_CASE("foresight names what success would free, given the success of what was named before") {
+    Plan plan = plan_of({{}, {0}, {0}, {1, 2}, {3}});
+    plan.gates = {{.name = "gate", .after = {0}}};
+    plan.changes[4].after_gates = {0};
+    Schedule schedule(plan);
+    schedule.take_ready();
+    Schedule::Foresight foresight(schedule);
+    CHECK(foresight.freed_by(0) == Indices{1, 2});
+    CHECK(foresight.freed_by(1).empty());
+    CHECK(foresight.freed_by(2) == Indices{3});
+    CHECK(foresight.freed_by(3).empty()); // the gate stays shut
+    CHECK(schedule.take_ready().empty()); // nothing has happened yet
+}
+
+TEST_CASE("what was done together with what it comes after is not handed out any more") {
+    const Plan plan = plan_of({{}, {0}, {1}, {2}});
+    Schedule schedule(plan);
+    schedule.take_ready();
+    SECTION("all of it") {
+        for (const std::size_t change : {0, 1, 2}) schedule.satisfy(change);
+        CHECK(schedule.take_ready() == Indices{3});
+    }
+    SECTION("until one failed for itself") {
+        CHECK(changes_of(schedule.fail(1)) == Indices{2, 3});
+        schedule.satisfy(0);
+        CHECK(schedule.take_ready().empty());
+    }
+}
+
 TEST_CASE("what depends on a failure is held back transitively, in plan order, with the culprit's name") {
     const Plan plan = plan_of({{}, {0}, {}, {1, 2}});
     Schedule schedule(plan);
@@ -60,7 +89,7 @@ TEST_CASE("a failure holds back the prunes of its scope, but a prune's failure d
     SECTION("a create") {
         Schedule schedule(plan);
         CHECK(changes_of(schedule.fail(0)) == Indices{1, 3});
-        CHECK(schedule.take_ready() == Indices{0, 2});
+        CHECK(schedule.take_ready() == Indices{2});
     }
     SECTION("a prune") {
         Schedule schedule(plan);

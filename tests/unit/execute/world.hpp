@@ -120,6 +120,8 @@ public:
             input.providers[name] = {provider->target(), provider->plugin_hash(), &provider->description(),
                                      Ownership::owned};
         input.masking_key = world_.store.masking_key();
+        input.destroy = destroy;
+        input.approved = approved;
         std::set<Hash> of_leaves;
         for (const Leaf& leaf : input.leaves) {
             const std::string kind = leaf.kind_id();
@@ -129,7 +131,7 @@ public:
         for (const LedgerEntry& entry : input.recorded) {
             const std::string kind = entry.api_version + "/" + entry.address.id.kind;
             input.observed_recorded.push_back(
-                of_leaves.contains(entry.object.key())
+                !destroy && of_leaves.contains(entry.object.key())
                     ? Observed{}
                     : look(entry.provider, kind, entry.object.scope, entry.object.identity));
         }
@@ -168,6 +170,8 @@ public:
     FakeClock clock;
     ExecuteOptions options;
     ExecutionEvents events;
+    bool destroy = false;
+    Hash approved;
     CommitInfo commit{.id = "c0ffee", .author = "Ana Souza"};
     PlanInput input;
     Plan made;

@@ -49,6 +49,37 @@ TEST_CASE("one batch makes directories before what is in them and deletes from t
     CHECK(box.names().empty());
 }
 
+TEST_CASE(
+    "in one batch what comes after others is made behind them, and not at all where one of them failed") {
+    Sandbox box;
+    box.create("File", {{"path", "taken"}});
+    std::vector<RawItem> items{
+        Sandbox::item(HOLDFAST_CREATE, "File", {{"path", "z"}, {"content", "x"}}),
+        Sandbox::item(HOLDFAST_CREATE, "Directory",
+                      {{"path", "a"}}), // comes first where nothing else is said
+        Sandbox::item(HOLDFAST_CREATE, "File", {{"path", "a/f"}}),
+        Sandbox::item(HOLDFAST_CREATE, "Symlink", {{"path", "taken"}, {"target", "z"}}),
+        Sandbox::item(HOLDFAST_CREATE, "File", {{"path", "b"}}),
+        Sandbox::item(HOLDFAST_CREATE, "File", {{"path", "c"}}),
+    };
+    items[1].after = {0};
+    items[2].after = {1};
+    items[4].after = {3};
+    items[5].after = {2, 4};
+    const auto results = box.apply(items);
+    std::map<std::uint32_t, holdfast_outcome> outcomes;
+    std::vector<std::uint32_t> order;
+    for (const RawResult& result : results) {
+        outcomes[result.item] = result.outcome;
+        if (result.outcome == HOLDFAST_DONE) order.push_back(result.item);
+    }
+    CHECK(order == std::vector<std::uint32_t>{0, 1, 2});
+    CHECK(outcomes[3] == HOLDFAST_ITEM_FAILED);
+    CHECK(outcomes[4] == HOLDFAST_SKIPPED);
+    CHECK(outcomes[5] == HOLDFAST_SKIPPED);
+    CHECK(box.names() == std::vector<std::string>{"a", "a/f", "taken", "z"});
+}
+
 TEST_CASE("in one batch a file gives way to a directory, and a directory with its contents to a file") {
     Sandbox box;
     box.create("File", {{"path", "x"}});

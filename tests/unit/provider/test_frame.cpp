@@ -34,6 +34,28 @@ TEST_CASE("a call survives its journey, empty texts and all") {
     CHECK(text_of(frame.items[1].declared).empty());
 }
 
+TEST_CASE("what items come after travels with them, wherever in the frame it lies") {
+    const std::vector<std::uint32_t> of_second{0}, of_fourth{0, 1, 2};
+    std::vector<Item> items(4, Item{.kind = "k", .identity = "odd"});
+    items[1].after = of_second;
+    items[3].after = of_fourth;
+    const Call call{.scope = "x", .items = items};
+    std::string body;
+    write_call(body, Operation::apply, call);
+    CallFrame frame;
+    for (int again = 0; again < 2; ++again) { // a frame is used again and again
+        REQUIRE(read_call(body, frame));
+        CHECK(frame.items[0].after_count == 0);
+        REQUIRE(frame.items[1].after_count == 1);
+        CHECK(frame.items[1].after[0] == 0);
+        CHECK(frame.items[2].after_count == 0);
+        REQUIRE(frame.items[3].after_count == 3);
+        CHECK(std::vector<std::uint32_t>(frame.items[3].after, frame.items[3].after + 3) == of_fourth);
+    }
+    for (std::size_t size = 0; size < body.size(); ++size)
+        CHECK_FALSE(read_call(body.substr(0, size), frame));
+}
+
 TEST_CASE("the words for actions and outcomes are the contract's numbers") {
     CHECK(static_cast<unsigned>(ItemAction::refresh) == HOLDFAST_REFRESH);
     CHECK(static_cast<unsigned>(ItemAction::remove) == HOLDFAST_DELETE);

@@ -140,6 +140,7 @@ TEST_CASE("diagnostics of a plugin arrive with all that they say") {
     CHECK(first.hint == "ask");
     CHECK(first.pointer == "/spec/ttl");
     CHECK(first.retry == Retry::conflict);
+    CHECK(first.retry_after == std::chrono::milliseconds(5));
     CHECK(answers[0].diagnostics.list()[1].severity == Severity::note);
 }
 

@@ -67,6 +67,30 @@ TEST_CASE("objects outlive the process that made them") {
     CHECK(test.calls() == "observe 1\ncreate \"web\"\nobserve 1\n");
 }
 
+TEST_CASE("an ordered plugin skips what comes after a failure, in both hosts, and nothing else") {
+    const auto isolation = GENERATE(Isolation::in_process, Isolation::worker);
+    INFO(isolation_name(isolation));
+    MemoryTest test;
+    test.open(R"(,"failItems":["\"b\""])", isolation);
+    CHECK(test.provider->description().ordered);
+    std::vector<Item> items = items_named({"\"a\"", "\"b\"", "\"c\"", "\"d\"", "\"e\""}, object_kind);
+    const std::string declared = document("any", "{}");
+    const std::vector<std::uint32_t> of_b{0}, of_c{0, 1}, of_d{2}, of_e{0};
+    for (Item& item : items) item.action = ItemAction::create, item.declared = declared;
+    items[1].after = of_b;
+    items[2].after = of_c;
+    items[3].after = of_d;
+    items[4].after = of_e;
+    Answers answers = ask(*test.provider, Call{.method = Method::apply, .items = items});
+    CHECK(answers.end.ok);
+    CHECK(answers[0].outcome == Outcome::done);
+    CHECK(answers[1].outcome == Outcome::failed);
+    CHECK(answers[2].outcome == Outcome::skipped);
+    CHECK(answers[3].outcome == Outcome::skipped);
+    CHECK(answers[4].outcome == Outcome::done);
+    CHECK(test.calls() == "create \"a\"\ncreate \"b\"\ncreate \"e\"\n");
+}
+
 TEST_CASE("writes are counted, equal ones are not writes, and deleting is harmless twice") {
     MemoryTest test;
     test.open();

@@ -341,6 +341,17 @@ TEST_CASE("an atomic scope that is larger than the plugin takes is refused befor
     CHECK(ask(*provider, Method::observe, {"\"a\"", "\"b\"", "\"c\""}).end.ok);
 }
 
+TEST_CASE("items that come after each other are one call or none") {
+    PluginHost host(test_options());
+    auto provider = must_open(host, {"p", "bad-small", "{}", Isolation::worker});
+    std::vector<Item> items = items_named({"\"a\"", "\"b\"", "\"c\""});
+    const std::vector<std::uint32_t> first{0};
+    items[2].after = first;
+    Answers answers = ask(*provider, Call{.method = Method::apply, .items = items});
+    CHECK(answers.first_code() == "plugin.batch-too-large");
+    for (std::uint32_t i = 0; i < 3; ++i) CHECK(answers[i].outcome == Outcome::failed);
+}
+
 TEST_CASE("what the caller's own callback throws comes out at the caller") {
     PluginHost host(test_options());
     const auto isolation = GENERATE(Isolation::in_process, Isolation::worker);

@@ -1,6 +1,7 @@
 #include "support/catch.hpp"
 
 #include <chrono>
+#include <cstddef>
 
 #include <holdfast/json.hpp>
 
@@ -55,6 +56,21 @@ public:
 };
 
 const holdfast_plugin obedient = holdfast::sdk::detail::Border<Obedient>::table();
+
+// Knows how its objects are, by their names.
+class Caring : public Obedient, public Health {
+public:
+    using Obedient::Obedient;
+    void health(const Scope&, Items items, Results& results) override {
+        for (const Item& item : items) {
+            if (item.identity() == "tired") throw Error("obedient.tired", "ask me later");
+            const bool is_ill = item.identity() == "ill";
+            results.health(item, is_ill ? HealthState::degraded : HealthState::healthy,
+                           is_ill ? "it coughs" : "");
+        }
+    }
+};
+const holdfast_plugin caring = holdfast::sdk::detail::Border<Caring>::table();
 
 // A batch whose author gives up in the middle.
 class Batch : public Obedient {
@@ -144,6 +160,69 @@ TEST_CASE("in apply_one an Error fails its item, another exception leaves it unk
     CHECK(results[1].outcome == HOLDFAST_UNKNOWN);
     CHECK(results[1].code() == "obedient.exception");
     CHECK(results[2].outcome == HOLDFAST_DONE);
+}
+
+TEST_CASE("apply_one is not asked for what comes after an item that did not succeed") {
+    RawPlugin plugin(obedient);
+    plugin.open("");
+    auto changes = wishes({"refuse", "a", "b", "c", "break", "d", "e"});
+    changes[1].after = {0};
+    changes[2].after = {1};
+    changes[5].after = {3, 4};
+    changes[6].after = {3};
+    auto results = plugin.call(plugin.table->apply, changes);
+    CHECK(plugin.status == HOLDFAST_OK);
+    std::vector<holdfast_outcome> outcomes;
+    for (const RawResult& result : results) outcomes.push_back(result.outcome);
+    CHECK(outcomes == std::vector<holdfast_outcome>{HOLDFAST_ITEM_FAILED, HOLDFAST_SKIPPED, HOLDFAST_SKIPPED,
+                                                    HOLDFAST_DONE, HOLDFAST_UNKNOWN, HOLDFAST_SKIPPED,
+                                                    HOLDFAST_DONE});
+}
+
+TEST_CASE("what others wait for tells its health with its result, and holds them back where it is ill") {
+    RawPlugin plugin(caring);
+    plugin.open("");
+    auto changes = wishes({"a", "b", "ill", "c", "tired", "d", "ill"});
+    for (const std::size_t i : {0U, 2U, 4U}) changes[i].wants_health = true;
+    changes[1].after = {0};
+    changes[3].after = {2};
+    changes[5].after = {4};
+    auto results = plugin.call(plugin.table->apply, changes);
+    CHECK(plugin.status == HOLDFAST_OK);
+    std::vector<holdfast_outcome> outcomes;
+    for (const RawResult& result : results) outcomes.push_back(result.outcome);
+    CHECK(outcomes == std::vector<holdfast_outcome>{HOLDFAST_DONE, HOLDFAST_DONE, HOLDFAST_DONE,
+                                                    HOLDFAST_SKIPPED, HOLDFAST_DONE, HOLDFAST_SKIPPED,
+                                                    HOLDFAST_DONE});
+    CHECK(results[0].detail == (Json{{"health", "healthy"}, {"message", ""}}));
+    CHECK(results[2].detail == (Json{{"health", "degraded"}, {"message", "it coughs"}}));
+    CHECK(results[4].detail.empty()); // its health() threw: the write stands, and the engine asks again
+    CHECK(results[6].detail.empty()); // nobody waits for it
+}
+
+TEST_CASE("a provider of single items is described as ordered, unless it says otherwise") {
+    CHECK(RawPlugin(obedient).describe().at("ordered") == true);
+    CHECK_FALSE(RawPlugin(batch).describe().contains("ordered"));
+    using detail::with_ordered;
+    CHECK(with_ordered(R"({"name":"x","kinds":[{"ordered":1}],"atomic":false} )") ==
+          R"({"name":"x","kinds":[{"ordered":1}],"atomic":false,"ordered":true} )");
+    CHECK(with_ordered(R"({"name":"x","ordered":false})") == R"({"name":"x","ordered":false})");
+    CHECK(with_ordered(R"({"name":"x","atomic":true})") == R"({"name":"x","atomic":true})");
+    CHECK(with_ordered("nonsense}") == "nonsense}");
+}
+
+TEST_CASE("of a host that knows shorter items nothing is read behind their end") {
+    constexpr std::size_t old_size = offsetof(holdfast_item, after);
+    std::vector<std::uint64_t> memory(2 * old_size / sizeof(std::uint64_t), ~std::uint64_t{0});
+    holdfast_call call{};
+    call.item_size = old_size;
+    call.items = reinterpret_cast<const holdfast_item*>(memory.data());
+    call.item_count = 2;
+    const Results results(&call, "old", true);
+    for (const Item& item : Items(&call)) {
+        CHECK(item.after_count() == 0);
+        CHECK_FALSE(results.holds_back(item));
+    }
 }
 
 TEST_CASE("a batch that throws leaves untouched items to the caller only where it promised so") {
