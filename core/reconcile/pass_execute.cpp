@@ -333,6 +333,7 @@ void Pass::release(std::size_t leaf) {
 }
 
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
+    const std::size_t held_before = held_.size();
     std::set<std::size_t> made; // the leaves of one compiled document bring each other
     for (std::size_t i : ready_leaves()) {
         unexamined_.insert(i); // unless it is released below
@@ -357,6 +358,8 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
             unfinished_.insert(leaf.address);
     }
     for (std::size_t i : declaration_->dropped()) release(i);
+    // Where all of them are gone, or are given up, others may be ready that stood behind them.
+    if (leaves.empty() && held_.size() < held_before) return next_round(events, input, stop);
     if (leaves.empty()) return std::nullopt;
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);

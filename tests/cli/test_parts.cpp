@@ -218,6 +218,22 @@ TEST_CASE("a bundle that compiles to nothing once its output is known is no leaf
     check_converged(world);
 }
 
+TEST_CASE("what depends on a bundle goes on where new outputs leave nothing of the bundle") {
+    MemoryWorld world;
+    for (const char* name : {"o1", "o2", "o3", "o4", "o5", "o6"}) world.object(name, "value: x");
+    world.object("a", "value: one, all: {x: {value: one}}");
+    world.place.write("app/b.yaml", "apiVersion: " + api +
+                                        "\nkind: Bundle\nmetadata: {name: bundle}\nspec:\n  objects: "
+                                        "\"${{ outputs['memory.holdfast.dev/Object/a'].spec.all }}\"\n");
+    world.object("after", "value: " + output("a", "value"),
+                 "holdfast.dev/depends-on: memory.holdfast.dev/Bundle/bundle");
+    world.applied();
+    world.writes();
+    world.object("a", "value: two, all: {}");
+    world.applied();
+    CHECK(world.writes() == Lines{"update \"a\"", "update \"after\"", "delete \"x\""});
+}
+
 // ---- deletes that wait for leaves with new outputs
 
 TEST_CASE("a failed leaf stops the held deletes of its own scope, and no others") {
