@@ -493,6 +493,7 @@ void spread_parked(Plan& plan) {
         return holder;
     };
     for (Change& change : plan.changes) {
+        if (change.readiness == Readiness::parked) continue; // for a reason of its own
         std::size_t culprit = first_parked(change.after);
         for (std::size_t gate : change.after_gates)
             if (culprit == no_index && plan.gates[gate].is_dependency) culprit = holder_of(gate);

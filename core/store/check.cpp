@@ -73,8 +73,7 @@ void check_ledger(Database& database, Ledger& ledger, JournalTable& journal, Dia
         if (std::vector<Address> read; !read_addresses(after, read))
             problems.add(finding(database, Severity::error, "store.entry-damaged",
                                  fmt::format("what {} came after cannot be read", address),
-                                 "run `holdfast apply`: it writes down what the document says; one that is "
-                                 "no longer declared may be deleted too late"));
+                                 "run `holdfast apply`: it writes down what the document says now"));
         if (stored != key)
             problems.add(
                 finding(database, Severity::error, "store.entry-damaged",
