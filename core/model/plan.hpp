@@ -83,8 +83,8 @@ struct Gate {
 struct SettledLeaf {
     std::size_t leaf = 0, recorded = 0; // indices into the input
     Hash hash;                          // for LedgerEntry::settled
-    bool rewrite_entry = false;         // the declared document or its provider's name changed, although
-                                        // nothing that is compared differs: an apply records it anew
+    bool rewrite_entry = false;         // the declared document, its provider's name or its order changed,
+                                        // although nothing that is compared differs: an apply records it
 };
 
 struct PlanCounts {

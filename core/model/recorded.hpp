@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "model/leaf.hpp"
@@ -33,6 +34,11 @@ struct LedgerEntry {
 
     bool protect = false;
     Deletion deletion = Deletion::remove;
+
+    // The order in which it was last applied, for the day on which nobody declares it: its delete comes
+    // before the deletes of what it came after, and before those of lower waves.
+    std::vector<Address> after;
+    std::int32_t wave = 0;
 
     // Where it came from and when.
     std::string plugin_version;

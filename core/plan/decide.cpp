@@ -27,6 +27,11 @@ bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
     });
 }
 
+// Of a leaf's order nothing is compared, but its delete will go by what the ledger says.
+bool is_recorded_in_order(const Leaf& leaf, const LedgerEntry& entry) {
+    return entry.wave == leaf.policy.wave && entry.after == leaf.depends_on;
+}
+
 class LeafDecision {
 public:
     LeafDecision(Draft& draft, std::size_t index, const LeafMatch& match)
@@ -264,7 +269,8 @@ void LeafDecision::settle_or_restore() {
          .hash = settle_hash(leaf_, facts.plugin_hash, observed_.raw_hash, input_.masking_key),
          .rewrite_entry = leaf_.recordable().hash != entry.declared_hash ||
                           entry.provider != leaf_.provider || entry.api_version != leaf_.api_version ||
-                          entry.protect != leaf_.policy.protect || entry.deletion != leaf_.policy.deletion});
+                          entry.protect != leaf_.policy.protect || entry.deletion != leaf_.policy.deletion ||
+                          !is_recorded_in_order(leaf_, entry)});
     ++draft_.plan.counts.unchanged;
 }
 
@@ -477,11 +483,17 @@ Diagnostic target_changed(const Change& change, const std::string& recorded_targ
 
 void decide_leaf(Draft& draft, std::size_t leaf, const Matches& matches,
                  const ChangedTargets& changed_targets) {
-    if (is_settled(draft, leaf, matches.leaves[leaf])) {
+    const LeafMatch& match = matches.leaves[leaf];
+    if (is_settled(draft, leaf, match)) {
         ++draft.plan.counts.unchanged;
+        if (!is_recorded_in_order(draft.input.leaves[leaf], *match.entry))
+            draft.plan.settled.push_back({.leaf = leaf,
+                                          .recorded = match.recorded,
+                                          .hash = match.entry->settled,
+                                          .rewrite_entry = true});
         return;
     }
-    LeafDecision(draft, leaf, matches.leaves[leaf]).run(changed_targets);
+    LeafDecision(draft, leaf, match).run(changed_targets);
 }
 
 void report_duplicates(Draft& draft, const Matches& matches) {

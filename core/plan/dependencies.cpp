@@ -47,6 +47,7 @@ private:
         if (is_other_stack || is_own_document) return;
         auto it = by_id_.find(wanted.id);
         const std::size_t node = it != by_id_.end() ? it->second : document_node(wanted.id);
+        if (node == nowhere && draft_.input.is_later_round) return;
         if (node == nowhere) return report_unknown(leaf, wanted);
         auto& list = out_.of[leaf];
         if (std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);

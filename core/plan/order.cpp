@@ -1,6 +1,7 @@
 #include "plan/order.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <queue>
 #include <tuple>
@@ -10,25 +11,25 @@
 
 #include "plan/match.hpp"
 #include "plan/prune.hpp"
+#include "plan/teardown.hpp"
 
 namespace holdfast {
 
 // Nodes are the changes and the gates; an edge says that one must be done before the other begins.
 //   dependencies    a leaf's change waits for the changes of what it depends on; a document that is depended
-//                   on as a whole is a gate that its leaves' changes open. `destroy` turns both around
+//                   on as a whole is a gate that its leaves' changes open
+//   teardown        a delete waits for whatever the ledger says came after it (teardown.cpp)
 //   names           who takes over an address waits for whoever gives it up
 //   replaced        the old object goes after its successor stands
-//   waves           one gate a wave, each behind the one before it
-//   prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
+//   waves           one gate a wave, each behind the one before it; of the deletes, the highest wave goes
+//   first prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
 // Containment needs no edges: the order among the changes of one scope is by rank (deletes backwards), and
-// an apply keeps that order. Everything is linear in changes and dependencies, but for one sort.
+// an apply keeps that order. Only where deletes of a scope wait for others, its containers could overtake
+// what they hold, and stand behind a gate. Everything is linear in changes and dependencies, but for sorts.
 //
 // The order is Kahn's (Comm. ACM 5(11), 1962), with a heap instead of a queue, so that of all possible
 // orders the one nearest to (deletes last, wave, rank, address) comes out, whatever the input's order.
 
-namespace {
-
-// Whether the change does something that others have to wait for.
 bool is_pending(const Change& change) {
     switch (change.action) {
         case Action::create:
@@ -40,6 +41,8 @@ bool is_pending(const Change& change) {
         default: return change.readiness == Readiness::blocked;
     }
 }
+
+namespace {
 
 bool is_only_in_ledger(const Change& change) {
     return change.action == Action::move || change.action == Action::forget ||
@@ -57,7 +60,10 @@ public:
 
     void link() {
         index_changes();
-        link_dependencies();
+        if (!draft_.input.destroy) link_dependencies();
+        link_teardown();
+        link_delete_waves();
+        link_containers();
         link_names();
         link_waves();
         link_prunes();
@@ -67,7 +73,7 @@ public:
     void write();
 
 private:
-    enum class GateKind { document, wave, prunes };
+    enum class GateKind { document, wave, container, prunes };
     struct Node {
         GateKind kind;
         std::string name;
@@ -92,12 +98,20 @@ private:
     void link_pair(std::size_t change, std::size_t on_node);
     std::size_t document_gate(std::size_t node);
     void link_names();
+    void link_teardown();
+    void link_delete_waves();
+    void link_containers();
     void link_waves();
+    void link_steps(const std::vector<std::vector<std::size_t>>& steps, GateKind kind,
+                    const std::vector<std::string>& names);
     void link_prunes();
+    bool makes_room(std::size_t change) const;
+    int rank_of(const Change& change) const;
     void sort();
     std::vector<std::size_t> positions();
     bool try_sort(const std::vector<std::size_t>& position);
-    void drop_weak_edges();
+    using Edges = std::vector<std::pair<std::size_t, std::size_t>>; // nodes: before, after
+    void drop_weak_edges(const Edges& weak);
     std::size_t find_culprit(const std::vector<std::size_t>& before) const;
     void block_for(std::size_t change, std::size_t through);
 
@@ -110,20 +124,17 @@ private:
     std::vector<std::size_t> change_of_leaf_;
     std::unordered_map<Address, std::size_t> change_at_; // changes that have a leaf
     std::unordered_map<std::size_t, std::size_t> document_gates_;
-    std::vector<std::pair<std::size_t, std::size_t>> weak_; // (before, after): of names
-    std::vector<std::size_t> order_;                        // all nodes
+    Teardown teardown_;
+    Edges weak_containers_, weak_names_;
+    std::vector<std::size_t> order_; // all nodes
 };
 
 void Graph::index_changes() {
     change_of_leaf_.assign(draft_.input.leaves.size(), no_index);
-    const bool by_address = draft_.input.destroy;
     for (std::size_t i = 0; i < changes_.size(); ++i) {
         if (changes_[i].leaf) change_of_leaf_[*changes_[i].leaf] = i;
         change_at_.emplace(changes_[i].address, i);
     }
-    for (std::size_t leaf = 0; by_address && leaf < change_of_leaf_.size(); ++leaf)
-        if (auto it = change_at_.find(draft_.input.leaves[leaf].address); it != change_at_.end())
-            change_of_leaf_[leaf] = it->second;
 }
 
 void Graph::link_dependencies() {
@@ -135,21 +146,12 @@ void Graph::link_dependencies() {
 }
 
 void Graph::link_pair(std::size_t change, std::size_t on_node) {
-    const bool is_destroy = draft_.input.destroy;
     if (on_node >= change_of_leaf_.size()) {
-        const std::size_t gate = document_gate(on_node);
-        if (is_destroy)
-            gates_[gate].before.push_back(change);
-        else
-            before_[change].push_back(gate_node(gate));
+        before_[change].push_back(gate_node(document_gate(on_node)));
         return;
     }
     const std::size_t other = change_of_leaf_[on_node];
-    if (other == no_index || !is_pending(changes_[other])) return;
-    if (is_destroy)
-        before_[other].push_back(change);
-    else
-        before_[change].push_back(other);
+    if (other != no_index && is_pending(changes_[other])) before_[change].push_back(other);
 }
 
 std::size_t Graph::document_gate(std::size_t node) {
@@ -159,11 +161,7 @@ std::size_t Graph::document_gate(std::size_t node) {
         add_gate(GateKind::document, short_name(dependencies_.documents[node - change_of_leaf_.size()]));
     for (std::size_t leaf : dependencies_.of[node]) {
         const std::size_t change = change_of_leaf_[leaf];
-        if (change == no_index || !is_pending(changes_[change])) continue;
-        if (draft_.input.destroy)
-            before_[change].push_back(gate_node(gate));
-        else
-            gates_[gate].before.push_back(change);
+        if (change != no_index && is_pending(changes_[change])) gates_[gate].before.push_back(change);
     }
     return gate;
 }
@@ -171,14 +169,14 @@ std::size_t Graph::document_gate(std::size_t node) {
 void Graph::link_names() {
     auto link = [&](std::size_t first, std::size_t second) {
         before_[second].push_back(first);
-        weak_.emplace_back(first, second);
+        weak_names_.emplace_back(first, second);
     };
     for (std::size_t i = 0; i < changes_.size(); ++i) {
         const Change& change = changes_[i];
         const LedgerEntry* entry = change.recorded ? &draft_.input.recorded[*change.recorded] : nullptr;
         if (entry && entry->state == EntryState::deposed) {
             if (auto it = change_at_.find(successor_of(entry->address));
-                it != change_at_.end() && it->second != i)
+                it != change_at_.end() && it->second != i && changes_[it->second].action != Action::remove)
                 link(it->second, i);
             continue;
         }
@@ -195,17 +193,90 @@ void Graph::link_waves() {
     for (std::size_t i = 0; i < changes_.size(); ++i)
         if (changes_[i].leaf && is_pending(changes_[i]) && !excluded_[i])
             waves[dependencies_.waves[*changes_[i].leaf]].push_back(i);
-    std::size_t previous = no_index;
+    std::vector<std::vector<std::size_t>> steps;
+    std::vector<std::string> names;
     for (auto& [wave, members] : waves) {
-        const std::size_t gate = &members == &waves.rbegin()->second
-                                     ? no_index
-                                     : add_gate(GateKind::wave, fmt::format("wave {}", wave));
-        for (std::size_t change : members) {
+        steps.push_back(std::move(members));
+        names.push_back(fmt::format("wave {}", wave));
+    }
+    link_steps(steps, GateKind::wave, names);
+}
+
+// One step's changes before the next one's.
+void Graph::link_steps(const std::vector<std::vector<std::size_t>>& steps, GateKind kind,
+                       const std::vector<std::string>& names) {
+    std::size_t previous = no_index;
+    for (std::size_t step = 0; step < steps.size(); ++step) {
+        const std::size_t gate = step + 1 == steps.size() ? no_index : add_gate(kind, names[step]);
+        const bool is_weak = kind == GateKind::container;
+        for (std::size_t change : steps[step]) {
             if (gate != no_index) gates_[gate].before.push_back(change);
-            if (previous != no_index) before_[change].push_back(gate_node(previous));
+            if (previous == no_index || (is_weak && makes_room(change))) continue;
+            before_[change].push_back(gate_node(previous));
+            if (is_weak) weak_containers_.emplace_back(gate_node(previous), change);
         }
         if (gate != no_index && previous != no_index) gates_[gate].before.push_back(gate_node(previous));
         previous = gate;
+    }
+}
+
+// Something else takes its address over, and waits for it.
+bool Graph::makes_room(std::size_t change) const {
+    auto at = change_at_.find(changes_[change].address);
+    return at != change_at_.end() && changes_[at->second].leaf.has_value();
+}
+
+int Graph::rank_of(const Change& change) const {
+    const KindInfo* kind = draft_.kind(change.provider, change.api_version, change.object.kind_name());
+    return kind ? kind->rank : 0;
+}
+
+void Graph::link_teardown() {
+    teardown_ = plan_teardown(draft_);
+    for (const auto& [first, second] : teardown_.edges) before_[second].push_back(first);
+    const std::size_t first_gate = gates_.size();
+    for (const Teardown::Joint& joint : teardown_.joints) {
+        const std::size_t gate = add_gate(GateKind::document, joint.name);
+        gates_[gate].before = joint.before;
+        for (std::size_t other : joint.before_joints)
+            gates_[gate].before.push_back(gate_node(first_gate + other));
+        for (std::size_t change : joint.deletes) before_[change].push_back(gate_node(gate));
+    }
+}
+
+void Graph::link_delete_waves() {
+    std::map<std::int32_t, std::vector<std::size_t>, std::greater<>> waves;
+    for (std::size_t i = 0; i < changes_.size() && !teardown_.waves.empty(); ++i)
+        if (changes_[i].action == Action::remove && !excluded_[i] && !makes_room(i))
+            waves[teardown_.waves[i]].push_back(i);
+    std::vector<std::vector<std::size_t>> steps;
+    std::vector<std::string> names;
+    for (auto& [wave, members] : waves) {
+        steps.push_back(std::move(members));
+        names.push_back(fmt::format("the deletes of wave {}", wave));
+    }
+    link_steps(steps, GateKind::wave, names);
+}
+
+void Graph::link_containers() {
+    struct Deletes {
+        std::map<int, std::vector<std::size_t>, std::greater<>> by_rank;
+        bool wait = false;
+    };
+    std::map<std::pair<std::string_view, std::string_view>, Deletes> scopes;
+    for (std::size_t i = 0; i < changes_.size() && !teardown_.waves.empty(); ++i) {
+        const Change& change = changes_[i];
+        if (change.action != Action::remove || excluded_[i]) continue;
+        Deletes& deletes = scopes[{change.provider, change.object.scope}];
+        deletes.by_rank[rank_of(change)].push_back(i);
+        deletes.wait = deletes.wait || !before_[i].empty();
+    }
+    for (auto& [name, deletes] : scopes) {
+        if (!deletes.wait) continue;
+        std::vector<std::vector<std::size_t>> steps;
+        for (auto& [rank, members] : deletes.by_rank) steps.push_back(std::move(members));
+        link_steps(steps, GateKind::container,
+                   std::vector<std::string>(steps.size(), "what its kind may contain"));
     }
 }
 
@@ -217,11 +288,9 @@ void Graph::link_prunes() {
         Scope& scope = scopes[{change.provider, change.object.scope}];
         const bool builds = change.action == Action::create || change.action == Action::update ||
                             change.action == Action::replace || change.action == Action::wait;
-        auto at = change_at_.find(change.address);
-        const bool makes_room = at != change_at_.end() && changes_[at->second].leaf;
         if (change.leaf && builds) scope.builds.push_back(i);
         if (change.leaf && change.action == Action::wait) scope.waits = true;
-        if (change.action == Action::remove && !makes_room) scope.prunes.push_back(i);
+        if (change.action == Action::remove && !makes_room(i)) scope.prunes.push_back(i);
     }
     for (const auto& [name, scope] : scopes) {
         if (scope.builds.empty() || scope.prunes.empty()) continue;
@@ -242,7 +311,8 @@ void Graph::link_prunes() {
 std::vector<std::size_t> Graph::positions() {
     struct Key {
         bool is_remove;
-        std::int32_t wave, rank;
+        std::int64_t wave;
+        int rank;
         std::size_t change;
     };
     std::vector<Key> keys;
@@ -250,10 +320,11 @@ std::vector<std::size_t> Graph::positions() {
     for (std::size_t i = 0; i < changes_.size(); ++i) {
         const Change& change = changes_[i];
         const bool is_remove = change.action == Action::remove;
-        const KindInfo* kind = draft_.kind(change.provider, change.api_version, change.object.kind_name());
-        const int rank = kind ? kind->rank : 0;
-        keys.push_back(
-            {is_remove, change.leaf ? dependencies_.waves[*change.leaf] : 0, is_remove ? -rank : rank, i});
+        const int rank = rank_of(change);
+        const std::int64_t wave = change.leaf                             ? dependencies_.waves[*change.leaf]
+                                  : is_remove && !teardown_.waves.empty() ? -std::int64_t{teardown_.waves[i]}
+                                                                          : 0;
+        keys.push_back({is_remove, wave, is_remove ? -rank : rank, i});
     }
     std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
         const Change &left = changes_[a.change], &right = changes_[b.change];
@@ -267,9 +338,12 @@ std::vector<std::size_t> Graph::positions() {
 
 void Graph::sort() {
     const std::vector<std::size_t> position = positions();
-    if (try_sort(position)) return;
-    drop_weak_edges();
-    const bool is_sorted = try_sort(position);
+    bool is_sorted = try_sort(position);
+    for (const Edges* weak : {&weak_containers_, &weak_names_}) {
+        if (is_sorted) return;
+        drop_weak_edges(*weak);
+        is_sorted = try_sort(position);
+    }
     assert(is_sorted); // rings of dependencies were taken out before
 }
 
@@ -301,11 +375,12 @@ bool Graph::try_sort(const std::vector<std::size_t>& position) {
 }
 
 // Documents that swap their names, or depend on the one whose name they take, close a ring of names. The
-// executor moves ledger entries together before anything else, so these edges can be done without.
-void Graph::drop_weak_edges() {
+// executor moves ledger entries together before anything else, so these edges can be done without. So can
+// the containers' where a container says that it comes after what its kind may contain.
+void Graph::drop_weak_edges(const Edges& weak) {
     std::vector<bool> is_placed(changes_.size() + gates_.size());
     for (std::size_t node : order_) is_placed[node] = true;
-    for (const auto& [first, second] : weak_)
+    for (const auto& [first, second] : weak)
         if (!is_placed[first] && !is_placed[second]) std::erase(before_[second], first);
 }
 
@@ -348,7 +423,7 @@ void Graph::block_for(std::size_t index, std::size_t through) {
         return block(change, problem_of(change, "plan.dependency-excluded",
                                         what + ", which has to be changed first and was left out",
                                         "take it in with --only, or do not --exclude it"));
-    const bool is_prune = gate && gate->kind == GateKind::prunes;
+    const bool is_prune = change.action == Action::remove;
     Diagnostic problem =
         problem_of(change, is_prune ? "plan.prune-blocked" : "plan.dependency-blocked",
                    what + (gate ? " is blocked" : ", which is blocked"), "mend that one first");
@@ -409,13 +484,19 @@ void spread_parked(Plan& plan) {
         auto it = std::find_if(changes.begin(), changes.end(), is_parked);
         return it == changes.end() ? no_index : *it;
     };
+    std::function<std::size_t(std::size_t)> holder_of = [&](std::size_t gate) {
+        if (held_by[gate]) return *held_by[gate];
+        std::size_t holder = first_parked(plan.gates[gate].after);
+        for (std::size_t other : plan.gates[gate].after_gates)
+            if (holder == no_index) holder = holder_of(other);
+        held_by[gate] = holder;
+        return holder;
+    };
     for (Change& change : plan.changes) {
+        if (change.readiness == Readiness::parked) continue; // for a reason of its own
         std::size_t culprit = first_parked(change.after);
-        for (std::size_t gate : change.after_gates) {
-            if (!plan.gates[gate].is_dependency || culprit != no_index) continue;
-            if (!held_by[gate]) held_by[gate] = first_parked(plan.gates[gate].after);
-            culprit = *held_by[gate];
-        }
+        for (std::size_t gate : change.after_gates)
+            if (culprit == no_index && plan.gates[gate].is_dependency) culprit = holder_of(gate);
         if (culprit != no_index && is_pending(change))
             park(change, fmt::format("waits for {}, which waits for approval",
                                      to_string(plan.changes[culprit].address)));

@@ -7,6 +7,9 @@
 
 namespace holdfast {
 
+// Whether the change does something that others have to wait for.
+bool is_pending(const Change& change);
+
 // Links the draft's changes, blocks what waits for something blocked or left out, drops what is left out
 // (`excluded`, by index of the changes), and leaves the rest in their order with `after` and gates filled in.
 void order_changes(Draft& draft, const Dependencies& dependencies, const std::vector<bool>& excluded);

@@ -67,9 +67,9 @@ Plan make_plan(const PlanInput& input) {
     if (input.stack) draft.plan.stack = input.stack->name;
 
     const ChangedTargets changed_targets = find_changed_targets(draft);
-    const Dependencies dependencies = resolve_dependencies(draft);
+    // What is wrong with what is declared keeps nobody from removing it.
+    const Dependencies dependencies = input.destroy ? Dependencies{} : resolve_dependencies(draft);
     if (input.destroy) {
-        draft.plan.diagnostics = {}; // what is wrong with what is declared keeps nobody from removing it
         plan_destroy(draft, changed_targets);
     } else {
         const Matches matches = match_leaves(draft);

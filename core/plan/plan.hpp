@@ -69,8 +69,10 @@ struct PlanInput {
     std::vector<std::string> only, exclude; // --only, --exclude: ids or globs of them
     Hash inputs;                            // of the stack's inputs, for the plan's hash (law 4)
     Hash approved;                          // a plan hash that somebody approved, or none
-    // Where a pass plans some leaves again, once others are done: what the whole stack had recorded, by kind,
-    // and what was deleted or replaced already. The limits of law 2 are those of the whole pass.
+    // Where a pass plans some leaves again, once others are done: whatever they depend on and is not among
+    // them is done. What the whole stack had recorded, by kind, and what was deleted or replaced already: the
+    // limits of law 2 are those of the whole pass.
+    bool is_later_round = false;
     std::map<std::string, std::size_t, std::less<>> recorded_of_kind, destroyed_of_kind;
     std::string masking_key; // for comparing secrets with what is recorded
 };

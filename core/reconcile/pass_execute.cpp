@@ -128,6 +128,8 @@ void Pass::rewrite_entries(const Plan& plan) {
         entry->settled = settled.hash;
         entry->protect = leaf.policy.protect;
         entry->deletion = leaf.policy.deletion;
+        entry->after = leaf.depends_on;
+        entry->wave = leaf.policy.wave;
         entry->commit = session_.commit().id;
         entry->author = session_.commit().author;
         entry->file = leaf.origin.file;
@@ -424,11 +426,9 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     input.destroyed_of_kind = destroyed_of_kind_;
     for (const LedgerEntry& entry : input_.recorded)
         if (entry.state != EntryState::deposed) ++input.recorded_of_kind[entry.object.kind];
-    std::set<Address> addresses;
-    for (std::size_t i : leaves) addresses.insert(declaration_->leaves()[i].address);
+    input.is_later_round = true;
     for (std::size_t i : leaves) {
         Leaf leaf = declaration_->leaves()[i];
-        std::erase_if(leaf.depends_on, [&](const Address& before) { return !addresses.contains(before); });
         std::set<std::size_t> entries;
         if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.

@@ -61,13 +61,19 @@ void check_ledger(Database& database, Ledger& ledger, JournalTable& journal, Dia
     std::set<Address> open;
     for (const JournalStep& step : journal.open_steps({})) open.insert(step.address);
     std::unordered_map<Hash, Address> owners;
-    Query keys = database.query("SELECT object_key FROM ledger ORDER BY stack, group_name, kind, name_space, "
-                                "name, part");
+    Query keys = database.query(
+        "SELECT object_key, comes_after FROM ledger ORDER BY stack, group_name, kind, name_space, "
+        "name, part");
     for (const LedgerEntry& entry : ledger.all_entries(Detail::brief)) {
         const std::string address = to_string(entry.address);
         const Hash key = entry.object.key();
         Hash stored;
-        if (keys.next()) keys.read(stored);
+        std::string after;
+        if (keys.next()) keys.read(stored, after);
+        if (std::vector<Address> read; !read_addresses(after, read))
+            problems.add(finding(database, Severity::error, "store.entry-damaged",
+                                 fmt::format("what {} came after cannot be read", address),
+                                 "run `holdfast apply`: it writes down what the document says now"));
         if (stored != key)
             problems.add(
                 finding(database, Severity::error, "store.entry-damaged",

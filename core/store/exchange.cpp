@@ -43,6 +43,8 @@ void visit(Visitor& v, LedgerEntry& e) {
     v("refreshed", e.refreshed);
     v("protect", e.protect);
     v("deletion", e.deletion);
+    v.optional("after", e.after);
+    v.optional("wave", e.wave);
     v("plugin_version", e.plugin_version);
     v("commit", e.commit);
     v("author", e.author);
@@ -139,6 +141,13 @@ public:
     template <typename Enum>
     requires std::is_enum_v<Enum>
     void operator()(std::string_view key, Enum word) { record_.set(key, to_string(word)); }
+    // What most records have not, and those of older exports never.
+    void optional(std::string_view key, const std::vector<Address>& addresses) {
+        if (!addresses.empty()) (*this)(key, write_addresses(addresses));
+    }
+    void optional(std::string_view key, std::int32_t number) {
+        if (number != 0) (*this)(key, std::int64_t{number});
+    }
     std::string line() && { return to_json(std::move(record_)); }
 
 private:
@@ -201,6 +210,21 @@ public:
             word = *found;
         else
             blame(key, "one of the words for it");
+    }
+    void optional(std::string_view key, std::vector<Address>& addresses) {
+        if (!record_.find(key)) return;
+        std::string text;
+        (*this)(key, text);
+        if (!read_addresses(text, addresses)) blame(key, "a list of addresses");
+    }
+    void optional(std::string_view key, std::int32_t& number) {
+        if (!record_.find(key)) return;
+        std::int64_t wide = 0;
+        (*this)(key, wide);
+        if (wide < INT32_MIN || wide > INT32_MAX)
+            blame(key, "a wave");
+        else
+            number = static_cast<std::int32_t>(wide);
     }
     const std::string& problem() const { return problem_; }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 
 #include <fmt/core.h>
 
@@ -13,24 +14,29 @@ namespace {
 #define HOLDFAST_MATCH_COLUMNS                                                                               \
     "stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, object_kind, "   \
     "identity, state, declared_hash, settled, version, private_data, refreshed, protect, deletion, "         \
-    "plugin_version"
+    "plugin_version, comes_after, wave"
 #define HOLDFAST_BRIEF_COLUMNS HOLDFAST_MATCH_COLUMNS ", commit_id, author, file, line, pass, applied_at_ms"
 #define HOLDFAST_ORDER " ORDER BY stack, group_name, kind, name_space, name, part"
 #define HOLDFAST_THIS_ADDRESS                                                                                \
     " WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND name_space = ?4 AND name = ?5 AND part = ?6"
 
-constexpr int origin_column = 21, document_column = 27;
+constexpr int origin_column = 23, document_column = 29;
 
 void read_entry(Query& row, LedgerEntry& e, Detail detail) {
-    std::string_view state, deletion;
+    std::string_view state, deletion, after;
+    std::int64_t wave = 0;
     ResourceId& id = e.address.id;
     row.read(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
              e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
-             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version);
+             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version, after,
+             wave);
     if (detail != Detail::match)
         row.read_from(origin_column, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms);
     e.state = entry_state_from(state).value_or(EntryState::applied); // the table's CHECK allows no other
     e.deletion = deletion_from(deletion).value_or(Deletion::remove);
+    e.after.clear();
+    if (!after.empty()) read_addresses(after, e.after);
+    e.wave = static_cast<std::int32_t>(wave);
     if (detail == Detail::full) row.read_from(document_column, e.declared, e.observed);
 }
 
@@ -42,6 +48,39 @@ std::vector<LedgerEntry> read_all(Query& rows, Detail detail, std::size_t expect
 }
 
 } // namespace
+
+// Names may hold any character but NUL, and parts do, so each text goes behind its length: "3:web4:File".
+std::string write_addresses(const std::vector<Address>& addresses) {
+    std::string text;
+    for (const Address& address : addresses) {
+        const ResourceId& id = address.id;
+        for (const std::string* part :
+             {&address.stack, &id.group, &id.kind, &id.name_space, &id.name, &id.part})
+            text.append(std::to_string(part->size())).append(":").append(*part);
+    }
+    return text;
+}
+
+bool read_addresses(std::string_view text, std::vector<Address>& addresses) {
+    auto take = [&](std::string& part) {
+        std::size_t size = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+        if (error != std::errc{}) return false;
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        if (!text.starts_with(':') || text.size() <= size) return false;
+        part = text.substr(1, size);
+        text.remove_prefix(1 + size);
+        return true;
+    };
+    while (!text.empty()) {
+        Address address;
+        ResourceId& id = address.id;
+        for (std::string* part : {&address.stack, &id.group, &id.kind, &id.name_space, &id.name, &id.part})
+            if (!take(*part)) return false;
+        addresses.push_back(std::move(address));
+    }
+    return true;
+}
 
 std::optional<EntryState> entry_state_from(std::string_view word) {
     for (const EntryState state :
@@ -147,31 +186,35 @@ void Ledger::insert(const LedgerEntry& e) {
     const ResourceId& id = e.address.id;
     const Hash key = e.object.key();
     const std::string state(to_string(e.state)), deletion(to_string(e.deletion));
+    const std::string after = write_addresses(e.after);
     database_
         .query("INSERT INTO ledger (" HOLDFAST_BRIEF_COLUMNS
                ", object_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
                "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, "
-               "?27, ?28)")
+               "?27, ?28, ?29, ?30)")
         .run(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
              e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
              e.settled, ConstBlob{e.version}, ConstBlob{e.private_data}, ConstBlob{e.refreshed}, e.protect,
-             deletion, e.plugin_version, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms, key);
+             deletion, e.plugin_version, after, std::int64_t{e.wave}, e.commit, e.author, e.file, e.line,
+             e.pass, e.applied_at_ms, key);
     database_.query("INSERT INTO document (entry, declared, observed) VALUES (last_insert_rowid(), ?1, ?2)")
         .run(e.declared, e.observed);
 }
 
 void Ledger::update(std::int64_t entry, const LedgerEntry& e, const Hash& key_before) {
     const std::string state(to_string(e.state)), deletion(to_string(e.deletion));
+    const std::string after = write_addresses(e.after);
     database_
         .query(
             "UPDATE ledger SET provider = ?1, api_version = ?2, target = ?3, scope = ?4, object_kind = ?5, "
             "identity = ?6, state = ?7, declared_hash = ?8, settled = ?9, version = ?10, private_data = ?11, "
             "refreshed = ?12, protect = ?13, deletion = ?14, plugin_version = ?15, commit_id = ?16, "
-            "author = ?17, file = ?18, line = ?19, pass = ?20, applied_at_ms = ?21 WHERE entry = ?22")
+            "author = ?17, file = ?18, line = ?19, pass = ?20, applied_at_ms = ?21, comes_after = ?22, "
+            "wave = ?23 WHERE entry = ?24")
         .run(e.provider, e.api_version, e.object.target, e.object.scope, e.object.kind, e.object.identity,
              state, e.declared_hash, e.settled, ConstBlob{e.version}, ConstBlob{e.private_data},
              ConstBlob{e.refreshed}, e.protect, deletion, e.plugin_version, e.commit, e.author, e.file,
-             e.line, e.pass, e.applied_at_ms, entry);
+             e.line, e.pass, e.applied_at_ms, after, std::int64_t{e.wave}, entry);
     // Apart, because to set an indexed column costs a write of the index also where nothing changes.
     if (const Hash key = e.object.key(); key != key_before)
         database_.query("UPDATE ledger SET object_key = ?1 WHERE entry = ?2").run(key, entry);
@@ -214,6 +257,30 @@ void Ledger::move(std::span<const std::pair<Address, Address>> moves) {
                    "part = ?6 WHERE entry = ?7")
             .run(to->stack, id.group, id.kind, id.name_space, id.name, id.part, entry);
     }
+    if (!leaving.empty()) follow_moves({moves.begin(), moves.end()});
+}
+
+// Whoever came after an entry still does under its new address.
+void Ledger::follow_moves(const std::unordered_map<Address, Address>& moves) {
+    std::vector<std::pair<std::int64_t, std::string>> changed;
+    Query rows = database_.query("SELECT entry, comes_after FROM ledger WHERE comes_after <> ''");
+    std::vector<Address> after;
+    while (rows.next()) {
+        std::int64_t entry = 0;
+        std::string_view text;
+        rows.read(entry, text);
+        after.clear();
+        if (!read_addresses(text, after)) continue; // for the check to tell
+        bool is_touched = false;
+        for (Address& before : after)
+            if (auto moved = moves.find(before); moved != moves.end()) {
+                before = moved->second;
+                is_touched = true;
+            }
+        if (is_touched) changed.emplace_back(entry, write_addresses(after));
+    }
+    for (const auto& [entry, text] : changed)
+        database_.query("UPDATE ledger SET comes_after = ?1 WHERE entry = ?2").run(text, entry);
 }
 
 void Ledger::remember_settled(const Store::Settled& settled) {

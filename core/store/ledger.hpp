@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "store/database.hpp"
@@ -31,6 +32,7 @@ public:
 
 private:
     Query rows_of_stack(Detail detail);
+    void follow_moves(const std::unordered_map<Address, Address>& moves);
     void insert(const LedgerEntry& entry);
     void update(std::int64_t entry, const LedgerEntry& content, const Hash& key_before);
 
@@ -40,5 +42,9 @@ private:
 // The words that the database holds; nothing for any other text.
 std::optional<EntryState> entry_state_from(std::string_view word);
 std::optional<Deletion> deletion_from(std::string_view word);
+
+// The text of `comes_after`; false where it is damaged, with the addresses before the damage.
+std::string write_addresses(const std::vector<Address>& addresses);
+bool read_addresses(std::string_view text, std::vector<Address>& addresses);
 
 } // namespace holdfast

@@ -155,6 +155,13 @@ UPDATE installation SET
     audit_chain = coalesce((SELECT chain FROM audit ORDER BY sequence DESC LIMIT 1), x'');
 )sql";
 
+// What a delete has to obey. `comes_after` is read and written by ledger.cpp; entries of before have neither
+// until the next apply.
+constexpr const char* order_of_deletes = R"sql(
+ALTER TABLE ledger ADD COLUMN comes_after TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 void make_installation(Database& database) {
     const std::string key = random_bytes(32);
     database.query("INSERT INTO installation (only_row, masking_key) VALUES (1, ?1)").run(ConstBlob{key});
@@ -166,9 +173,10 @@ struct Step {
 };
 
 // Step n makes version n out of version n - 1. Steps are never changed once they were released.
-constexpr std::array<Step, 2> steps{{
+constexpr std::array<Step, 3> steps{{
     {first_tables, make_installation},
     {audit_head, nullptr},
+    {order_of_deletes, nullptr},
 }};
 
 } // namespace

@@ -52,6 +52,30 @@ TEST_CASE("two deletes of one batch leave two entries that are being deleted") {
     CHECK(journal.empty());
 }
 
+TEST_CASE("an entry says what its delete has to obey, through a replace and until it is gone") {
+    Bench bench(Action::create);
+    Leaf& leaf = bench.input.leaves.emplace_back();
+    leaf.depends_on = {address_of("b"), address_of("c")};
+    leaf.policy.wave = -4;
+    bench.plan.changes[0].leaf = 0;
+    Journal journal = bench.journal();
+    LedgerEntry old = entry_of("a");
+    old.after = {address_of("before")};
+    old.wave = 2;
+    journal.intend({.change = 0, .kind = StepKind::create, .old = &old, .deposed = address_of("aside")}, 1);
+    LedgerEntry gone = old;
+    gone.address = address_of("b");
+    journal.intend({.change = 1, .kind = StepKind::remove, .old = &gone}, 1);
+    const std::vector<StoreBatch> batches = journal.take();
+    REQUIRE(batches.size() == 1);
+    REQUIRE(batches[0].upserts.size() == 3);
+    for (const LedgerEntry& entry : batches[0].upserts) {
+        const bool is_new = entry.state == EntryState::creating;
+        CHECK(entry.after == (is_new ? leaf.depends_on : old.after));
+        CHECK(entry.wave == (is_new ? -4 : 2));
+    }
+}
+
 TEST_CASE("of several writes to one entry in a batch the last one counts") {
     Bench bench(Action::replace);
     Journal journal = bench.journal();

@@ -67,6 +67,28 @@ TEST_CASE("a declaration that changed only in what is not compared is recorded a
     CHECK(plan.settled[0].rewrite_entry);
 }
 
+TEST_CASE("a leaf whose order alone changed is recorded anew, settled or not") {
+    World world;
+    world.settle("other", R"({"path":"other"})");
+    Leaf& leaf = world.settle("motd", R"({"path":"etc/motd"})");
+    LedgerEntry& entry = world.input.recorded[1];
+    if (GENERATE(false, true))
+        entry.settled = settle_hash(leaf, world.provider().plugin_hash,
+                                    world.hold("etc/motd", R"({"path":"etc/motd"})").raw_hash, "a key");
+    SECTION("another dependency") { leaf.depends_on = {address("other")}; }
+    SECTION("one less") { entry.after = {address("other")}; }
+    SECTION("another wave") { leaf.policy.wave = 3; }
+    const Plan plan = world.plan();
+    CHECK(plan.is_empty());
+    CHECK(plan.counts.unchanged == 2);
+    REQUIRE(!plan.settled.empty());
+    const SettledLeaf& rewritten = plan.settled.back();
+    CHECK(rewritten.rewrite_entry);
+    CHECK(rewritten.leaf == 1);
+    CHECK(rewritten.hash == settle_hash(world.input.leaves[1], world.provider().plugin_hash,
+                                        world.input.observed_leaves[1].raw_hash, "a key"));
+}
+
 TEST_CASE("an object that nobody recorded is adopted as the policy says") {
     struct Row {
         Adopt policy;

@@ -209,7 +209,8 @@ TEST_CASE("a replace that was killed after deposing goes on where the old object
 
 TEST_CASE("destroy removes everything that is recorded, once its plan is approved") {
     World world;
-    world.settle("a", R"({"path":"a"})").depends_on = {address("b")};
+    world.settle("a", R"({"path":"a"})");
+    world.input.recorded.back().after = {address("b")};
     world.settle("b", R"({"path":"b"})");
     world.settle("keep", R"({"path":"keep"})");
     world.input.recorded.back().deletion = Deletion::orphan;

@@ -36,6 +36,8 @@ inline LedgerEntry entry_of(const std::string& stack, const std::string& name) {
     e.refreshed = "r";
     e.protect = true;
     e.deletion = Deletion::orphan;
+    e.after = {address_of(stack, "10:\n"), {stack, {"dns", "Zone", "shop", "org", "www/A#:2"}}};
+    e.wave = -3;
     e.plugin_version = "host 0.1";
     e.commit = "3f2a91c";
     e.author = "Ana Souza <ana@example.org>";
@@ -95,8 +97,10 @@ inline std::string text_of(const LedgerEntry& e) {
                                     e.file,
                                     std::to_string(e.line),
                                     e.pass,
-                                    std::to_string(e.applied_at_ms)})
+                                    std::to_string(e.applied_at_ms),
+                                    std::to_string(e.wave)})
         text += part + "|";
+    for (const Address& before : e.after) text += to_string(before) + "|";
     return text;
 }
 

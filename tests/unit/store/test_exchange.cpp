@@ -63,6 +63,20 @@ TEST_CASE("an import of an export is the same store, and goes on as it") {
     CHECK(exported(*copy) == exported(*store));
 }
 
+TEST_CASE("an export from before the order was recorded is taken in") {
+    auto store = opened(":memory:");
+    LedgerEntry entry = entry_of("web", "motd");
+    entry.after = {};
+    entry.wave = 0;
+    store->commit({.upserts = {entry}});
+    const Lines lines = exported(*store);
+    CHECK(lines[1].find("\"after\"") == std::string::npos);
+    CHECK(lines[1].find("\"wave\"") == std::string::npos);
+    auto copy = opened(":memory:");
+    REQUIRE(imported(*copy, lines).ok());
+    CHECK(text_of(copy->entry(entry.address).value()) == text_of(entry));
+}
+
 TEST_CASE("an import into a store that holds something is refused") {
     const Lines lines = exported(*full_store());
     auto store = opened(":memory:");

@@ -86,6 +86,18 @@ TEST_CASE("a batch is written in its order: upserts, then erased, then moved") {
     CHECK(store->all_entries(Detail::brief).size() == 1);
 }
 
+TEST_CASE("what came after an entry that moves still does") {
+    auto store = opened(":memory:");
+    const Address a = address_of("web", "a"), b = address_of("web", "b"), c = address_of("dns", "c");
+    LedgerEntry top = entry_of("web", "top"), free = entry_of("web", "free");
+    top.after = {a, b, address_of("web", "other")};
+    free.after = {};
+    store->commit({.upserts = {entry_of("web", "a"), entry_of("web", "b"), top, free}});
+    store->commit({.moved = {{a, b}, {b, c}}});
+    CHECK(store->entry(top.address)->after == std::vector<Address>{b, c, address_of("web", "other")});
+    CHECK(store->entry(free.address)->after.empty());
+}
+
 TEST_CASE("a batch can swap two addresses and shift a row of them") {
     auto store = opened(":memory:");
     const Address a = address_of("web", "a"), b = address_of("web", "b"), c = address_of("web", "c");

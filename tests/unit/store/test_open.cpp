@@ -248,6 +248,8 @@ TEST_CASE("a store of the first version becomes one of today") {
         REQUIRE(entries.size() == 1);
         CHECK(to_string(entries[0].address) == "web:host.holdfast.dev/File/motd");
         CHECK(entries[0].declared == R"({"spec":{}})");
+        CHECK(entries[0].after.empty());
+        CHECK(entries[0].wave == 0);
         CHECK(store->passes("web", 1).at(0).state == PassState::done);
         CHECK(store->masking_key()[31] == '\x1f');
         CHECK(store->audit_log(5).size() == 1);
@@ -255,6 +257,15 @@ TEST_CASE("a store of the first version becomes one of today") {
     CHECK(Database(path, Access::read_only).number("PRAGMA user_version") ==
           (read_only ? 1 : newest_schema_version()));
     if (read_only) return;
+    {
+        auto store = opened(path);
+        LedgerEntry entry = store->entries("web", Detail::full).at(0);
+        entry.after = entry_of("web", "motd").after;
+        entry.wave = 7;
+        store->commit({.upserts = {entry}});
+        CHECK(text_of(store->entries("web", Detail::full).at(0)) == text_of(entry));
+        CHECK(store->entries("web", Detail::match).at(0).after == entry.after);
+    }
     // The head of the chain was taken over: to cut the log off is noticed, to go on with it is not.
     auto store = opened(path);
     store->audit(10, "ana", "apply", "web", "");
@@ -284,6 +295,13 @@ TEST_CASE("the check finds what contradicts itself") {
     TempFolder folder;
     const std::string path = folder / "holdfast.db";
     auto store = opened(path);
+    SECTION("an order that cannot be read") {
+        const std::string damaged = GENERATE("x", "3:we", "3:web4:File", "99999999999999999999:web", "3web");
+        store->commit({.upserts = {entry_of("web", "motd")}});
+        Database(path, Access::read_write).run("UPDATE ledger SET comes_after = '" + damaged + "'");
+        CHECK(codes_of(store->check()) == std::vector<std::string>{"store.entry-damaged"});
+        CHECK(store->entries("web", Detail::brief).at(0).after.empty());
+    }
     SECTION("two entries for one object") {
         LedgerEntry twin = entry_of("dns", "motd");
         store->commit({.upserts = {entry_of("web", "motd"), twin}});

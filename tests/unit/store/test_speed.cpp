@@ -35,6 +35,7 @@ TEST_CASE("speed of the ledger", "[.speed]") {
     for (std::size_t i = 0; i < leaves; ++i) {
         LedgerEntry entry = entry_of("web", "leaf-" + std::to_string(i));
         entry.commit = std::string(40, 'c');
+        entry.after.clear();
         entry.pass = new_pass_id(1);
         entry.declared = entry.observed = document_of(i);
         all.upserts.push_back(entry);
