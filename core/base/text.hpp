@@ -1,6 +1,7 @@
 #pragma once
 // Small questions about text that several folders ask.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

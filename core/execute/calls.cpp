@@ -99,6 +99,7 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
     if (method == Method::apply) request.scope_version = scope_versions_[key];
     for (std::size_t change : call.tasks) {
         Task& task = tasks_.at(change);
+        if (method == Method::apply) task.declared = without_ignored(task);
         request.items.push_back(item_for(task, method));
         if (method != Method::apply) continue;
         call.after.push_back(items_before(call, task));
@@ -259,6 +260,17 @@ ItemAction item_action(StepKind step) {
 
 } // namespace
 
+// Empty where the leaf's own document is what the plugin gets.
+std::string Execution::without_ignored(const Task& task) const {
+    const Change& change = plan_.changes[task.change];
+    const Leaf* leaf = leaf_of(change, input_);
+    const KindInfo* kind = kind_of(change, input_);
+    const bool is_update = task.step() == StepKind::update;
+    if (!is_update || !leaf || !kind || leaf->policy.ignore.empty() || task.known.document.empty()) return {};
+    return with_ignored_as_observed(leaf->declared.json, task.known.document, leaf->policy.ignore,
+                                    kind->write_only);
+}
+
 Item Execution::item_for(const Task& task, Method method) const {
     const Change& change = plan_.changes[task.change];
     const Leaf* leaf = leaf_of(change, input_);
@@ -272,7 +284,8 @@ Item Execution::item_for(const Task& task, Method method) const {
     item.observed = task.known.document;
     if (method == Method::health) return item;
     item.action = item_action(task.step());
-    if (leaf && !is_removal(task.step())) item.declared = leaf->declared.json;
+    if (leaf && !is_removal(task.step()))
+        item.declared = task.declared.empty() ? leaf->declared.json : task.declared;
     if (task.old && task.step() != StepKind::create) item.recorded = task.old->declared;
     item.refresh = task.refresh;
     return item;

@@ -25,6 +25,7 @@ struct Task {
     std::optional<LedgerEntry> old; // in full, as it was when the change started
     std::optional<Address> deposed; // create-first: where the old entry waits
     std::string kind_id, refresh;   // as sent
+    std::string declared;           // as sent, where it is not the leaf's own document
     ScopeKey scope;                 // of the step
 
     // Of the step. `known` is what the next attempt compares and swaps against.
@@ -111,6 +112,7 @@ private:
     bool is_asked_for_health(const Task& task) const;
     bool tells_health_at_once(const Task& task) const;
     std::vector<std::uint32_t> items_before(const InFlight& call, const Task& task) const;
+    std::string without_ignored(const Task& task) const;
     Item item_for(const Task& task, Method method) const;
     void send();
     void enter_step(Task& task);

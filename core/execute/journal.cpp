@@ -1,6 +1,7 @@
 #include "execute/journal.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/json.hpp"
@@ -198,16 +199,32 @@ void Journal::mask_known(Value& node) const {
 
 namespace {
 
+// Whether something stands at the rest of a secret's path. A scalar on the way may be the secret itself, in
+// another shape, and so may an element that is not named by its index.
+bool holds_at(const Value& value, std::span<const std::string> path) {
+    if (path.empty() || value.is_scalar()) return !value.is_null();
+    const bool is_any = path.front() == "*";
+    if (const Map* map = value.if_map())
+        return std::any_of(map->begin(), map->end(), [&](const MapEntry& entry) {
+            return (is_any || entry.key == path.front()) && holds_at(entry.value, path.subspan(1));
+        });
+    const List& items = *value.if_list();
+    return std::any_of(items.begin(), items.end(),
+                       [&](const Value& item) { return holds_at(item, path.subspan(1)); });
+}
+
 bool touches_secret(const FieldChange& field, const std::vector<std::string>& secrets) {
     if (field.sensitive || any_covers(secrets, field.pointer)) return true;
-    // A secret below the field: the field is a whole list or map that holds it.
+    // A secret below the field: the field is a whole list or map that may hold it.
+    const std::vector<std::string> tokens = split_pointer(field.pointer);
     return std::any_of(secrets.begin(), secrets.end(), [&](const std::string& secret) {
-        const std::vector<std::string> deep = split_pointer(secret),
-                                       field_tokens = split_pointer(field.pointer);
-        if (deep.size() < field_tokens.size()) return false;
-        for (std::size_t i = 0; i < field_tokens.size(); ++i)
-            if (deep[i] != "*" && deep[i] != field_tokens[i]) return false;
-        return true;
+        const std::vector<std::string> deep = split_pointer(secret);
+        if (deep.size() < tokens.size()) return false;
+        for (std::size_t i = 0; i < tokens.size(); ++i)
+            if (deep[i] != "*" && deep[i] != tokens[i]) return false;
+        const std::span<const std::string> rest = std::span(deep).subspan(tokens.size());
+        return (field.before && holds_at(*field.before, rest)) ||
+               (field.after && holds_at(*field.after, rest));
     });
 }
 

@@ -90,6 +90,37 @@ void collect(const Value& value, const std::vector<std::string>& tokens, std::si
 
 } // namespace
 
+namespace {
+
+void take_ignored(Value& declared, const Value* observed, const std::string& at,
+                  const std::vector<std::string>& ignore, const std::vector<std::string>& write_only) {
+    Map* fields = declared.if_map();
+    if (!fields) return;
+    std::vector<std::string> gone;
+    for (MapEntry& field : *fields) {
+        const std::string pointer = append_pointer(at, field.key);
+        const Value* now = observed ? observed->find(field.key) : nullptr;
+        if (!any_covers(ignore, pointer))
+            take_ignored(field.value, now, pointer, ignore, write_only);
+        else if (now)
+            field.value = *now;
+        else if (!any_covers(write_only, pointer))
+            gone.push_back(field.key);
+    }
+    for (const std::string& key : gone) fields->erase(key);
+}
+
+} // namespace
+
+std::string with_ignored_as_observed(std::string_view declared_json, std::string_view observed_json,
+                                     const std::vector<std::string>& ignore,
+                                     const std::vector<std::string>& write_only) {
+    Value declared = parsed_or_null(declared_json);
+    const Value observed = parsed_or_null(observed_json);
+    take_ignored(declared, &observed, "", ignore, write_only);
+    return to_json(declared);
+}
+
 bool outputs_differ(const KindInfo& kind, std::string_view before_json, std::string_view after_json) {
     if (kind.observed.empty()) return false;
     const Value before = parsed_or_null(before_json), after = parsed_or_null(after_json);

@@ -43,6 +43,12 @@ const Leaf* leaf_of(const Change& change, const PlanInput& input);
 // Pointers of everything in the change's documents that is masked.
 std::vector<std::string> secrets_of(const Change& change, const PlanInput& input);
 
+// What an update sends: the declared document with what stands at ignored paths as it was observed, so that
+// a correction elsewhere takes nothing from whoever owns those fields. A path inside a list has no effect.
+std::string with_ignored_as_observed(std::string_view declared_json, std::string_view observed_json,
+                                     const std::vector<std::string>& ignore,
+                                     const std::vector<std::string>& write_only);
+
 // True where the fields that the target itself sets (`KindInfo::observed`) differ.
 bool outputs_differ(const KindInfo& kind, std::string_view before_json, std::string_view after_json);
 

@@ -83,6 +83,8 @@ private:
     using Elements = std::map<std::string, Sides>;
     Elements pair_elements(const std::string& at, const Sides& sides, const ListRule& rule) const;
     void report(const std::string& at, const Sides& sides);
+    void report_members(const std::string& at, const Sides& sides);
+    bool holds_secret(const std::string& at, const Value* value) const;
 
     const CompareRules& rules_;
     const KindInfo& kind_;
@@ -303,11 +305,24 @@ Value Comparison::printable(const std::string& at, const Value& value, bool& hid
     return out;
 }
 
+bool Comparison::holds_secret(const std::string& at, const Value* value) const {
+    bool hides_something = false;
+    if (map_in(value)) printable(at, *value, hides_something);
+    return hides_something;
+}
+
+// A new map with a secret in it: told field by field, so that the secret does not hide the rest.
+void Comparison::report_members(const std::string& at, const Sides& sides) {
+    for (const MapEntry& entry : *sides.declared->if_map())
+        report(append_pointer(at, entry.key), {&entry.value, member(sides.recorded, entry.key), nullptr});
+}
+
 void Comparison::report(const std::string& at, const Sides& sides) {
     FieldChange change{.pointer = at};
     const auto& [declared, recorded, observed] = sides;
     // One side may be masked by where it came from while nothing names the path: then all of it is secret.
     const bool all_is_secret = is_secret(at, sides);
+    if (!all_is_secret && !observed && holds_secret(at, declared)) return report_members(at, sides);
     auto shown = [&](const Value& value) {
         change.sensitive = change.sensitive || all_is_secret;
         return all_is_secret ? mask_of(value, rules_.masking_key) : printable(at, value, change.sensitive);

@@ -1,6 +1,7 @@
 #include "plan/plan.hpp"
 
 #include <cassert>
+#include <set>
 
 #include "plan/blast.hpp"
 #include "plan/decide.hpp"
@@ -15,15 +16,24 @@ namespace holdfast {
 
 namespace {
 
+void block_for_its_dependencies(Change& change) {
+    change.readiness = Readiness::blocked;
+    change.reasons.push_back("its dependencies cannot be put into an order");
+}
+
 void decide_leaves(Draft& draft, const Matches& matches, const Dependencies& dependencies,
                    const ChangedTargets& changed_targets) {
     for (std::size_t leaf = 0; leaf < draft.input.leaves.size(); ++leaf)
         decide_leaf(draft, leaf, matches, changed_targets);
+    // One that is as declared has no change yet, but is as bad: the prunes of its scope wait for it too.
+    std::unordered_set<std::size_t> bad = dependencies.bad;
     for (Change& change : draft.plan.changes) {
         if (!dependencies.is_bad(*change.leaf)) continue;
-        change.readiness = Readiness::blocked;
-        change.reasons.push_back("its dependencies cannot be put into an order");
+        bad.erase(*change.leaf);
+        block_for_its_dependencies(change);
     }
+    for (const std::size_t leaf : std::set<std::size_t>(bad.begin(), bad.end()))
+        block_for_its_dependencies(draft.plan.changes.emplace_back(draft.change_for_leaf(leaf)));
 }
 
 void count(PlanCounts& counts, const Change& change) {

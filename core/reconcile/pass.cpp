@@ -110,7 +110,9 @@ bool Pass::open_providers() {
 bool Pass::is_orphaned() const { return outcome_.is_removed && stack().deletion == Deletion::orphan; }
 
 void Pass::read_ledger() {
-    input_.recorded = session_.store().entries(stack().name, Detail::match);
+    // Entries without a leaf are read in full before they are observed; those of an orphaned stack are not
+    // observed, and a plan says where they were declared.
+    input_.recorded = session_.store().entries(stack().name, is_orphaned() ? Detail::brief : Detail::match);
     if (is_orphaned())
         for (LedgerEntry& entry : input_.recorded) entry.deletion = Deletion::orphan;
     take_in_moved();
@@ -387,12 +389,12 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     neighbours_ = &neighbours;
     outcome_.rounds.clear();
     outcome_.problems = session_.problems();
-    outcome_.problems.append(declaration_->problems());
     input_.stack = &stack();
     input_.destroy = options_.mode == Mode::destroy || is_orphaned();
 
     read_ledger();
     if (!is_orphaned() && !open_providers()) {
+        outcome_.problems.append(declaration_->problems());
         outcome_.result = StackResult::invalid;
         outcome_.problems.sort_by_place();
         return;
@@ -410,7 +412,6 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     Plan plan = make_plan_with_approval(input_);
     remember_settled(input_, plan);
     outcome_.leaves = declaration_->leaves().size();
-    outcome_.problems = session_.problems();
     outcome_.problems.append(declaration_->problems());
     outcome_.problems.append(plan.diagnostics);
     outcome_.problems.sort_by_place();

@@ -50,6 +50,8 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
 void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (outcome_.rounds.empty()) return;
     const Plan& plan = outcome_.rounds.front().plan;
+    // Of a destroy, nothing is done until all of it is approved: not even leaves are forgotten.
+    if (options_.mode == Mode::destroy && plan.is_parked()) return;
     const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
         return change.readiness == Readiness::ready && change.action != Action::none &&
                change.action != Action::wait;
@@ -486,9 +488,9 @@ void Pass::end_record(bool interrupted) {
             const bool is_of_first = &round == &outcome_.rounds.front();
             const bool is_resolved_later =
                 is_of_first && held_changes_[i] && (change.leaf || removals_behind_approval_.contains(i));
-            const bool is_blocked = change.readiness == Readiness::blocked;
-            all_done &= done || (change.action == Action::none && !is_blocked) ||
-                        change.readiness == Readiness::parked || is_resolved_later;
+            const bool needs_nothing =
+                change.action == Action::none && change.readiness != Readiness::blocked;
+            all_done &= done || needs_nothing || change.readiness == Readiness::parked || is_resolved_later;
         }
     }
     const bool failed = !all_done || outcome_.problems.has_errors();

@@ -45,7 +45,7 @@ std::vector<Wanted> in_order_of_slots(std::span<const std::string> keys) {
 
 } // namespace
 
-void DocumentCache::open() {
+void CacheFile::open() {
     database_ = std::make_unique<Database>(path_, access_);
     if (access_ != Access::read_write) {
         is_usable_ = database_->number("PRAGMA user_version") == cache_version;
@@ -65,7 +65,7 @@ void DocumentCache::open() {
 }
 
 // Null where there is no cache to be had.
-Database* DocumentCache::database() {
+Database* CacheFile::database() {
     if (!is_usable_) return nullptr;
     if (database_) return database_.get();
     try {
@@ -84,7 +84,7 @@ Database* DocumentCache::database() {
 
 // A damaged file is removed, and the next call begins an empty one; after any other failure this process
 // goes on without a cache.
-void DocumentCache::give_up(const Error& error) {
+void CacheFile::give_up(const Error& error) {
     database_.reset();
     used_.clear();
     const std::string& code = error.diagnostic().code;
@@ -96,7 +96,7 @@ void DocumentCache::give_up(const Error& error) {
     for (const char* suffix : {"", "-wal", "-shm"}) unlink((path_ + suffix).c_str());
 }
 
-void DocumentCache::read(std::span<const std::string> keys, const Found& found) {
+void CacheFile::read(std::span<const std::string> keys, const Found& found) {
     Database* database = keys.empty() ? nullptr : this->database();
     if (!database) return;
     try {
@@ -115,7 +115,7 @@ void DocumentCache::read(std::span<const std::string> keys, const Found& found) 
     }
 }
 
-void DocumentCache::write(std::span<const std::pair<std::string, std::string>> entries) {
+void CacheFile::write(std::span<const std::pair<std::string, std::string>> entries) {
     if (access_ != Access::read_write || entries.empty()) return;
     Database* database = this->database();
     if (!database) return;
@@ -142,7 +142,7 @@ void DocumentCache::write(std::span<const std::pair<std::string, std::string>> e
 
 // The times of use are written down only every eighth of `keep_ms`, so that passes that find everything
 // cached write nothing. 0 stands for "written since the last trim".
-void DocumentCache::trim(std::int64_t now_ms, std::int64_t keep_ms) {
+void CacheFile::trim(std::int64_t now_ms, std::int64_t keep_ms) {
     if (access_ != Access::read_write) return;
     Database* database = this->database();
     if (!database) return;

@@ -15,10 +15,10 @@
 
 namespace holdfast {
 
-class DocumentCache {
+class CacheFile {
 public:
     // Opens nothing yet: most commands do not need it.
-    DocumentCache(std::string path, Access access) : path_(std::move(path)), access_(access) {}
+    CacheFile(std::string path, Access access) : path_(std::move(path)), access_(access) {}
 
     using Found = std::function<void(std::size_t index, std::string_view bytes)>;
     // Calls `found` in no particular order.

@@ -57,7 +57,7 @@ void check_foreign_keys(Database& database, Diagnostics& problems) {
 
 // One pass over the ledger: keys are what their objects say, no object has two owners, and whatever is
 // half done has a step in the journal that says why.
-void check_ledger(Database& database, Ledger& ledger, Journal& journal, Diagnostics& problems) {
+void check_ledger(Database& database, Ledger& ledger, JournalTable& journal, Diagnostics& problems) {
     std::set<Address> open;
     for (const JournalStep& step : journal.open_steps({})) open.insert(step.address);
     std::unordered_map<Hash, Address> owners;
@@ -89,7 +89,7 @@ void check_ledger(Database& database, Ledger& ledger, Journal& journal, Diagnost
     }
 }
 
-void check_open_steps(Database& database, Journal& journal, Diagnostics& problems) {
+void check_open_steps(Database& database, JournalTable& journal, Diagnostics& problems) {
     std::map<std::string, std::size_t> open_by_pass;
     for (const JournalStep& step : journal.open_steps({})) ++open_by_pass[step.pass];
     for (const auto& [pass, count] : open_by_pass)
@@ -102,7 +102,7 @@ void check_open_steps(Database& database, Journal& journal, Diagnostics& problem
 
 } // namespace
 
-Diagnostics check_store(Database& database, Ledger& ledger, Journal& journal, Audit& audit) {
+Diagnostics check_store(Database& database, Ledger& ledger, JournalTable& journal, Audit& audit) {
     Diagnostics problems;
     try {
         check_file(database, problems);

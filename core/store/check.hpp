@@ -9,6 +9,6 @@
 namespace holdfast {
 
 // Never throws for what it finds damaged: that is a finding.
-Diagnostics check_store(Database& database, Ledger& ledger, Journal& journal, Audit& audit);
+Diagnostics check_store(Database& database, Ledger& ledger, JournalTable& journal, Audit& audit);
 
 } // namespace holdfast

@@ -16,7 +16,7 @@ namespace holdfast {
 struct StoreParts {
     Database& database;
     Ledger& ledger;
-    Journal& journal;
+    JournalTable& journal;
     Audit& audit;
     Stacks& stacks;
 };

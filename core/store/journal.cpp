@@ -88,14 +88,16 @@ std::optional<StepState> step_state_from(std::string_view word) {
     return std::nullopt;
 }
 
-void Journal::append(const JournalStep& step) {
+void JournalTable::append(const JournalStep& step) {
     const bool is_intent = step.state == StepState::intended;
     insert(nothing_given, step, is_intent ? 0 : step.sequence);
 }
 
-void Journal::restore(const JournalStep& step, std::int64_t intent) { insert(step.sequence, step, intent); }
+void JournalTable::restore(const JournalStep& step, std::int64_t intent) {
+    insert(step.sequence, step, intent);
+}
 
-void Journal::insert(std::int64_t sequence, const JournalStep& step, std::int64_t intent) {
+void JournalTable::insert(std::int64_t sequence, const JournalStep& step, std::int64_t intent) {
     const ResourceId& id = step.address.id;
     const std::string action(to_string(step.action)), state(to_string(step.state));
     database_
@@ -112,7 +114,7 @@ void Journal::insert(std::int64_t sequence, const JournalStep& step, std::int64_
         close(step, intent);
 }
 
-void Journal::open(const JournalStep& step) {
+void JournalTable::open(const JournalStep& step) {
     const ResourceId& id = step.address.id;
     const std::string action(to_string(step.action));
     database_
@@ -125,7 +127,7 @@ void Journal::open(const JournalStep& step) {
 // An outcome that names an intended step closes that one. Any other closes what its own pass intended for
 // the leaf with the same action (a replace has two steps), and everything that earlier passes intended:
 // whoever acts on a leaf has found out before what became of it.
-void Journal::close(const JournalStep& step, std::int64_t intent) {
+void JournalTable::close(const JournalStep& step, std::int64_t intent) {
     if (intent != 0) {
         database_.query("DELETE FROM open_step WHERE sequence = ?1").run(intent);
         return;
@@ -138,7 +140,7 @@ void Journal::close(const JournalStep& step, std::int64_t intent) {
         .run(id.name, id.part, id.kind, step.address.stack, id.name_space, id.group, step.pass, action);
 }
 
-void Journal::begin(const PassRecord& pass) {
+void JournalTable::begin(const PassRecord& pass) {
     const std::string state(to_string(pass.state));
     database_
         .query("INSERT INTO pass (" HOLDFAST_PASS_COLUMNS
@@ -147,13 +149,13 @@ void Journal::begin(const PassRecord& pass) {
              pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary);
 }
 
-void Journal::mark_interrupted(const std::string& stack, std::int64_t at_ms) {
+void JournalTable::mark_interrupted(const std::string& stack, std::int64_t at_ms) {
     database_
         .query("UPDATE pass SET state = 'interrupted', ended_ms = ?2 WHERE stack = ?1 AND state = 'running'")
         .run(stack, at_ms);
 }
 
-void Journal::end(const PassRecord& pass) {
+void JournalTable::end(const PassRecord& pass) {
     const std::string state(to_string(pass.state));
     database_
         .query("INSERT INTO pass (" HOLDFAST_PASS_COLUMNS
@@ -165,7 +167,7 @@ void Journal::end(const PassRecord& pass) {
              pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary);
 }
 
-std::vector<PassRecord> Journal::passes(std::string_view stack, std::size_t limit) {
+std::vector<PassRecord> JournalTable::passes(std::string_view stack, std::size_t limit) {
     const std::string name(stack);
     const std::int64_t most = sql_limit(limit);
     Query rows = name.empty() ? database_.query("SELECT " HOLDFAST_PASS_COLUMNS
@@ -178,14 +180,14 @@ std::vector<PassRecord> Journal::passes(std::string_view stack, std::size_t limi
     return passes;
 }
 
-std::vector<JournalStep> Journal::steps_of_pass(std::string_view pass) {
+std::vector<JournalStep> JournalTable::steps_of_pass(std::string_view pass) {
     const std::string id(pass);
     Query rows =
         database_.query("SELECT " HOLDFAST_STEP_COLUMNS " FROM journal WHERE pass = ?1 ORDER BY sequence");
     return read_steps(rows.start(id));
 }
 
-std::vector<JournalStep> Journal::steps_of(const Address& address, std::size_t limit) {
+std::vector<JournalStep> JournalTable::steps_of(const Address& address, std::size_t limit) {
     const ResourceId& id = address.id;
     const std::int64_t most = sql_limit(limit);
     Query rows =
@@ -195,7 +197,7 @@ std::vector<JournalStep> Journal::steps_of(const Address& address, std::size_t l
     return read_steps(rows.start(id.name, id.part, id.kind, address.stack, id.name_space, id.group, most));
 }
 
-std::vector<JournalStep> Journal::open_steps(std::string_view stack) {
+std::vector<JournalStep> JournalTable::open_steps(std::string_view stack) {
     const std::string name(stack);
     Query rows =
         database_.query("SELECT " HOLDFAST_STEP_COLUMNS
@@ -205,12 +207,12 @@ std::vector<JournalStep> Journal::open_steps(std::string_view stack) {
     return read_steps(rows.start(name));
 }
 
-void Journal::for_each_pass(const std::function<void(const PassRecord&)>& visit) {
+void JournalTable::for_each_pass(const std::function<void(const PassRecord&)>& visit) {
     Query rows = database_.query("SELECT " HOLDFAST_PASS_COLUMNS " FROM pass ORDER BY id");
     while (rows.next()) visit(read_pass(rows));
 }
 
-void Journal::for_each_step(const std::function<void(const JournalStep&, std::int64_t intent)>& visit) {
+void JournalTable::for_each_step(const std::function<void(const JournalStep&, std::int64_t intent)>& visit) {
     Query rows = database_.query("SELECT " HOLDFAST_STEP_COLUMNS ", intent FROM journal ORDER BY sequence");
     while (rows.next()) {
         std::int64_t intent = 0;

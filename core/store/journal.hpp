@@ -10,9 +10,9 @@
 
 namespace holdfast {
 
-class Journal {
+class JournalTable {
 public:
-    explicit Journal(Database& database) : database_(database) {}
+    explicit JournalTable(Database& database) : database_(database) {}
 
     // The first five are to be called inside a transaction.
     void append(const JournalStep& step);

@@ -245,10 +245,10 @@ private:
     std::unique_ptr<Database> database_;
     std::string masking_key_;
     Ledger ledger_{*database_};
-    Journal journal_{*database_};
+    JournalTable journal_{*database_};
     Audit audit_{*database_};
     Stacks stacks_{*database_};
-    DocumentCache cache_;
+    CacheFile cache_;
     std::unique_ptr<LockFolder> locks_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,8 @@ public:
     }
     GitRepository(const GitRepository&) = delete;
     GitRepository& operator=(const GitRepository&) = delete;
+
+    std::optional<std::int64_t> time_s; // of the next commits; without, a minute later each
 
     std::string path() const { return path_.string(); }
     git_repository* get() const { return repository_; }
@@ -58,8 +61,9 @@ public:
         git_tree* tree = nullptr;
         must(git_tree_lookup(&tree, repository_, &tree_id));
         git_signature* signature = nullptr;
-        must(git_signature_new(&signature, author.c_str(), "ana@example.org", 1'700'000'000 + 60 * commits_++,
-                               0));
+        const git_time_t minute = 60 * commits_++;
+        must(git_signature_new(&signature, author.c_str(), "ana@example.org",
+                               time_s.value_or(1'700'000'000 + minute), 0));
         git_commit *head = nullptr, *other = nullptr;
         git_oid head_id;
         if (git_reference_name_to_id(&head_id, repository_, "HEAD") == 0)

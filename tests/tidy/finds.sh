@@ -22,6 +22,8 @@ auto c = "some.thing";  // tidy: not a code
 END
 printf 'int base;\n' | put core/base/bare.hpp
 printf '#pragma once\nint no_purpose;\n' | put core/base/mute.hpp
+printf '#pragma once\n// One.\nclass Twin;\nstruct Twin {\n};\n' | put core/base/twin.hpp
+printf '#pragma once\n// Another.\nclass Twin final : public Base {\n};\n' | put core/model/twin.hpp
 printf '// %0120d\nint blank; \n' 0 | put core/model/wide.cpp
 { echo 'void long_one() {'; seq -f '    f(%g);' 80; echo '}'; echo 'void short_one() {'; echo '}'; } | put core/model/long.cpp
 { echo 'class A {'; echo '    int method() {'; seq -f '        f(%g);' 80; echo '    }'; echo '};'; } | put core/model/class.cpp
@@ -42,6 +44,7 @@ core/base/low.cpp:5: base.not-listed is not explained in docs/diagnostics.d (or 
 core/base/mute.hpp:2: a header says first what it is for
 core/model/class.cpp:2: a function of 82 lines; 70 is the limit
 core/model/long.cpp:1: a function of 82 lines; 70 is the limit
+core/model/twin.hpp:3: there is a class Twin in core/base/twin.hpp as well
 core/model/wide.cpp:1: longer than 110 columns
 core/model/wide.cpp:2: blank at the end of the line
 docs/diagnostics.d/a.txt:2: base.unused is used nowhere

@@ -254,6 +254,31 @@ std::vector<std::string> literals(const std::string& line) {
     return found;
 }
 
+// The name that a line of a core header defines a class of, in the one namespace.
+std::string defined_class(const std::string& line) {
+    std::istringstream words(line);
+    std::string keyword, name;
+    words >> keyword >> name;
+    const bool is_class = line.starts_with("class ") || line.starts_with("struct ");
+    const bool is_elsewhere = name.find("::") != name.npos; // std::hash<Address>, Repository::State
+    return is_class && line.ends_with('{') && name != "{" && !is_elsewhere ? name : "";
+}
+
+// Two classes of one name make one program of two destructors, whichever the linker meets first.
+void check_class_names(const std::vector<Source>& sources) {
+    std::map<std::string, std::string> known;
+    for (const Source& source : sources) {
+        if (!source.path.starts_with("core/") || !source.path.ends_with(".hpp")) continue;
+        for (std::size_t i = 0; i < source.lines.size(); ++i) {
+            const std::string name = defined_class(source.lines[i]);
+            if (name.empty()) continue;
+            const auto [first, is_new] = known.emplace(name, source.path);
+            if (!is_new)
+                report(source, i + 1, "there is a class " + name + " in " + first->second + " as well");
+        }
+    }
+}
+
 struct Place {
     const Source* source;
     std::size_t line;
@@ -325,6 +350,7 @@ int main(int argc, char** argv) {
         check_form(source);
         if (!source.is_under("tests/")) check_function_length(source);
     }
+    check_class_names(sources);
     check_codes(sources);
     std::cout << violations << " violations in " << sources.size() << " files\n";
     return violations == 0 ? 0 : 1;

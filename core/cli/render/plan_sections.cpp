@@ -271,9 +271,16 @@ std::string apply_command(const PlanView& view) {
     return (view.purpose == Purpose::destroy ? "holdfast destroy" : "holdfast apply") + view.selection;
 }
 
-void add_approval_advice(Page& page, const Plan& plan, const PlanView& view) {
+// An approval is of a whole plan's hash. Whatever `apply` does now is no part of the plan afterwards, so the
+// hash to approve is known only then.
+void add_approval_advice(Page& page, const Plan& plan, const PlanView& view, bool rest_goes_first) {
     const std::size_t parked = plan.counts.parked;
     const std::string waits = parked == 1 ? "1 change waits" : with_separators(parked) + " changes wait";
+    if (rest_goes_first)
+        return page.paragraph(0,
+                              fmt::format("{} for an approval. Once the rest is applied, `holdfast plan{}` "
+                                          "shows the hash to approve.",
+                                          waits, view.selection));
     page.paragraph(0, waits + " until somebody approves this plan:");
     const std::string hash = short_hex(plan.hash, hash_digits);
     page.line(2,
@@ -282,9 +289,10 @@ void add_approval_advice(Page& page, const Plan& plan, const PlanView& view) {
 
 void add_advice(Page& page, const Plan& plan, const PlanView& view) {
     const PlanCounts& counts = plan.counts;
-    if (counts.parked > 0) add_approval_advice(page, plan, view);
-    if (view.purpose != Purpose::plan) return;
     const bool can_apply_some = counts.parked + counts.blocked + counts.wait < plan.changes.size();
+    if (counts.parked > 0)
+        add_approval_advice(page, plan, view, view.purpose == Purpose::apply && can_apply_some);
+    if (view.purpose != Purpose::plan) return;
     std::string lead = "Nothing needs approval. Apply with: ";
     if (counts.parked > 0)
         lead = can_apply_some ? "The rest applies without it: " : "Then apply with: ";

@@ -101,6 +101,15 @@ bool is_plain_key(std::string_view key) {
     });
 }
 
+// "[name=web]", as pointers name elements of keyed lists; only where it needs no quotes.
+bool is_element_token(std::string_view token) {
+    static constexpr std::string_view others = "=,.:/#";
+    return token.size() > 2 && token.front() == '[' && token.back() == ']' &&
+           std::all_of(token.begin() + 1, token.end() - 1, [](char c) {
+               return is_plain_key({&c, 1}) || others.find(c) != std::string_view::npos;
+           });
+}
+
 } // namespace
 
 std::string value_text(const Value& value) {
@@ -116,8 +125,11 @@ std::string field_name(std::string_view pointer) {
     std::string name;
     for (const std::string& token : tokens) {
         const bool is_index = !token.empty() && token.find_first_not_of("0123456789") == std::string::npos;
+        const bool is_element = is_element_token(token);
         if (is_index && !name.empty())
             name += "[" + token + "]";
+        else if (is_element && !name.empty())
+            name += token; // of a keyed list: rules[name=web]
         else if (is_plain_key(token))
             name += (name.empty() ? "" : ".") + token;
         else

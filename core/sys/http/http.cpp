@@ -153,6 +153,12 @@ milliseconds time_for_attempt(const HttpRequest& request) {
     return std::max(milliseconds(1), std::min(left, request.timeout));
 }
 
+// What to do where the server's certificate was not accepted.
+std::string tls_advice(CURLcode code) {
+    if (code != CURLE_PEER_FAILED_VERIFICATION) return {};
+    return " (caFile names the authority to trust, serverName the name to expect in the certificate)";
+}
+
 std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) {
     std::string why = code == CURLE_OPERATION_TIMEDOUT
                           ? fmt::format("no answer within {} ms", attempt.request.timeout.count())
@@ -161,7 +167,8 @@ std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) 
                       : attempt.was_refused  ? "the receiver ended the transfer"
                       : *detail != '\0'      ? std::string(detail)
                                              : std::string(curl_easy_strerror(code));
-    return fmt::format("{} {}: {}", attempt.request.method, shown_url(attempt.request.url), why);
+    return fmt::format("{} {}: {}{}", attempt.request.method, shown_url(attempt.request.url), why,
+                       tls_advice(code));
 }
 
 bool was_not_reached(CURLcode code) {

@@ -14,6 +14,7 @@
 
 #include <holdfast/json.hpp>
 
+#include "script.hpp"
 #include "store.hpp"
 
 namespace {
@@ -40,6 +41,7 @@ constexpr const char* description = R"({
    "token": {"type": "string"}, "keeps": {"type": "string"},
    "failItems": {"type": "array"}, "failures": {"type": "integer"}, "retryAfterMs": {"type": "integer"},
    "failObserve": {"type": "array"}, "failList": {"type": "boolean"}, "delayMs": {"type": "integer"},
+   "script": {"type": "string"},
    "loseReply": {"type": "array"}, "crashOn": {"type": "array"}, "crashAfter": {"type": "array"}}},
  "sensitiveConfig": ["/token"],
  "extensions": ["holdfast.compile/1", "holdfast.canonicalize/1", "holdfast.watch/1",
@@ -120,7 +122,10 @@ public:
     }
 
     Memory(const Call& call, std::string_view config_text)
-        : host_(call.host()), config_(parse_json(config_text)), file_(text_at(config_, "/file")) {
+        : host_(call.host()),
+          config_(parse_json(config_text)),
+          file_(text_at(config_, "/file")),
+          script_(text_at(config_, "/script")) {
         if (file_.empty()) throw Error(MEMORY_NAME ".no-file", "the config names no file", "set config.file");
         try {
             store_ = std::make_unique<memory::Store>(file_);
@@ -168,6 +173,11 @@ public:
                                {MEMORY_NAME ".unreadable", "told not to read this", {}, {}, Retry::after});
                 continue;
             }
+            if (const auto fault = script_.take("observe", item.kind(), item.identity(), "fail")) {
+                note("observe " + name_of(scope, item) + "\n  failed: " + fault->code);
+                results.failed(item, {fault->code, fault->message, {}, {}, Retry::after});
+                continue;
+            }
             const memory::Object* object = store_->find(item.kind(), scope.name(), item.identity());
             const bool goes_on = object && !object->document.empty()
                                      ? results.done(item, object->document, version_of(*object))
@@ -178,8 +188,12 @@ public:
     }
 
     void list(const Scope& scope, const ListRequest& request, Results& results) override {
-        note("list " + request.kind);
+        note("list " + (is_scripted() ? request.kind.substr(request.kind.rfind('/') + 1) : request.kind));
         if (find(config_, "/failList")) throw Error(MEMORY_NAME ".unreadable", "told not to list");
+        if (const auto fault = script_.take("list", request.kind, {}, "fail")) {
+            note("  failed: " + fault->code);
+            throw Error(fault->code, fault->message);
+        }
         store_->refresh();
         // Pages of 1000, so that paging gets used.
         const std::size_t first = request.page.empty() ? 0 : std::stoul(request.page);
@@ -212,14 +226,18 @@ public:
     }
 
     Result apply_one(const Scope& scope, const Change& change) override {
-        note(std::string(word_of(change.action())) + " " + std::string(change.identity()));
+        note(std::string(word_of(change.action())) + " " + name_of(scope, change));
         if (auto refusal = why_not(scope, change)) return *refusal;
         crash_once(crash_on_, change, "before");
+        kill_if_scripted(change, "kill-before");
         Result result = write(scope, change);
         if (const std::string kept = text_at(config_, "/keeps"); !kept.empty() && !change.declared().empty())
             result.private_data = "kept: " + text_at(parse_json(change.declared()), kept.c_str());
         crash_once(crash_after_, change, "after");
-        if (lose_reply_.erase(std::string(change.identity())) > 0) {
+        kill_if_scripted(change, "kill-after");
+        const bool is_lost = lose_reply_.erase(std::string(change.identity())) > 0;
+        if (is_lost || scripted(change, "lose-reply")) {
+            if (is_scripted()) note("  its reply is lost");
             Result unknown;
             unknown.outcome = Outcome::unknown;
             unknown.diagnostics.push_back(
@@ -359,8 +377,39 @@ private:
         return true;
     }
 
+    bool is_scripted() const { return find(config_, "/script") != nullptr; }
+
+    // For the call log: as the engine writes it, or in a script's short form.
+    std::string name_of(const Scope& scope, const Item& item) const {
+        if (!is_scripted()) return std::string(item.identity());
+        const std::string name = memory::short_name(item.kind(), item.identity());
+        return scope.name().empty() ? name : name + "@" + std::string(scope.name());
+    }
+
+    std::optional<memory::Fault> scripted(const Change& change, const char* effect) const {
+        return script_.take(word_of(change.action()), change.kind(), change.identity(), effect);
+    }
+
+    void kill_if_scripted(const Change& change, const char* effect) const {
+        if (!scripted(change, effect)) return;
+        note(std::string("  killed ") + (effect + 5) + " it");
+        raise(SIGKILL);
+    }
+
+    std::optional<Result> scripted_refusal(const Change& change) const {
+        const auto fault = scripted(change, "fail");
+        if (!fault) return std::nullopt;
+        note(is_atomic ? "refuse " + memory::short_name(change.kind(), change.identity()) + ": " + fault->code
+                       : "  refused: " + fault->code);
+        const Retry retry = fault->retry == "after"      ? Retry::after
+                            : fault->retry == "conflict" ? Retry::conflict
+                                                         : Retry::never;
+        return Result::failed({fault->code, fault->message, {}, {}, retry});
+    }
+
     std::optional<Result> why_not(const Scope& scope, const Change& change) {
         const std::string name(change.identity());
+        if (auto refusal = scripted_refusal(change)) return refusal;
         if (fail_items_.count(name) > 0)
             return Result::failed({MEMORY_NAME ".refused", "told to refuse " + name, {}, {}, Retry::never});
         if (attempts_[name]++ < failures_)
@@ -384,7 +433,7 @@ private:
             attempts_[std::string(culprit.identity())]--;
             if (!refusal) continue;
             attempts_[std::string(culprit.identity())]++;
-            note("refuse " + std::string(culprit.identity()));
+            if (!is_scripted()) note("refuse " + name_of(scope, culprit));
             for (const Change& change : changes)
                 if (change.index() == culprit.index())
                     results.emit(change, *refusal);
@@ -470,6 +519,7 @@ private:
     Host host_;
     Json config_;
     std::string file_;
+    memory::Script script_;
     std::unique_ptr<memory::Store> store_;
     std::set<std::string> fail_items_, fail_observe_, lose_reply_, crash_on_, crash_after_;
     std::map<std::string, unsigned> attempts_;
