@@ -488,9 +488,9 @@ void Pass::end_record(bool interrupted) {
             const bool is_of_first = &round == &outcome_.rounds.front();
             const bool is_resolved_later = is_of_first && i < held_changes_.size() && held_changes_[i] &&
                                            (change.leaf || removals_behind_approval_.contains(i));
-            const bool is_blocked = change.readiness == Readiness::blocked;
-            all_done &= done || (change.action == Action::none && !is_blocked) ||
-                        change.readiness == Readiness::parked || is_resolved_later;
+            const bool needs_nothing =
+                change.action == Action::none && change.readiness != Readiness::blocked;
+            all_done &= done || needs_nothing || change.readiness == Readiness::parked || is_resolved_later;
         }
     }
     const bool failed = !all_done || outcome_.problems.has_errors();
