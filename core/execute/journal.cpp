@@ -191,6 +191,11 @@ std::optional<std::string> Journal::masked(std::size_t change, std::string_view 
 
 void Journal::mask_known(Value& node) const {
     if (Map* map = node.if_map()) {
+        // A secret among the keys: nothing of the map can be shown.
+        if (std::any_of(map->begin(), map->end(), [&](const MapEntry& e) { return mask_(e.key) != e.key; })) {
+            node = mask_of(node, masking_key_);
+            return;
+        }
         for (MapEntry& entry : *map) mask_known(entry.value);
     } else if (List* list = node.if_list()) {
         for (Value& item : *list) mask_known(item);
