@@ -50,7 +50,7 @@ bool needs_quotes(std::string_view text, Where where) {
            text.find(" -> ") != std::string_view::npos;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     // The backslashes of the text itself are doubled before `printable` adds its own.
     std::string escaped;
@@ -64,7 +64,7 @@ std::string quoted(std::string_view text) {
 std::string string_text(std::string_view text, Where where) {
     bool was_escaped = false;
     std::string plain = printable(text, &was_escaped);
-    return was_escaped || needs_quotes(text, where) ? quoted(text) : plain;
+    return was_escaped || needs_quotes(text, where) ? in_quotes(text) : plain;
 }
 
 void append_value(std::string& out, const Value& value, Where where) {
@@ -133,7 +133,7 @@ std::string field_name(std::string_view pointer) {
         else if (is_plain_key(token))
             name += (name.empty() ? "" : ".") + token;
         else
-            name += (name.empty() ? "" : "[") + quoted(token) + (name.empty() ? "" : "]");
+            name += (name.empty() ? "" : "[") + in_quotes(token) + (name.empty() ? "" : "]");
     }
     return name;
 }
