@@ -21,8 +21,8 @@ namespace holdfast {
 //   teardown        a delete waits for whatever the ledger says came after it (teardown.cpp)
 //   names           who takes over an address waits for whoever gives it up
 //   replaced        the old object goes after its successor stands
-//   waves           one gate a wave, each behind the one before it; of the deletes, the highest wave goes
-//   first prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
+//   waves           one gate a wave, each behind the one before it; of deletes, the highest wave first
+//   prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
 // Containment needs no edges: the order among the changes of one scope is by rank (deletes backwards), and
 // an apply keeps that order. Only where deletes of a scope wait for others, its containers could overtake
 // what they hold, and stand behind a gate. Everything is linear in changes and dependencies, but for sorts.
