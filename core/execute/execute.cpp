@@ -19,8 +19,7 @@ constexpr milliseconds longest_wait{60'000};
 
 bool ExecutionReport::ok() const {
     return !interrupted && std::all_of(results.begin(), results.end(), [](const StepResult& result) {
-        return result.state == StepState::intended || result.state == StepState::done ||
-               result.state == StepState::unchanged;
+        return result.state == StepState::intended || has_succeeded(result.state);
     });
 }
 

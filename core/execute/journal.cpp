@@ -20,7 +20,6 @@ Journal::Journal(const Plan& plan, const PlanInput& input, const PassRecord& pas
 
 namespace {
 
-bool succeeded(StepState state) { return state == StepState::done || state == StepState::unchanged; }
 // Nothing was written, for certain.
 bool left_alone(StepState state) { return state == StepState::failed || state == StepState::skipped; }
 bool has_no_entry_yet(const StepRecord& step) { return step.kind != StepKind::create && step.old == nullptr; }
@@ -78,7 +77,7 @@ void Journal::end(const StepRecord& step, StepState state, const Standing& stand
 void Journal::end_create(const StepRecord& step, StepState state, const Standing& standing,
                          std::int64_t now_ms) {
     const Change& change = plan_.changes[step.change];
-    if (succeeded(state)) return put(entry_for(change, EntryState::applied, standing, now_ms));
+    if (has_succeeded(state)) return put(entry_for(change, EntryState::applied, standing, now_ms));
     if (!left_alone(state)) return put(entry_for(change, EntryState::creating, standing, now_ms));
     set_entry(change.address, std::nullopt);
     if (!step.deposed) return;
@@ -90,7 +89,7 @@ void Journal::end_create(const StepRecord& step, StepState state, const Standing
 
 void Journal::end_update(const StepRecord& step, StepState state, const Standing& standing,
                          std::int64_t now_ms) {
-    if (succeeded(state) || has_no_entry_yet(step)) return end_create(step, state, standing, now_ms);
+    if (has_succeeded(state) || has_no_entry_yet(step)) return end_create(step, state, standing, now_ms);
     if (left_alone(state) || standing.document.empty()) return;
     LedgerEntry half_done = *step.old;
     half_done.observed = standing.document;
@@ -103,7 +102,7 @@ void Journal::end_update(const StepRecord& step, StepState state, const Standing
 void Journal::end_removal(const StepRecord& step, StepState state) {
     if (!step.old) return;
     const Address& address = step.deposed ? *step.deposed : step.old->address;
-    if (succeeded(state)) return set_entry(address, std::nullopt);
+    if (has_succeeded(state)) return set_entry(address, std::nullopt);
     if (left_alone(state) && step.kind == StepKind::remove) put(*step.old);
 }
 

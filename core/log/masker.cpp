@@ -10,7 +10,6 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t shortest_secret = 4;
 constexpr std::size_t shortest_base64_part = 8;
 
 std::string json_escaped(std::string_view text) {

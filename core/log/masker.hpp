@@ -11,8 +11,11 @@
 
 namespace holdfast {
 
-// Thread-safe. Secrets shorter than 4 bytes are not searched for: they would blank out ordinary text; they
-// are still masked by their pointer.
+// In bytes. A shorter one is not searched for, since that would blank out ordinary text; it is still masked
+// by its pointer.
+constexpr std::size_t shortest_secret = 4;
+
+// Thread-safe.
 class Masker {
 public:
     // Also registers the forms in which a secret commonly appears: base64, JSON- and URL-escaped, and

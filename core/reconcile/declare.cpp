@@ -7,6 +7,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "log/masker.hpp"
 #include "manifest/identity.hpp"
 #include "plan/plan.hpp"
 
@@ -373,11 +374,11 @@ std::vector<Value> values_at(const std::vector<std::string>& pointers, const Val
 
 // Whether `text` repeats the secret; a short one has to be all of it, or ordinary text would be hidden.
 bool repeats(const Value& scalar, const Value& secret) {
-    constexpr std::size_t shortest_part = 4;
     if (scalar == secret) return true;
     const std::string* text = scalar.if_string();
     const std::string part = secret.if_string() ? *secret.if_string() : to_json(secret);
-    return text && (*text == part || (part.size() >= shortest_part && text->find(part) != std::string::npos));
+    return text &&
+           (*text == part || (part.size() >= shortest_secret && text->find(part) != std::string::npos));
 }
 
 void find_pointers(const std::vector<Value>& secrets, const Value& node, const std::string& pointer,

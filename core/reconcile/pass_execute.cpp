@@ -287,7 +287,7 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
         const StepResult& result = round.report->results[i];
         const std::optional<std::size_t> leaf = leaf_at(change.address);
         const bool is_held = held[i] || (leaf && held_.contains(*leaf));
-        const bool done = result.state == StepState::done || result.state == StepState::unchanged;
+        const bool done = has_succeeded(result.state);
         const bool is_due = change.action != Action::none || change.readiness == Readiness::blocked;
         if (!done && !is_held && is_due) unfinished_.insert(change.address);
         if (change.readiness == Readiness::parked) parked_.insert(change.address);
@@ -479,7 +479,7 @@ void Pass::end_record(bool interrupted) {
         for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {
             const Change& change = round.plan.changes[i];
             const StepResult& result = round.report->results[i];
-            const bool done = result.state == StepState::done || result.state == StepState::unchanged;
+            const bool done = has_succeeded(result.state);
             if (done)
                 ++counts[to_string(change.action)];
             else if (result.state != StepState::intended)

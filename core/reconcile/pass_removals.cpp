@@ -8,14 +8,6 @@
 
 namespace holdfast {
 
-namespace {
-
-bool has_succeeded(const StepResult& result) {
-    return result.state == StepState::done || result.state == StepState::unchanged;
-}
-
-} // namespace
-
 // Scopes in which a leaf was not brought to what is declared: nothing is deleted there.
 std::set<std::pair<std::string, std::string>> Pass::failed_scopes() const {
     std::set<std::pair<std::string, std::string>> scopes;
@@ -25,7 +17,7 @@ std::set<std::pair<std::string, std::string>> Pass::failed_scopes() const {
             const Change& change = round.plan.changes[i];
             if (!change.leaf || (is_first && held_changes_[i])) continue;
             const bool was_tried = change.readiness == Readiness::ready && change.action != Action::none;
-            const bool has_failed = was_tried && !has_succeeded(round.report->results[i]);
+            const bool has_failed = was_tried && !has_succeeded(round.report->results[i].state);
             if (has_failed || change.readiness == Readiness::blocked)
                 scopes.emplace(change.provider, change.object.scope);
         }

@@ -11,8 +11,6 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t shortest_secret = 4; // as the masker has it
-
 bool repeats_text_of(const Value& node, std::string_view data) {
     const auto is_repeated = [&](const auto& member) { return repeats_text_of(member, data); };
     if (const List* list = node.if_list()) return std::any_of(list->begin(), list->end(), is_repeated);

@@ -33,6 +33,10 @@ struct PassRecord {
 
 // One line of the journal: a step of a change that was intended or has ended.
 enum class StepState { intended, done, unchanged, failed, partial, unknown, skipped };
+// The object is as it was to become, whether or not that took a write.
+constexpr bool has_succeeded(StepState state) {
+    return state == StepState::done || state == StepState::unchanged;
+}
 struct JournalStep {
     // Given by the store. An outcome may carry the sequence of the intended step that it closes; without
     // it closes what its pass intended for the leaf with the same action, and all that earlier passes did.

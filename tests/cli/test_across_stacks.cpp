@@ -37,18 +37,6 @@ Ran apply_one(MemoryWorld& world, const std::string& stack) {
     return world.place.holdfast({"apply", "--yes", "-s", stack});
 }
 
-void check_converged(MemoryWorld& world) {
-    const Ran plan = world.plan();
-    CAPTURE(plan.out, plan.err);
-    CHECK(plan.exit_code == 0);
-    world.writes();
-    world.applied();
-    CHECK(world.writes().empty());
-    const Ran check = world.place.holdfast({"store", "check"});
-    CAPTURE(check.out, check.err);
-    CHECK(check.exit_code == 0);
-}
-
 } // namespace
 
 TEST_CASE("a dependency on another stack orders the two, and the plan says what waits") {

@@ -27,21 +27,6 @@ void declare(MemoryWorld& world, int number, const std::string& spec = "value: x
     for (int i = 0; i < number; ++i) world.object("o" + std::to_string(i), spec);
 }
 
-// Nothing to do, nothing written, a clean store: the end of every test that says it converged.
-void check_converged(MemoryWorld& world) {
-    const Ran plan = world.plan();
-    CAPTURE(plan.out, plan.err);
-    CHECK(plan.exit_code == 0);
-    world.writes();
-    const Ran again = world.apply();
-    CAPTURE(again.out, again.err);
-    CHECK(again.exit_code == 0);
-    CHECK(world.writes().empty());
-    const Ran check = world.place.holdfast({"store", "check"});
-    CAPTURE(check.out, check.err);
-    CHECK(check.exit_code == 0);
-}
-
 void approve_what(MemoryWorld& world, const Ran& parked) {
     const std::string hash = test::word_after(parked.out, "holdfast approve ");
     CAPTURE(parked.out);

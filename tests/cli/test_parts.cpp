@@ -43,18 +43,6 @@ std::string stored_in_second(MemoryWorld& world, const std::string& name) {
     return object && !object->document.empty() ? std::string(object->document) : "<none>";
 }
 
-void check_converged(MemoryWorld& world) {
-    const Ran plan = world.plan();
-    CAPTURE(plan.out, plan.err);
-    CHECK(plan.exit_code == 0);
-    world.writes();
-    world.applied();
-    CHECK(world.writes().empty());
-    const Ran check = world.place.holdfast({"store", "check"});
-    CAPTURE(check.out, check.err);
-    CHECK(check.exit_code == 0);
-}
-
 } // namespace
 
 TEST_CASE("the leaves of a bundle that goes to two providers are told apart") {

@@ -52,7 +52,7 @@ void check_each_made_once(MemoryWorld& world) {
             CHECK(count(writes, "create \"" + side + "-" + name + "\"") == 1);
 }
 
-void check_converged(MemoryWorld& world) {
+void check_nothing_to_do(MemoryWorld& world) {
     const Ran plan = world.plan();
     CAPTURE(plan.out, plan.err);
     CHECK(plan.exit_code == 0);
@@ -96,7 +96,7 @@ TEST_CASE("two stacks on one scope: while one writes, the other is refused and t
     CAPTURE(later.out, later.err);
     CHECK(later.exit_code == 0);
     check_each_made_once(world);
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("two stacks on one scope at the very same time: each ends well or is refused, nothing is doubled") {
@@ -113,7 +113,7 @@ TEST_CASE("two stacks on one scope at the very same time: each ends well or is r
     }
     CHECK(world.apply().exit_code == 0);
     check_each_made_once(world);
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("the lock of a killed process does not keep the next one waiting, and what it began is finished") {
@@ -131,7 +131,7 @@ TEST_CASE("the lock of a killed process does not keep the next one waiting, and 
     CAPTURE(later.out, later.err);
     CHECK(later.exit_code == 0);
     for (const std::string name : {"a", "b", "c", "d"}) CHECK(world.stored("front-" + name) != "<none>");
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("an atomic scope: the culprit failed, the others are skipped, and the next run does it all") {
@@ -160,7 +160,7 @@ TEST_CASE("an atomic scope: the culprit failed, the others are skipped, and the 
     configure(world, "memory-atomic", "");
     world.applied();
     CHECK(world.writes() == Lines{"update \"a\"", "update \"b\"", "create \"f\"", "delete \"d\""});
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("exclusive ownership: the plan shows foreign objects and an apply removes them") {
@@ -179,7 +179,7 @@ TEST_CASE("exclusive ownership: the plan shows foreign objects and an apply remo
     CHECK(ran.exit_code == 0);
     CHECK(world.writes() == Lines{"delete \"intruder\""});
     CHECK(world.stored("intruder") == "<none>");
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("exclusive ownership: many foreign objects park like any other mass delete") {
@@ -205,7 +205,7 @@ TEST_CASE("exclusive ownership: many foreign objects park like any other mass de
     world.applied();
     CHECK(world.writes().size() == 6);
     CHECK(world.stored("intruder5") == "<none>");
-    check_converged(world);
+    check_nothing_to_do(world);
 }
 
 TEST_CASE("exclusive ownership: a list that cannot be read removes nothing and is an error") {

@@ -100,4 +100,16 @@ std::string word_after(const std::string& text, const std::string& before) {
     return text.substr(from, text.find_first_of(" \n\t", from) - from);
 }
 
+void check_converged(MemoryWorld& world) {
+    const Ran plan = world.plan();
+    CAPTURE(plan.out, plan.err);
+    CHECK(plan.exit_code == 0);
+    world.writes();
+    world.applied();
+    CHECK(world.writes().empty());
+    const Ran check = world.place.holdfast({"store", "check"});
+    CAPTURE(check.out, check.err);
+    CHECK(check.exit_code == 0);
+}
+
 } // namespace test

@@ -44,6 +44,9 @@ private:
     std::size_t log_seen_ = 0;
 };
 
+// Nothing to do, nothing written, a clean store: the end of every test that says it converged.
+void check_converged(MemoryWorld& world);
+
 // How many of `lines` are `line`.
 std::size_t count(const std::vector<std::string>& lines, const std::string& line);
 // The words after `before` in `text`, up to white space.

@@ -138,7 +138,7 @@ Change change_of(const JournalStep& step) {
 }
 
 std::string step_state_text(StepState state, const Palette& colours) {
-    const bool is_good = state == StepState::done || state == StepState::unchanged;
+    const bool is_good = has_succeeded(state);
     const std::string_view word = state == StepState::intended ? "not ended" : to_string(state);
     return paint(is_good ? colours.create : colours.error, word);
 }

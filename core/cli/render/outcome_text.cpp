@@ -33,8 +33,6 @@ std::string_view done_word(Action action) {
 
 namespace {
 
-bool has_succeeded(StepState state) { return state == StepState::done || state == StepState::unchanged; }
-
 std::string_view failure_words(StepState state) {
     switch (state) {
         case StepState::failed: return "failed to";
