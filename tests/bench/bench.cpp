@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,18 @@ Row compare(std::string what, double ours, double floor, double limit) {
             ratio <= limit};
 }
 
+// Both runs are short, so one that was disturbed says nothing: they take turns, and the least of each counts,
+// which is what the work itself needs.
+Row worker_beside_process(const Site& site, std::size_t leaves) {
+    constexpr int turns = 15;
+    double inside = std::numeric_limits<double>::max(), worker = inside;
+    for (int i = 0; i < turns; ++i) {
+        inside = std::min(inside, truthful_plan(site, 1, {"HOLDFAST_ISOLATION=in-process"}).cpu_s);
+        worker = std::min(worker, truthful_plan(site, 1).cpu_s);
+    }
+    return compare(fmt::format("plan, {} leaves: in a worker : in process", leaves), worker, inside, 1.15);
+}
+
 void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>& rows) {
     const std::size_t few = many / 10;
     const Site large = make_objects(place, "large", many);
@@ -162,10 +175,7 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
     rows.push_back(compare(fmt::format("plan, {} leaves : a ninth of that of {}", few, many), tenth.cpu_s,
                            cached.cpu_s / 9, 1));
 
-    const Usage inside = truthful_plan(small, 5, {"HOLDFAST_ISOLATION=in-process"});
-    const Usage worker = truthful_plan(small, 5);
-    rows.push_back(compare(fmt::format("plan, {} leaves: in a worker : in process", few), worker.cpu_s,
-                           inside.cpu_s, 1.15));
+    rows.push_back(worker_beside_process(small, few));
 }
 
 void first_apply(const Workplace& place, std::size_t count, std::vector<Row>& rows) {
