@@ -18,7 +18,7 @@ struct Usage {
 Usage run(const std::vector<std::string>& command, const std::vector<std::string>& environment = {},
           const std::string& input_file = {});
 
-// The run with the median CPU; ends the program where one exits with anything but `expected`.
+// The run with the median CPU of `times`; ends the program where one exits with anything but `expected`.
 Usage median_of(int times, const std::vector<std::string>& command, int expected,
                 const std::vector<std::string>& environment = {}, const std::string& input_file = {});
 
