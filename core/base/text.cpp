@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <cwchar>
 #include <limits>
 
@@ -64,6 +65,13 @@ Decoded decode_utf8(std::string_view text) {
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
+        // Text is nearly all ASCII, which is passed over by eight bytes.
+        std::uint64_t word = 0;
+        if (text.size() - i >= sizeof word) std::memcpy(&word, text.data() + i, sizeof word);
+        if (text.size() - i >= sizeof word && (word & 0x8080808080808080U) == 0) {
+            i += sizeof word;
+            continue;
+        }
         const std::size_t size = decode_utf8(text.substr(i)).size;
         if (size == 0) return i;
         i += size;

@@ -51,11 +51,15 @@ public:
             return failure("git.unreadable", "the repository's objects cannot be opened: " + last_error());
         std::size_t size = 0;
         git_object_t type = GIT_OBJECT_INVALID;
-        // The size stands in the object's header, so a huge blob is refused before it is unpacked.
+        // The size stands in the object's header, so a huge blob is refused before it is unpacked. libgit2
+        // offers no cheaper way to learn it, and a few bytes of a pack can unpack to gigabytes.
         if (git_odb_read_header(&size, &type, odb_.get(), &id)) return missing_object(id, file.path);
         if (size > max_bytes)
             return failure("git.too-large", fmt::format("{} has {} bytes, more than the limit of {}",
                                                         file.path, size, max_bytes));
+        // libgit2 hashes what it read and compares that with the id, which is left switched on: Git checks
+        // what it fetches, but whoever can write into the repository's folder could put other bytes under an
+        // id that somebody has signed.
         git_odb_object* found = nullptr;
         if (git_odb_read(&found, odb_.get(), &id)) return missing_object(id, file.path);
         OwnedOdbObject object(found);

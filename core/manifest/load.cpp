@@ -222,16 +222,25 @@ private:
         return true;
     }
 
+    // In few large batches, since each of them is spread over all of the cache: where it is small beside the
+    // cache it writes a page for every record.
+    void keep_record(std::string key, std::string record) {
+        constexpr std::size_t batch_bytes = 64U << 20;
+        to_cache_bytes_ += key.size() + record.size();
+        to_cache_.emplace_back(std::move(key), std::move(record));
+        if (to_cache_bytes_ >= batch_bytes) flush_cache();
+    }
+
     void flush_cache() {
         if (cache_ && !to_cache_.empty()) cache_->put(to_cache_);
         to_cache_.clear();
+        to_cache_bytes_ = 0;
     }
 
     // ---- reading ----
 
     void read(std::size_t index) {
         const Selected& selected = selected_[index];
-        constexpr std::size_t batch = 2000;
         const YamlLimits limits;
         Result<std::string> text = tree_.read(selected.content, limits.max_bytes);
         if (!text) return report_unreadable(selected.path, text.error());
@@ -247,8 +256,7 @@ private:
         const bool is_cacheable = cache_ && !selected.content.blob.empty() && file.problems.empty() &&
                                   file.named_files.empty() &&
                                   std::find(secret.begin(), secret.end(), true) == secret.end();
-        if (is_cacheable) to_cache_.emplace_back(cache_key(selected.content), encode_record(file.documents));
-        if (to_cache_.size() >= batch) flush_cache();
+        if (is_cacheable) keep_record(cache_key(selected.content), encode_record(file.documents));
         for (std::size_t i = 0; i < file.documents.size(); ++i)
             emit(std::move(file.documents[i]), index, secret[i]);
     }
@@ -467,6 +475,7 @@ private:
     std::map<const KindInfo*, std::vector<SensitivePattern>> sensitive_keys_;
     std::string cache_prefix_;
     std::vector<std::pair<std::string, std::string>> to_cache_;
+    std::size_t to_cache_bytes_ = 0;
     struct {
         std::string api_version, kind, provider;
     } last_;

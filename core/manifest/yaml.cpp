@@ -211,6 +211,13 @@ Position position_of_offset(std::string_view text, std::size_t offset) {
     return {line, static_cast<std::uint32_t>(offset - start + 1)};
 }
 
+// The first carriage return without a line feed behind it, or npos.
+std::size_t find_lone_return(std::string_view text) {
+    std::size_t at = text.find('\r');
+    while (at != text.npos && text.substr(at + 1).starts_with('\n')) at = text.find('\r', at + 1);
+    return at;
+}
+
 // What yaml-cpp would swallow or misplace is refused before it sees the text.
 bool is_readable(std::string_view text, TreeBuilder& builder, const YamlLimits& limits) {
     if (text.size() > limits.max_bytes) {
@@ -227,17 +234,14 @@ bool is_readable(std::string_view text, TreeBuilder& builder, const YamlLimits& 
             position_of_offset(text, *offset), 1, "save the file as UTF-8");
         return false;
     }
-    for (std::size_t i = text.find_first_of(std::string_view("\0\r", 2)); i != text.npos;
-         i = text.find_first_of(std::string_view("\0\r", 2), i + 1)) {
-        if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
-        const bool is_nul = text[i] == '\0';
-        builder.report(is_nul ? "manifest.encoding" : "manifest.syntax",
-                       is_nul ? "the file holds a NUL byte" : "a carriage return stands without a line feed",
-                       position_of_offset(text, i), 1,
-                       is_nul ? "is this really YAML?" : "end lines with LF or CRLF; in text write \"\\r\"");
-        return false;
-    }
-    return true;
+    const std::size_t nul = text.find('\0'), lone_return = find_lone_return(text);
+    if (nul == text.npos && lone_return == text.npos) return true;
+    const bool is_nul = nul < lone_return;
+    builder.report(is_nul ? "manifest.encoding" : "manifest.syntax",
+                   is_nul ? "the file holds a NUL byte" : "a carriage return stands without a line feed",
+                   position_of_offset(text, std::min(nul, lone_return)), 1,
+                   is_nul ? "is this really YAML?" : "end lines with LF or CRLF; in text write \"\\r\"");
+    return false;
 }
 
 } // namespace

@@ -46,6 +46,8 @@ struct LedgerEntry {
     std::uint32_t line = 0;
     std::string pass;
     std::int64_t applied_at_ms = 0; // Unix time
+
+    std::int64_t row = 0; // where the store that gave the entry keeps it
 };
 
 // The address that a replaced object keeps until it is gone: its leaf's with "deposed-<n>" behind '#'.

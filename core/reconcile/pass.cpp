@@ -482,7 +482,7 @@ void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
     for (const SettledLeaf& leaf : plan.settled)
         if (!leaf.rewrite_entry)
             settled.push_back(
-                {input.recorded[leaf.recorded].address, leaf.hash, input.observed_leaves[leaf.leaf].version});
+                {&input.recorded[leaf.recorded], leaf.hash, input.observed_leaves[leaf.leaf].version});
     if (settled.empty()) return;
     try {
         session_.store().remember_settled(settled);

@@ -12,24 +12,24 @@ namespace {
 
 // What `read_entry` expects, in its order.
 #define HOLDFAST_MATCH_COLUMNS                                                                               \
-    "stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, object_kind, "   \
-    "identity, state, declared_hash, settled, version, private_data, refreshed, protect, deletion, "         \
-    "plugin_version, comes_after, wave"
+    "entry, stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, "         \
+    "object_kind, identity, state, declared_hash, settled, version, private_data, refreshed, protect, "      \
+    "deletion, plugin_version, comes_after, wave"
 #define HOLDFAST_BRIEF_COLUMNS HOLDFAST_MATCH_COLUMNS ", commit_id, author, file, line, pass, applied_at_ms"
 #define HOLDFAST_ORDER " ORDER BY stack, group_name, kind, name_space, name, part"
 #define HOLDFAST_THIS_ADDRESS                                                                                \
     " WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND name_space = ?4 AND name = ?5 AND part = ?6"
 
-constexpr int origin_column = 23, document_column = 29;
+constexpr int origin_column = 24, document_column = 30;
 
 void read_entry(Query& row, LedgerEntry& e, Detail detail) {
     std::string_view state, deletion, after;
     std::int64_t wave = 0;
     ResourceId& id = e.address.id;
-    row.read(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
-             e.object.target, e.object.scope, e.object.kind, e.object.identity, state, e.declared_hash,
-             e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion, e.plugin_version, after,
-             wave);
+    row.read(e.row, e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider,
+             e.api_version, e.object.target, e.object.scope, e.object.kind, e.object.identity, state,
+             e.declared_hash, e.settled, e.version, e.private_data, e.refreshed, e.protect, deletion,
+             e.plugin_version, after, wave);
     if (detail != Detail::match)
         row.read_from(origin_column, e.commit, e.author, e.file, e.line, e.pass, e.applied_at_ms);
     e.state = entry_state_from(state).value_or(EntryState::applied); // the table's CHECK allows no other
@@ -189,7 +189,7 @@ void Ledger::insert(const LedgerEntry& e) {
     const std::string after = write_addresses(e.after);
     database_
         .query("INSERT INTO ledger (" HOLDFAST_BRIEF_COLUMNS
-               ", object_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+               ", object_key) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
                "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, "
                "?27, ?28, ?29, ?30)")
         .run(e.address.stack, id.group, id.kind, id.name_space, id.name, id.part, e.provider, e.api_version,
@@ -283,11 +283,11 @@ void Ledger::follow_moves(const std::unordered_map<Address, Address>& moves) {
         database_.query("UPDATE ledger SET comes_after = ?1 WHERE entry = ?2").run(text, entry);
 }
 
+// By its row, which spares the search for the six columns of an address. Another process may have written
+// the entry since, or given its row to another one: with another declaration it is left alone.
 void Ledger::remember_settled(const Store::Settled& settled) {
-    const ResourceId& id = settled.address.id;
-    database_.query("UPDATE ledger SET settled = ?7, version = ?8" HOLDFAST_THIS_ADDRESS)
-        .run(settled.address.stack, id.group, id.kind, id.name_space, id.name, id.part, settled.settled,
-             ConstBlob{settled.version});
+    database_.query("UPDATE ledger SET settled = ?3, version = ?4 WHERE entry = ?1 AND declared_hash = ?2")
+        .run(settled.entry->row, settled.entry->declared_hash, settled.settled, ConstBlob{settled.version});
 }
 
 } // namespace holdfast

@@ -93,9 +93,9 @@ public:
     virtual void commit(const StoreBatch& batch) = 0;
     // Only `settled` hashes, `version` and the like of entries that did not change; need not be durable.
     struct Settled {
-        Address address;
+        const LedgerEntry* entry; // as this store gave it; borrowed. One that has changed since is left alone
         Hash settled;
-        std::string version;
+        std::string_view version; // borrowed
     };
     virtual void remember_settled(std::span<const Settled> entries) = 0;
 

@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -123,6 +125,20 @@ Row compare(std::string what, double ours, double floor, double limit) {
             ratio <= limit};
 }
 
+// A short run that was disturbed says nothing: the two take turns, so that what else the machine does meets
+// both, and the least CPU of each counts, which is what the work itself needs.
+struct Least {
+    double first = std::numeric_limits<double>::max(), second = first;
+};
+Least in_turns(int turns, const std::function<Usage()>& first, const std::function<Usage()>& second) {
+    Least least;
+    for (int i = 0; i < turns; ++i) {
+        least.first = std::min(least.first, first().cpu_s);
+        least.second = std::min(least.second, second().cpu_s);
+    }
+    return least;
+}
+
 void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>& rows) {
     const std::size_t few = many / 10;
     const Site large = make_objects(place, "large", many);
@@ -158,14 +174,16 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
                     fmt::format("{} MiB", cached.peak_kib / 1024), "", "", "<= 400 MiB",
                     cached.peak_kib / 1024 <= 400});
     truthful_plan(small, 1);
-    const Usage tenth = truthful_plan(small, 3);
-    rows.push_back(compare(fmt::format("plan, {} leaves : a ninth of that of {}", few, many), tenth.cpu_s,
-                           cached.cpu_s / 9, 1));
+    const Least tenth = in_turns(
+        5, [&] { return truthful_plan(small, 1); }, [&] { return truthful_plan(large, 1); });
+    rows.push_back(compare(fmt::format("plan, {} leaves : a ninth of that of {}", few, many), tenth.first,
+                           tenth.second / 9, 1));
 
-    const Usage inside = truthful_plan(small, 5, {"HOLDFAST_ISOLATION=in-process"});
-    const Usage worker = truthful_plan(small, 5);
-    rows.push_back(compare(fmt::format("plan, {} leaves: in a worker : in process", few), worker.cpu_s,
-                           inside.cpu_s, 1.15));
+    const Least isolated = in_turns(
+        15, [&] { return truthful_plan(small, 1); },
+        [&] { return truthful_plan(small, 1, {"HOLDFAST_ISOLATION=in-process"}); });
+    rows.push_back(compare(fmt::format("plan, {} leaves: in a worker : in process", few), isolated.first,
+                           isolated.second, 1.15));
 }
 
 void first_apply(const Workplace& place, std::size_t count, std::vector<Row>& rows) {

@@ -56,7 +56,7 @@ public:
     }
     void remember_settled(std::span<const Settled> settled) override {
         for (const Settled& one : settled) {
-            auto found = ledger.find(one.address);
+            auto found = ledger.find(one.entry->address);
             if (found == ledger.end()) continue;
             found->second.settled = one.settled;
             if (!one.version.empty()) found->second.version = one.version;

@@ -61,9 +61,9 @@ int import_store(const std::string& file, Context& context) {
 
 // Without its memo a leaf is compared again, field by field.
 void forget_comparisons(Store& store) {
+    const std::vector<LedgerEntry> entries = store.all_entries(Detail::brief);
     std::vector<Store::Settled> memos;
-    for (LedgerEntry& entry : store.all_entries(Detail::brief))
-        memos.push_back({std::move(entry.address), Hash{}, std::move(entry.version)});
+    for (const LedgerEntry& entry : entries) memos.push_back({&entry, Hash{}, entry.version});
     store.remember_settled(memos);
 }
 

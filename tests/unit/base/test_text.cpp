@@ -43,6 +43,15 @@ TEST_CASE("invalid UTF-8 is found where it begins") {
     CHECK(find_invalid_utf8(text) == 2U);
 }
 
+TEST_CASE("invalid UTF-8 is found anywhere in a long ASCII text, and valid UTF-8 is taken there") {
+    const auto at = GENERATE(range(0, 25));
+    const std::string ascii(24, 'a');
+    const auto place = static_cast<std::size_t>(at);
+    CHECK(find_invalid_utf8(std::string(ascii).insert(place, "\xFF")) == place);
+    CHECK(find_invalid_utf8(std::string(ascii).insert(place, "\xE6\xBC")) == place);
+    CHECK(is_utf8(std::string(ascii).insert(place, "漢")));
+}
+
 TEST_CASE("the width of text is what a terminal shows") {
     CHECK(display_width("abc") == 3);
     CHECK(display_width("漢字") == 4);

@@ -34,6 +34,23 @@ TEST_CASE("cached documents are found by key, with their index") {
     CHECK(found_in(*store, {}).empty());
 }
 
+TEST_CASE("any part of a cache is found, whether much or little lies between what is wanted") {
+    TempFolder folder;
+    auto store = opened(folder / "holdfast.db");
+    std::vector<std::pair<std::string, std::string>> all;
+    for (int i = 0; i < 1000; ++i) all.emplace_back("k" + std::to_string(i), "v" + std::to_string(i));
+    put(*store, all);
+    const auto step = GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{9}, std::size_t{300});
+    std::vector<std::string> keys;
+    Found expected;
+    for (std::size_t i = 0; i < all.size(); i += step) {
+        expected.emplace(keys.size(), all[i].second);
+        keys.push_back(all[i].first);
+        keys.push_back("nobody's " + all[i].first);
+    }
+    CHECK(found_in(*store, keys) == expected);
+}
+
 TEST_CASE("a cache outlives its process") {
     TempFolder folder;
     put(*opened(folder / "holdfast.db"), {{"a", "A"}});

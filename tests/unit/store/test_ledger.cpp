@@ -141,14 +141,39 @@ TEST_CASE("who owns an object elsewhere is found by the object") {
 TEST_CASE("what settled is remembered without touching the rest") {
     auto store = opened(":memory:");
     LedgerEntry entry = entry_of("web", "motd");
-    store->commit({.upserts = {entry}});
-    const std::vector<Store::Settled> settled{{entry.address, sha256("new"), "inode 18"},
-                                              {address_of("web", "gone"), sha256("x"), ""}};
-    store->remember_settled(settled);
+    store->commit({.upserts = {entry_of("web", "other"), entry}});
+    const auto detail = GENERATE(Detail::match, Detail::brief, Detail::full);
+    const std::vector<LedgerEntry> read = store->entries("web", detail);
+    REQUIRE(read.size() == 2);
+    store->remember_settled(std::vector<Store::Settled>{{&read[0], sha256("new"), "inode 18"}});
     entry.settled = sha256("new");
     entry.version = "inode 18";
     CHECK(text_of(store->entry(entry.address).value()) == text_of(entry));
-    CHECK(store->all_entries(Detail::brief).size() == 1);
+    const LedgerEntry other = entry_of("web", "other");
+    CHECK(text_of(store->entry(other.address).value()) == text_of(other));
+}
+
+TEST_CASE("what settled is not remembered of an entry that was written or erased since it was read") {
+    auto store = opened(":memory:");
+    LedgerEntry entry = entry_of("web", "motd");
+    store->commit({.upserts = {entry}});
+    const LedgerEntry read = store->entry(entry.address).value();
+    SECTION("written by another pass") {
+        entry.declared_hash = sha256("declared anew");
+        entry.version = "inode 19";
+        store->commit({.upserts = {entry}});
+    }
+    SECTION("its row belongs to another entry") {
+        store->commit({.erased = {entry.address}});
+        entry = entry_of("web", "other");
+        entry.declared_hash = sha256("declared instead");
+        store->commit({.upserts = {entry}});
+        REQUIRE(store->entry(entry.address)->row == read.row);
+    }
+    store->remember_settled(std::vector<Store::Settled>{{&read, sha256("new"), "inode 18"}});
+    const auto entries = store->entries("web", Detail::full);
+    REQUIRE(entries.size() == 1);
+    CHECK(text_of(entries[0]) == text_of(entry));
 }
 
 TEST_CASE("stacks and approvals are remembered until they are dropped") {

@@ -194,7 +194,8 @@ TEST_CASE("a store that does not exist reads as an empty one and is not made") {
     CHECK(store->all_entries(Detail::full).empty());
     CHECK(store->passes("", 10).empty());
     CHECK(store->masking_key().size() == 32);
-    store->remember_settled(std::vector<Store::Settled>{{address_of("web", "a"), {}, ""}});
+    const LedgerEntry entry = entry_of("web", "a");
+    store->remember_settled(std::vector<Store::Settled>{{&entry, {}, ""}});
     CHECK(code_thrown_by([&] { store->commit(many_entries(1)); }) == "store.read-only");
     CHECK(store->lock("x", "ana").error().code == "store.read-only");
     CHECK_FALSE(exists(folder / "state"));
