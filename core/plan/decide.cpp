@@ -29,7 +29,8 @@ bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
 
 // Of a leaf's order nothing is compared, but its delete will go by what the ledger says.
 bool is_recorded_in_order(const Leaf& leaf, const LedgerEntry& entry) {
-    return entry.wave == leaf.policy.wave && entry.after == leaf.depends_on;
+    if (entry.wave != leaf.policy.wave) return false;
+    return leaf.producers.empty() ? entry.after == leaf.depends_on : entry.after == leaf.comes_after();
 }
 
 class LeafDecision {

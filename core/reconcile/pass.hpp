@@ -58,8 +58,13 @@ public:
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
 
-    // The stacks that must have been applied before: by dependsOn, by references and by annotations.
+    // The stacks that must have been applied before: by dependsOn, by references and by annotations. Of a
+    // stack that is torn down: those that it needed when it was applied, which outlive it.
     const std::set<std::string>& stacks_before() const { return stacks_before_; }
+    // Nothing of it is declared any more: all that is recorded goes.
+    bool is_torn_down() const { return outcome_.is_removed || options_.mode == Mode::destroy; }
+    // Instead of `execute`: `dependent`, which stands on this stack, is not gone.
+    void leave_for(const Pass& dependent);
     // Of these, the ones that depends-on and refresh-on name.
     std::set<std::string> stacks_named() const;
 

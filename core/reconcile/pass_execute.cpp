@@ -128,7 +128,7 @@ void Pass::rewrite_entries(const Plan& plan) {
         entry->settled = settled.hash;
         entry->protect = leaf.policy.protect;
         entry->deletion = leaf.policy.deletion;
-        entry->after = leaf.depends_on;
+        entry->after = leaf.comes_after();
         entry->wave = leaf.policy.wave;
         entry->commit = session_.commit().id;
         entry->author = session_.commit().author;
