@@ -143,11 +143,17 @@ void Pass::check_targets(Diagnostics& problems) {
         auto facts = input_.providers.find(entry.provider);
         if (facts == input_.providers.end() || facts->second.target == entry.object.target) continue;
         if (!reported.insert(entry.provider).second) continue;
-        problems
-            .error("provider.target-changed",
-                   fmt::format("provider {} now reaches {}, but its leaves are recorded on {}",
-                               entry.provider, facts->second.target, entry.object.target))
-            .hint = "point it at the old target again; or give the new target a Provider of another name";
+        Diagnostic& problem = problems.error(
+            "provider.target-changed",
+            fmt::format("provider {} now reaches {}, but what stack {} has recorded on it is on {}; nothing "
+                        "is written",
+                        entry.provider, facts->second.target, stack().name, entry.object.target));
+        problem.hint =
+            fmt::format("correct its config if {0} is meant; else leave it as it was, and give {1} "
+                        "a Provider of another name (`holdfast forget` gives up what {0} holds)",
+                        entry.object.target, facts->second.target);
+        if (const ProviderDocument* document = session_.project().provider(entry.provider))
+            problem.span = {document->origin.file, {document->origin.line, 1}, 0};
     }
 }
 
