@@ -123,7 +123,7 @@ private:
     void remove_dropped();
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round, const std::vector<bool>& held);
-    bool waits_for_approval(std::size_t leaf) const;
+    std::set<std::size_t> held_for_approval() const;
     bool hold(std::size_t leaf);
     void release(std::size_t leaf);
     std::vector<std::size_t> ready_leaves();
@@ -133,7 +133,7 @@ private:
     void warn_of_parked(const Round& round);
     // Why something cannot go on after the rounds; the worst of several counts.
     enum class Hold { none, approval, failure };
-    Hold hold_of(const Address& leaf) const;
+    Hold hold_of(const Address& leaf, const std::set<std::size_t>& for_approval) const;
     std::vector<Hold> holds_of_removals() const;
     std::set<std::pair<std::string, std::string>> failed_scopes() const;
     void run_held_removals(const RunEvents& events, std::stop_token stop);

@@ -64,6 +64,8 @@ void Pass::tell_taken_over(Neighbours& neighbours) const {
 }
 
 void Pass::tell_unfinished(Neighbours& neighbours) const {
+    std::set<std::size_t> for_approval;
+    if (was_executed() && !neighbours.named.empty()) for_approval = held_for_approval();
     for (const auto& [address, named] : neighbours.named) {
         if (address.stack != stack().name) continue;
         std::set<Address>& unfinished = neighbours.unfinished;
@@ -71,7 +73,8 @@ void Pass::tell_unfinished(Neighbours& neighbours) const {
         for (const ResourceId& id : declaration_->unloaded())
             if (names(address, {stack().name, id})) unfinished.insert({stack().name, id});
         for (const Leaf& leaf : declaration_->leaves())
-            if (was_executed() && names(address, leaf.address) && hold_of(leaf.address) == Hold::failure)
+            if (was_executed() && names(address, leaf.address) &&
+                hold_of(leaf.address, for_approval) == Hold::failure)
                 unfinished.insert(leaf.address);
         if (was_executed() || outcome_.rounds.empty()) continue;
         for (const Change& change : outcome_.rounds.front().plan.changes)
