@@ -27,6 +27,7 @@ struct Neighbours {
     };
     std::map<Address, Named> named;
     std::map<Address, Address> taken_over; // recorded -> the leaf of another stack that moves it to itself
+    std::map<Address, std::string> moving; // recorded -> the stack of this run whose plan moves it to itself
     std::set<Address> unfinished;          // named leaves that this run could not bring to what is declared
     std::map<std::string, std::string> rings;   // "app -> base" -> the stacks that wait for each other
     std::unordered_map<Hash, Address> declared; // by key of the target object
@@ -48,6 +49,9 @@ public:
     void tell(Neighbours& neighbours);
     // The leaves that others asked for, as they stand after a plan or its execution.
     void tell_unfinished(Neighbours& neighbours) const;
+
+    // What its plan takes over from the stacks that have recorded it.
+    void tell_moves(Neighbours& neighbours) const;
 
     // Resolves references and observes, by turns, until nothing more can be known; then plans.
     void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
@@ -77,6 +81,7 @@ public:
 
 private:
     void tell_named(Neighbours& neighbours) const;
+    void leave_moves_to_others();
     void tell_taken_over(Neighbours& neighbours) const;
     void take_in_moved();
     void wait_for_other_stacks();

@@ -49,6 +49,7 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
 
 void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (outcome_.rounds.empty()) return;
+    leave_moves_to_others();
     const Plan& plan = outcome_.rounds.front().plan;
     // Of a destroy, nothing is done until all of it is approved: not even leaves are forgotten.
     if (options_.mode == Mode::destroy && plan.is_parked()) return;

@@ -160,6 +160,7 @@ private:
             if (!chosen) continue;
             pass.plan(neighbours, events_, stop_);
             pass.tell_unfinished(neighbours);
+            pass.tell_moves(neighbours);
         }
         if (writes() && agreed()) execute(neighbours);
     }
@@ -284,8 +285,10 @@ private:
             const bool inputs_moved = std::any_of(before.begin(), before.end(), [&](const std::string& name) {
                 return changed.contains(name);
             });
-            if (inputs_moved && !options_.saved && !pass.is_torn_down())
+            if (inputs_moved && !options_.saved && !pass.is_torn_down()) {
                 pass.plan_again(neighbours, events_, stop_);
+                pass.tell_moves(neighbours);
+            }
             if (const Pass* dependent = standing_on(pass)) {
                 pass.leave_for(*dependent);
                 continue;

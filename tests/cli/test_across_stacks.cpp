@@ -1,5 +1,7 @@
 // What a document of one stack may name of another: depends-on, refresh-on and moved-from.
 
+#include <sstream>
+
 #include "support/catch.hpp"
 #include "support/memory_world.hpp"
 
@@ -295,6 +297,18 @@ TEST_CASE("moved-from of a document that waits for an output takes its entry onc
 
 namespace {
 
+// The lines that hold `part`, less the white space and commas around them.
+Lines lines_with(const std::string& text, const std::string& part) {
+    Lines lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        if (line.find(part) == std::string::npos) continue;
+        const std::size_t from = line.find_first_not_of(" "), to = line.find_last_not_of(" ,");
+        lines.push_back(line.substr(from, to + 1 - from));
+    }
+    return lines;
+}
+
 // All plans that an output names, or all but that of one stack.
 void approve_all(MemoryWorld& world, const std::string& out, const std::string& but = {}) {
     std::string rest = out;
@@ -386,4 +400,52 @@ TEST_CASE("stacks that are removed together with their objects go in reverse as 
     approve_all(world, parked.out);
     world.applied();
     CHECK(world.writes() == Lines{"delete \"p\"", "delete \"q\""});
+}
+
+TEST_CASE("a leaf that goes to another stack in one run is moved once, by the stack that declares it now") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    // Either stack has its turn first.
+    const auto [from, to] = GENERATE(table<std::string, std::string>({{"app", "base"}, {"base", "app"}}));
+    CAPTURE(from, to);
+    for (const std::string& stack : {from, to})
+        world.place.write(stack + "/own.yaml", MemoryWorld::document(stack + "-own", "value: x"));
+    world.place.write(from + "/mover.yaml", MemoryWorld::document("mover", "value: x"));
+    world.applied();
+    world.place.remove(from + "/mover.yaml");
+    world.place.write(to + "/mover.yaml", MemoryWorld::document("mover", "value: x"));
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK_THAT(ran.out, ContainsSubstring(to + ": 1 moved"));
+    CHECK_THAT(ran.out, !ContainsSubstring(from + ": 1 moved"));
+    const std::string mover = to + ":" + object + "mover";
+    const Ran history = world.place.holdfast({"--json", "history", mover});
+    CAPTURE(history.out);
+    CHECK(count(lines_with(history.out, "\"action\""), "\"action\": \"move\"") == 1);
+    const Ran passes = world.place.holdfast({"history"});
+    CAPTURE(passes.out);
+    CHECK(lines_with(passes.out, "apply").size() == 3); // two at first, one that moves
+    const Ran why = world.place.holdfast({"why", mover});
+    CAPTURE(why.out);
+    CHECK_THAT(why.out, ContainsSubstring("move     done"));
+    check_converged(world);
+}
+
+TEST_CASE("a move that the old stack's pass has made is told with that pass") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "own", "value: x");
+    in_base(world, "mover", "value: x");
+    world.object("other", "value: x");
+    world.applied();
+    world.place.remove("base/mover.yaml");
+    world.object("mover", "value: x");
+    CHECK(apply_one(world, "base").exit_code == 0);
+    const Ran why = world.place.holdfast({"--json", "why", "app:" + object + "mover"});
+    CAPTURE(why.out);
+    CHECK_THAT(why.out,
+               ContainsSubstring("\"action\": \"move\"") && ContainsSubstring("\"stack\": \"base\""));
+    CHECK(apply_one(world, "app").exit_code == 0);
+    check_converged(world);
 }
