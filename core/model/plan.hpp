@@ -113,3 +113,7 @@ std::string_view to_string(Readiness readiness);
 std::optional<Action> action_from(std::string_view word);
 
 } // namespace holdfast
+// Reasons that whoever shows a plan has better words for.
+constexpr std::string_view only_reported = "drift is only reported";
+constexpr std::string_view no_longer_declared = "no longer declared";
+

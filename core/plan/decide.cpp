@@ -285,7 +285,7 @@ bool LeafDecision::leaves_drift_alone() {
         change_.is_drift = false;
         change_.reasons.clear();
     } else {
-        change_.reasons.push_back("drift is only reported");
+        change_.reasons.emplace_back(only_reported);
     }
     if (observed_.presence == Presence::present && needs_refresh())
         keep_as(Action::refresh);

@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "base/text.hpp"
-#include "cli/render/diagnostics_text.hpp"
 #include "cli/render/plan_groups.hpp"
 #include "cli/render/value_text.hpp"
 
@@ -136,7 +135,8 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
         const std::string_view label = drifted == 1 ? "Drift" : "     ";
         std::string text = drift_sentence(change, names.of(change.address));
         if (change.action == Action::none) {
-            for (const std::string& reason : change.reasons) text += fmt::format(" ({})", printable(reason));
+            for (const std::string& reason : change.reasons)
+                if (reason != only_reported) text += fmt::format(" ({})", printable(reason));
         }
         add_labelled(page, label, page.colours().drift, text);
     }
@@ -207,19 +207,12 @@ void add_shared_remarks(Page& page, const Plan& plan) {
     if (!counts.empty()) page.blank();
 }
 
-void add_plan_problems(Page& page, const Plan& plan, const PlanView& view) {
-    if (plan.diagnostics.empty()) return;
-    page.raw(diagnostics_text(plan.diagnostics, view.colour));
-    page.blank();
-}
-
 namespace {
 
-// Blocked changes of which it is not even known what they would do, so that no other number has them.
-std::size_t count_undecided(const Plan& plan) {
+std::size_t count_blocked(const Plan& plan, Action action) {
     return static_cast<std::size_t>(
-        std::count_if(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
-            return change.action == Action::none && change.readiness == Readiness::blocked;
+        std::count_if(plan.changes.begin(), plan.changes.end(), [action](const Change& change) {
+            return change.action == action && change.readiness == Readiness::blocked;
         }));
 }
 
@@ -236,14 +229,17 @@ std::string counts_text(const Plan& plan) {
     add_to(counts.create, "create");
     add_to(counts.update, "update");
     add_to(counts.replace, "replace");
-    add_to(counts.remove, "delete");
+    // Of a blocked delete it is not certain that it is one.
+    const std::size_t kept = std::min(count_blocked(plan, Action::remove), counts.remove);
+    add_to(counts.remove - kept, "delete");
     add_to(counts.refresh, "refresh");
     add_to(counts.adopt, "adopt");
     add_to(counts.move, "move");
     add_to(counts.forget, "forget");
     add(counts.wait, "waits", "wait");
     std::string text = join(parts, ", ");
-    const std::size_t undecided = std::min(count_undecided(plan), counts.blocked);
+    const std::size_t undecided =
+        std::min(count_blocked(plan, Action::none) + kept, counts.blocked); // no other number has them
     parts.clear();
     add(counts.parked, "is parked", "are parked");
     add(counts.blocked - undecided, "is blocked", "are blocked");

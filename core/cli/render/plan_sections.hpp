@@ -11,7 +11,6 @@ namespace holdfast {
 
 void add_heading(Page& page, const std::string& stack, const PlanView& view);
 void add_drift(Page& page, const Plan& plan, const PlanView& view);
-void add_plan_problems(Page& page, const Plan& plan, const PlanView& view);
 void add_summary(Page& page, const Plan& plan, const PlanView& view);
 
 // Reasons for parking and problems that several changes share: said once, below the changes.

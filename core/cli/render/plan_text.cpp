@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "base/text.hpp"
-#include "cli/render/diagnostics_text.hpp"
 #include "cli/render/field_text.hpp"
 #include "cli/render/plan_groups.hpp"
 #include "cli/render/plan_sections.hpp"
@@ -31,7 +30,9 @@ Sign sign_of(const Change& change) {
     switch (change.action) {
         case Action::create: return {"+", &Palette::create};
         case Action::update: return {"~", &Palette::update};
-        case Action::remove: return {"-", &Palette::remove};
+        case Action::remove:
+            if (change.readiness != Readiness::blocked) return {"-", &Palette::remove};
+            break; // nothing is deleted, and it must not look as if
         case Action::replace: return {change.create_first ? "+/-" : "-/+", &Palette::replace};
         case Action::refresh: return {"*", &Palette::update};
         case Action::wait: return {".", &Palette::wait};
@@ -153,11 +154,9 @@ private:
         }
         if (change.action == Action::forget && change.reasons.empty())
             remarks.push_back("leaves the ledger; the object is not touched");
-        for (const Wait& wait : change.waits) {
-            const std::string path = wait.path.empty() ? "" : fmt::format(" ({})", printable(wait.path));
-            remarks.push_back(fmt::format("waits for {}{}", names_.of(wait.producer), path));
-        }
-        if (change.readiness == Readiness::blocked) remarks.push_back("blocked");
+        add_waits(change, remarks);
+        if (change.readiness == Readiness::blocked)
+            remarks.push_back(change.action == Action::remove ? "kept" : "blocked");
         const bool is_parked = change.readiness == Readiness::parked;
         const std::string reasons = reasons_text(change);
         if (reasons.empty() || (is_parked && shared_.contains(reasons))) {
@@ -170,6 +169,17 @@ private:
 
     std::string_view remark_colour(const Change& change) const {
         if (change.readiness == Readiness::parked) return page_.colours().parked;
+    void add_waits(const Change& change, std::vector<std::string>& remarks) const {
+        std::vector<std::string> producers;
+        for (const Wait& wait : change.waits) {
+            const std::string path = wait.path.empty() ? "" : fmt::format(" ({})", printable(wait.path));
+            producers.push_back(names_.of(wait.producer) + path);
+        }
+        if (change.action == Action::none && !producers.empty())
+            return remarks.push_back("is planned again after " + join(producers, ", "));
+        for (const std::string& producer : producers) remarks.push_back("waits for " + producer);
+    }
+
         if (change.readiness == Readiness::blocked) return page_.colours().error;
         return change.action == Action::wait ? page_.colours().wait : page_.colours().dim;
     }
@@ -247,7 +257,6 @@ std::string render_drift(const Plan& drift, const PlanView& view) {
 std::string render_plan(const Plan& plan, const PlanView& view) {
     Page page = page_with_changes(plan, view);
     add_shared_remarks(page, plan);
-    add_plan_problems(page, plan, view);
     add_summary(page, plan, view);
     return std::move(page).take();
 }
