@@ -433,6 +433,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);
+    foretell(plan);
     remember_settled(input_, plan);
     outcome_.leaves = declaration_->leaves().size();
     outcome_.problems.append(declaration_->problems());

@@ -110,6 +110,9 @@ private:
     void give_result();
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
+    void foretell(Plan& plan) const;
+    void tell_planned_again(Plan& plan) const;
+    void tell_undeclared(Plan& plan) const;
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);

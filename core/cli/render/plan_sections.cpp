@@ -134,6 +134,7 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
         if (!has_drifted(change) || drifted++ >= limit) continue;
         const std::string_view label = drifted == 1 ? "Drift" : "     ";
         std::string text = drift_sentence(change, names.of(change.address));
+        // That it is only reported, the sentence has said.
         if (change.action == Action::none) {
             for (const std::string& reason : change.reasons)
                 if (reason != only_reported) text += fmt::format(" ({})", printable(reason));
@@ -148,7 +149,19 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
     if (drifted > 0) page.blank();
 }
 
-std::string reasons_text(const Change& change) { return join(change.reasons, "; "); }
+// no longer declared since 91bc0de (Li Wei)
+// Where the file is still there, somebody else may have changed it after the document was taken out of it.
+std::string reasons_text(const Plan& plan, const Change& change) {
+    std::string text = join(change.reasons, "; ");
+    const auto known = plan.undeclared.find(change.address);
+    const std::size_t at = text.find(no_longer_declared);
+    if (known == plan.undeclared.end() || at == std::string::npos) return text;
+    const auto& [by, file_is_gone] = known->second;
+    const std::string author = by.author.empty() ? "" : fmt::format(" ({})", by.author);
+    return text.insert(at + no_longer_declared.size(),
+                       fmt::format("{} {}{}", file_is_gone ? " since" : ", its file last changed in",
+                                   by.id.substr(0, 7), author));
+}
 
 std::string remark_text(const Diagnostic& problem, const Origin& origin) {
     const Span& span = problem.span;
@@ -171,7 +184,7 @@ std::map<std::string, SharedRemark> count_remarks(const Plan& plan) {
     std::map<std::string, SharedRemark> counts;
     for (const Change& change : plan.changes) {
         if (change.readiness == Readiness::parked && !change.reasons.empty())
-            ++counts[reasons_text(change)].parked;
+            ++counts[reasons_text(plan, change)].parked;
         for (const Diagnostic& problem : change.diagnostics) {
             SharedRemark& remark = counts[remark_text(problem, change.origin)];
             ++remark.blocked;
@@ -247,6 +260,9 @@ std::string counts_text(const Plan& plan) {
     parts.clear();
     const std::string_view more = text.empty() ? "" : "more ";
     add(undecided, fmt::format("{}is blocked", more), fmt::format("{}are blocked", more));
+    if (!parts.empty()) text += (text.empty() ? "" : "; ") + parts.front();
+    parts.clear();
+    add(plan.planned_again.size(), "is planned again later", "are planned again later");
     if (!parts.empty()) text += (text.empty() ? "" : "; ") + parts.front();
     return text.empty() ? text : text + ".";
 }

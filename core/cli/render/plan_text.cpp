@@ -39,7 +39,9 @@ Sign sign_of(const Change& change) {
         case Action::adopt:
         case Action::move:
         case Action::forget: return {"→", &Palette::ledger};
-        case Action::none: break; // shown only where it is blocked before anything could be planned
+        case Action::none: // blocked before anything could be planned, or planned again later
+            if (change.readiness != Readiness::blocked) return {".", &Palette::wait};
+            break;
     }
     return {"!", &Palette::remove};
 }
@@ -48,7 +50,7 @@ Sign sign_of(const Change& change) {
 class ChangesText {
 public:
     ChangesText(Page& page, const Plan& plan, const PlanView& view)
-        : page_(page), view_(view), names_(plan), shared_(shared_remarks(plan)) {}
+        : page_(page), plan_(plan), view_(view), names_(plan), shared_(shared_remarks(plan)) {}
 
     void add(const PlanGroups& groups) {
         for (const PlanGroup& group : groups.shown) add_group(group);
@@ -158,7 +160,7 @@ private:
         if (change.readiness == Readiness::blocked)
             remarks.push_back(change.action == Action::remove ? "kept" : "blocked");
         const bool is_parked = change.readiness == Readiness::parked;
-        const std::string reasons = reasons_text(change);
+        const std::string reasons = reasons_text(plan_, change);
         if (reasons.empty() || (is_parked && shared_.contains(reasons))) {
             if (is_parked) remarks.push_back("parked");
         } else {
@@ -167,8 +169,6 @@ private:
         return remarks;
     }
 
-    std::string_view remark_colour(const Change& change) const {
-        if (change.readiness == Readiness::parked) return page_.colours().parked;
     void add_waits(const Change& change, std::vector<std::string>& remarks) const {
         std::vector<std::string> producers;
         for (const Wait& wait : change.waits) {
@@ -180,8 +180,11 @@ private:
         for (const std::string& producer : producers) remarks.push_back("waits for " + producer);
     }
 
+    std::string_view remark_colour(const Change& change) const {
+        if (change.readiness == Readiness::parked) return page_.colours().parked;
         if (change.readiness == Readiness::blocked) return page_.colours().error;
-        return change.action == Action::wait ? page_.colours().wait : page_.colours().dim;
+        const bool waits = change.action == Action::wait || change.action == Action::none;
+        return waits ? page_.colours().wait : page_.colours().dim;
     }
 
     // All remarks on the line of the change itself, if there is room.
@@ -206,6 +209,7 @@ private:
     }
 
     Page& page_;
+    const Plan& plan_;
     const PlanView& view_;
     Names names_;
     std::set<std::string> shared_;
