@@ -95,7 +95,8 @@ Repository::last_touched(const std::string& commit, const std::map<std::string, 
     git_revwalk* made = nullptr;
     if (!start || git_revwalk_new(&made, state_->repository.get())) return answer;
     const Owned<git_revwalk, git_revwalk_free> walk(made);
-    git_revwalk_sorting(made, GIT_SORT_TIME);
+    // Unsorted is newest first, a commit before its parents, and lazy; sorted would read all of history
+    // first.
     if (git_revwalk_push(made, git_commit_id(start->get()))) return answer;
 
     std::map<std::string, std::string> open = paths;

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <fmt/core.h>
 
+#include "base/text.hpp"
 #include "plan/select.hpp"
 #include "reconcile/pass.hpp"
 
@@ -28,6 +31,16 @@ bool is_undeclared(const Change& change) {
                                           [](const auto& r) { return r.starts_with(no_longer_declared); });
 }
 
+// "Object/a, Object/b and 12 more"
+std::string first_few(const std::set<Address>& addresses) {
+    constexpr std::size_t shown = 5;
+    std::vector<std::string> names;
+    for (const Address& address : addresses)
+        if (names.size() < shown) names.push_back(short_name(address.id));
+    const std::string text = join(names, ", ");
+    return addresses.size() > shown ? fmt::format("{} and {} more", text, addresses.size() - shown) : text;
+}
+
 } // namespace
 
 void Pass::foretell(Plan& plan) const {
@@ -37,7 +50,7 @@ void Pass::foretell(Plan& plan) const {
 
 // As `hold_consumers` will hold them back. A leaf with a change of its own says so there.
 void Pass::tell_planned_again(Plan& plan) const {
-    std::map<std::size_t, std::vector<Address>> again; // leaf -> the producers that it comes after
+    std::map<std::size_t, std::set<Address>> again; // leaf -> the producers that it comes after
     std::vector<Address> changing;
     for (const Change& change : plan.changes)
         if (may_change_outputs(change)) changing.push_back(change.address);
@@ -49,23 +62,20 @@ void Pass::tell_planned_again(Plan& plan) const {
         for (std::size_t i : *consumers) {
             const Address& consumer = input_.leaves[i].address;
             if (is_left_out(input_, consumer)) continue;
-            std::vector<Address>& after = again[i];
+            std::set<Address>& after = again[i];
             if (after.empty()) changing.push_back(consumer);
-            if (std::find(after.begin(), after.end(), producer) == after.end()) after.push_back(producer);
+            after.insert(producer);
         }
     }
     for (Change& change : plan.changes) {
         const auto found = change.leaf ? again.find(*change.leaf) : again.end();
         if (found == again.end()) continue;
-        std::sort(found->second.begin(), found->second.end());
         if (change.action != Action::wait && change.readiness == Readiness::ready)
-            for (const Address& producer : found->second)
-                change.reasons.push_back(fmt::format("is planned again after {}", short_name(producer.id)));
+            change.reasons.push_back("is planned again after " + first_few(found->second));
         again.erase(found);
     }
-    for (auto& [index, after] : again) {
+    for (const auto& [index, after] : again) {
         const Leaf& leaf = input_.leaves[index];
-        std::sort(after.begin(), after.end());
         Change& change = plan.planned_again.emplace_back();
         change.address = leaf.address;
         change.parent = leaf.address.id.parent();
@@ -73,7 +83,7 @@ void Pass::tell_planned_again(Plan& plan) const {
         change.api_version = leaf.api_version;
         change.leaf = index;
         change.origin = leaf.origin;
-        for (Address& producer : after) change.waits.push_back({std::move(producer), {}});
+        for (const Address& producer : after) change.waits.push_back({producer, {}});
     }
 }
 

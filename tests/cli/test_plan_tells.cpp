@@ -24,7 +24,7 @@ TEST_CASE("a removal is told with the commit that removed the file, and who made
     world.applied();
     world.place.remove("app/a.yaml");
     const std::string removal = world.place.commit("Remove a");
-    world.object("b", "value: y");
+    world.object("b", "value: other");
     world.place.commit("Go on");
     const Ran plan = world.plan();
     CAPTURE(plan.out, plan.err);
@@ -81,7 +81,7 @@ TEST_CASE("who takes outputs of what is about to change is shown as planned agai
                              ContainsSubstring("\"address\": \"app:" + object + "c\""));
     const Ran only = world.plan({"--exclude", object + "b"});
     CAPTURE(only.out);
-    CHECK_THAT(only.out, !ContainsSubstring("Object/b") && !ContainsSubstring("Object/c"));
+    CHECK_THAT(only.out, !ContainsSubstring(". Object/b") && !ContainsSubstring(". Object/c"));
     world.applied();
     check_converged(world);
 }
@@ -91,7 +91,7 @@ TEST_CASE("what is wrong with a stack is said once, on standard error") {
     world.object("a", "value: x");
     world.object("b", "value: x");
     const auto [how, code] = GENERATE(table<std::string, std::string>({
-        {"broken", "[yaml."},
+        {"broken", "[manifest.syntax]"},
         {"no such path", "[git.no-path]"},
         {"unknown dependency", "[plan.unknown-dependency]"},
         {"ring", "[plan.cycle]"},

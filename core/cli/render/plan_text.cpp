@@ -175,8 +175,13 @@ private:
             const std::string path = wait.path.empty() ? "" : fmt::format(" ({})", printable(wait.path));
             producers.push_back(names_.of(wait.producer) + path);
         }
-        if (change.action == Action::none && !producers.empty())
-            return remarks.push_back("is planned again after " + join(producers, ", "));
+        if (change.action == Action::none && !producers.empty()) {
+            const std::size_t shown = view_.all ? producers.size() : 5;
+            const std::size_t more = producers.size() - std::min(shown, producers.size());
+            producers.resize(producers.size() - more);
+            return remarks.push_back("is planned again after " + join(producers, ", ") +
+                                     (more > 0 ? fmt::format(" and {} more", more) : ""));
+        }
         for (const std::string& producer : producers) remarks.push_back("waits for " + producer);
     }
 
