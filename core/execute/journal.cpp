@@ -163,7 +163,7 @@ LedgerEntry Journal::entry_for(const Change& change, EntryState state, const Sta
         entry.declared = leaf->recordable().json;
         entry.protect = leaf->policy.protect;
         entry.deletion = leaf->policy.deletion;
-        entry.after = leaf->depends_on;
+        entry.after = leaf->comes_after();
         entry.wave = leaf->policy.wave;
         entry.file = leaf->origin.file;
         entry.line = leaf->origin.line;

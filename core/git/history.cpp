@@ -64,7 +64,63 @@ std::optional<CommitInfo> blame(git_repository& repository, const git_commit& ne
     return describe_commit(*commit);
 }
 
+// How a commit left a path that its parents have otherwise. A merge has changed only what none of its
+// parents has like that.
+enum class Left { as_it_was, changed, gone, unknown };
+Left how_left(const git_commit& commit, const std::string& path, std::size_t& look_ups) {
+    const std::optional<git_oid> here = entry_id(commit, path);
+    ++look_ups;
+    const unsigned parents = git_commit_parentcount(&commit);
+    bool was_there = false;
+    for (unsigned i = 0; i < parents; ++i) {
+        git_commit* found = nullptr;
+        if (git_commit_parent(&found, &commit, i)) return Left::unknown; // the end of a shallow clone
+        OwnedCommit parent(found);
+        const std::optional<git_oid> there = entry_id(*parent, path);
+        ++look_ups;
+        if (here.has_value() == there.has_value() && (!here || git_oid_equal(&*here, &*there)))
+            return Left::as_it_was;
+        was_there |= there.has_value();
+    }
+    return here ? Left::changed : was_there ? Left::gone : Left::as_it_was;
+}
+
 } // namespace
+
+std::map<std::string, Repository::Touched>
+Repository::last_touched(const std::string& commit, const std::map<std::string, std::string>& paths,
+                         std::size_t max_look_ups) const {
+    std::map<std::string, Touched> answer;
+    Result<OwnedCommit> start = find_commit(*state_->repository, commit);
+    git_revwalk* made = nullptr;
+    if (!start || git_revwalk_new(&made, state_->repository.get())) return answer;
+    const Owned<git_revwalk, git_revwalk_free> walk(made);
+    // Unsorted is newest first, a commit before its parents, and lazy; sorted would read all of history
+    // first.
+    if (git_revwalk_push(made, git_commit_id(start->get()))) return answer;
+
+    std::map<std::string, std::string> open = paths;
+    std::size_t look_ups = 0;
+    git_oid id;
+    while (!open.empty() && look_ups < max_look_ups && git_revwalk_next(&id, made) == 0) {
+        const std::string name = to_hex(id);
+        std::erase_if(open, [&](const auto& path) { return path.second == name; });
+        git_commit* found = nullptr;
+        if (git_commit_lookup(&found, state_->repository.get(), &id)) break;
+        const OwnedCommit at(found);
+        for (auto path = open.begin(); path != open.end() && look_ups < max_look_ups;) {
+            const Left left = how_left(*at, clean_path(path->first), look_ups);
+            if (left == Left::as_it_was) {
+                ++path;
+                continue;
+            }
+            if (left != Left::unknown)
+                answer.emplace(path->first, Touched{describe_commit(*at), left == Left::gone});
+            path = open.erase(path);
+        }
+    }
+    return answer;
+}
 
 Result<CommitInfo> Repository::last_change(const std::string& commit, const std::string& path,
                                            std::optional<std::uint32_t> line) const {

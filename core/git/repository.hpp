@@ -3,6 +3,7 @@
 // from libgit2; errors are `git.*` Diagnostics.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,16 @@ public:
     // that last touched that line (blame).
     Result<CommitInfo> last_change(const std::string& commit, const std::string& path,
                                    std::optional<std::uint32_t> line = {}) const;
+    // For each of `paths` the newest commit, from `commit` backwards, that changed or removed it, by path.
+    // Looks only as far as the commit that is given with the path ("" for none), itself left out, and no
+    // further than `max_look_ups` look-ups in trees. What was not found that way is not in the answer.
+    struct Touched {
+        CommitInfo by;
+        bool is_gone = false; // by this commit
+    };
+    std::map<std::string, Touched> last_touched(const std::string& commit,
+                                                const std::map<std::string, std::string>& paths,
+                                                std::size_t max_look_ups) const;
     Result<CommitInfo> commit_info(const std::string& revision) const;
 
 private:

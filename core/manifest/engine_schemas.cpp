@@ -1,8 +1,10 @@
 #include "manifest/engine_schemas.hpp"
 
+#include <cassert>
 #include <map>
 
 #include "base/json.hpp"
+#include "base/locked.hpp"
 
 namespace holdfast {
 
@@ -145,6 +147,21 @@ const std::vector<std::string>& engine_kinds() {
 const Value* engine_schema(std::string_view kind) {
     auto it = schemas().find(kind);
     return it == schemas().end() ? nullptr : &it->second;
+}
+
+std::shared_ptr<const SchemaChecker> engine_checker(const std::string& kind) {
+    static Locked<std::map<std::string, std::shared_ptr<const SchemaChecker>>> all;
+    return all.with([&](auto& checkers) {
+        std::shared_ptr<const SchemaChecker>& checker = checkers[kind];
+        if (!checker) {
+            const Value* schema = engine_schema(kind);
+            assert(schema);
+            Result<std::shared_ptr<const SchemaChecker>> compiled = SchemaChecker::compile(*schema);
+            assert(compiled.ok());
+            checker = *std::move(compiled);
+        }
+        return checker;
+    });
 }
 
 } // namespace holdfast

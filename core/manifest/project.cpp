@@ -62,9 +62,7 @@ private:
             return;
         }
         Diagnostics found;
-        const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(*schema);
-        assert(checker.ok());
-        const bool is_valid = (*checker)->check(tree, found);
+        const bool is_valid = engine_checker(kind)->check(tree, found);
         for (Diagnostic problem : found) problems_.add(source_.place(problem));
         if (is_valid && note_name(tree, kind)) take(tree, kind, std::move(origin));
     }

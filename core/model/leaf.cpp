@@ -1,5 +1,7 @@
 #include "model/leaf.hpp"
 
+#include <algorithm>
+
 #include "model/recorded.hpp"
 
 namespace holdfast {
@@ -12,6 +14,15 @@ std::string to_string(const Origin& origin) {
 TargetObject target_object(const Leaf& leaf, std::string_view target_id) {
     const std::string& group = leaf.address.id.group;
     return {std::string(target_id), leaf.scope, group + "/" + leaf.kind_name(), leaf.identity};
+}
+
+std::vector<Address> Leaf::comes_after() const {
+    std::vector<Address> before = depends_on;
+    for (const Address& producer : producers)
+        if (producer.stack != address.stack &&
+            std::find(before.begin(), before.end(), producer) == before.end())
+            before.push_back(producer);
+    return before;
 }
 
 Address deposed_address(const Address& address, std::size_t number) {

@@ -89,6 +89,8 @@ struct Leaf {
 
     // What may be stored and shown.
     const Document& recordable() const { return masked.empty() ? declared : masked; }
+    // For the ledger: `depends_on`, and the producers in other stacks.
+    std::vector<Address> comes_after() const;
     const std::string& kind_name() const { return kind.empty() ? address.id.kind : kind; }
     std::string kind_id() const { return api_version + "/" + kind_name(); }
 };

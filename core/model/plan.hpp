@@ -3,6 +3,7 @@
 // be shown, saved, hashed, approved and executed.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/ids.hpp"
 #include "base/value.hpp"
 #include "model/leaf.hpp"
+#include "model/stack.hpp"
 
 namespace holdfast {
 
@@ -87,6 +89,12 @@ struct SettledLeaf {
                                         // although nothing that is compared differs: an apply records it
 };
 
+// What Git says of a leaf that is declared no longer.
+struct Undeclared {
+    CommitInfo by;             // the newest commit that changed the file that it was declared in
+    bool file_is_gone = false; // that commit removed the file: no doubt that it was this one
+};
+
 struct PlanCounts {
     std::size_t create = 0, update = 0, replace = 0, remove = 0, refresh = 0, adopt = 0, move = 0, forget = 0,
                 wait = 0, parked = 0, blocked = 0, drifted = 0, unchanged = 0;
@@ -102,10 +110,19 @@ struct Plan {
     PlanCounts counts;
     Hash hash; // of all changes, in a canonical order
     Diagnostics diagnostics;
+    // Told beyond the changes, for people. No part of the hash.
+    std::map<Address, Undeclared> undeclared; // of what is to be removed, as far as Git knows it cheaply
+    // Leaves without a change of their own that take outputs of leaves that are about to change, directly or
+    // through others: `waits` names those. They are planned again once these are done.
+    std::vector<Change> planned_again;
 
     bool is_empty() const; // nothing to execute, nothing waits and nothing is blocked
     bool is_parked() const { return counts.parked > 0; }
 };
+
+// Reasons that whoever shows a plan has better words for.
+constexpr std::string_view only_reported = "drift is only reported";
+constexpr std::string_view no_longer_declared = "no longer declared";
 
 // "create", "update", ..., the word used in plans, JSON and the journal ("delete" for remove).
 std::string_view to_string(Action action);

@@ -29,7 +29,8 @@ bool is_replace_asked(const PlanInput& input, const Leaf& leaf) {
 
 // Of a leaf's order nothing is compared, but its delete will go by what the ledger says.
 bool is_recorded_in_order(const Leaf& leaf, const LedgerEntry& entry) {
-    return entry.wave == leaf.policy.wave && entry.after == leaf.depends_on;
+    if (entry.wave != leaf.policy.wave) return false;
+    return leaf.producers.empty() ? entry.after == leaf.depends_on : entry.after == leaf.comes_after();
 }
 
 class LeafDecision {
@@ -284,7 +285,7 @@ bool LeafDecision::leaves_drift_alone() {
         change_.is_drift = false;
         change_.reasons.clear();
     } else {
-        change_.reasons.push_back("drift is only reported");
+        change_.reasons.emplace_back(only_reported);
     }
     if (observed_.presence == Presence::present && needs_refresh())
         keep_as(Action::refresh);

@@ -75,7 +75,7 @@ void Pruner::prune(std::size_t recorded, bool is_superseded) {
     const bool is_replaced = entry.state == EntryState::deposed;
     change_.reasons.push_back(is_replaced                           ? "was replaced"
                               : entry.state == EntryState::deleting ? "its deletion was interrupted"
-                                                                    : "no longer declared");
+                                                                    : std::string(no_longer_declared));
     if (!is_replaced && decide_without_asking(entry)) return;
     decide_by_presence(recorded);
 }

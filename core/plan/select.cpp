@@ -41,4 +41,10 @@ std::vector<bool> find_excluded(const Draft& draft) {
     return excluded;
 }
 
+bool is_left_out(const PlanInput& input, const Address& address) {
+    const auto is_named = [&](const std::string& pattern) { return is_named_by(pattern, address); };
+    return (!input.only.empty() && std::none_of(input.only.begin(), input.only.end(), is_named)) ||
+           std::any_of(input.exclude.begin(), input.exclude.end(), is_named);
+}
+
 } // namespace holdfast

@@ -11,4 +11,7 @@ namespace holdfast {
 // without its group, or a glob of one; a document's covers its leaves.
 std::vector<bool> find_excluded(const Draft& draft);
 
+// The same of one leaf.
+bool is_left_out(const PlanInput& input, const Address& address);
+
 } // namespace holdfast

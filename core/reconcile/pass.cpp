@@ -19,7 +19,7 @@ Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& optio
 // ---- declared ----
 
 void Pass::declare() {
-    if (!outcome_.is_removed && options_.mode != Mode::destroy) {
+    if (!is_torn_down()) {
         declaration_->load();
         declaration_->declare();
     }
@@ -29,7 +29,24 @@ void Pass::declare() {
     for (const Leaf& leaf : declaration_->leaves())
         for (const Address& producer : leaf.producers) stacks_before_.insert(producer.stack);
     stacks_before_.merge(stacks_named());
+    if (is_torn_down() && !is_orphaned())
+        for (const LedgerEntry& entry : session_.store().entries(stack().name, Detail::match))
+            for (const Address& before : entry.after) stacks_before_.insert(before.stack);
     stacks_before_.erase(stack().name);
+}
+
+void Pass::leave_for(const Pass& dependent) {
+    const std::string message =
+        fmt::format("stack {} is left as it is: {}, which depends on it, is not gone yet", stack().name,
+                    dependent.stack().name);
+    const bool waits_for_approval = dependent.outcome().result == StackResult::parked;
+    Diagnostic& problem = waits_for_approval ? outcome_.problems.warning("stack.still-needed", message)
+                                             : outcome_.problems.error("stack.still-needed", message);
+    problem.hint = waits_for_approval
+                       ? fmt::format("approve the plan of stack {} as well", dependent.stack().name)
+                       : fmt::format("mend what keeps {} from being deleted", dependent.stack().name);
+    outcome_.result = waits_for_approval ? StackResult::parked : StackResult::failed;
+    outcome_.problems.sort_by_place();
 }
 
 void Pass::tell(Neighbours& neighbours) {
@@ -126,11 +143,17 @@ void Pass::check_targets(Diagnostics& problems) {
         auto facts = input_.providers.find(entry.provider);
         if (facts == input_.providers.end() || facts->second.target == entry.object.target) continue;
         if (!reported.insert(entry.provider).second) continue;
-        problems
-            .error("provider.target-changed",
-                   fmt::format("provider {} now reaches {}, but its leaves are recorded on {}",
-                               entry.provider, facts->second.target, entry.object.target))
-            .hint = "point it at the old target again; or give the new target a Provider of another name";
+        Diagnostic& problem = problems.error(
+            "provider.target-changed",
+            fmt::format("provider {} now reaches {}, but what stack {} has recorded on it is on {}; nothing "
+                        "is written",
+                        entry.provider, facts->second.target, stack().name, entry.object.target));
+        problem.hint =
+            fmt::format("correct its config if {0} is meant; else leave it as it was, and give {1} "
+                        "a Provider of another name (`holdfast forget` gives up what {0} holds)",
+                        entry.object.target, facts->second.target);
+        if (const ProviderDocument* document = session_.project().provider(entry.provider))
+            problem.span = {document->origin.file, {document->origin.line, 1}, 0};
     }
 }
 
@@ -410,6 +433,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);
+    foretell(plan);
     remember_settled(input_, plan);
     outcome_.leaves = declaration_->leaves().size();
     outcome_.problems.append(declaration_->problems());

@@ -27,6 +27,7 @@ struct Neighbours {
     };
     std::map<Address, Named> named;
     std::map<Address, Address> taken_over; // recorded -> the leaf of another stack that moves it to itself
+    std::map<Address, std::string> moving; // recorded -> the stack of this run whose plan moves it to itself
     std::set<Address> unfinished;          // named leaves that this run could not bring to what is declared
     std::map<std::string, std::string> rings;   // "app -> base" -> the stacks that wait for each other
     std::unordered_map<Hash, Address> declared; // by key of the target object
@@ -49,6 +50,9 @@ public:
     // The leaves that others asked for, as they stand after a plan or its execution.
     void tell_unfinished(Neighbours& neighbours) const;
 
+    // What its plan takes over from the stacks that have recorded it.
+    void tell_moves(Neighbours& neighbours) const;
+
     // Resolves references and observes, by turns, until nothing more can be known; then plans.
     void plan(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop);
     // From the start, because a stack that this one depends on has just changed.
@@ -58,8 +62,13 @@ public:
     // Runs the plan, and plans and runs again what waited for its outputs.
     void execute(const RunEvents& events, std::stop_token stop);
 
-    // The stacks that must have been applied before: by dependsOn, by references and by annotations.
+    // The stacks that must have been applied before: by dependsOn, by references and by annotations. Of a
+    // stack that is torn down: those that it needed when it was applied, which outlive it.
     const std::set<std::string>& stacks_before() const { return stacks_before_; }
+    // Nothing of it is declared any more: all that is recorded goes.
+    bool is_torn_down() const { return outcome_.is_removed || options_.mode == Mode::destroy; }
+    // Instead of `execute`: `dependent`, which stands on this stack, is not gone.
+    void leave_for(const Pass& dependent);
     // Of these, the ones that depends-on and refresh-on name.
     std::set<std::string> stacks_named() const;
 
@@ -72,6 +81,7 @@ public:
 
 private:
     void tell_named(Neighbours& neighbours) const;
+    void leave_moves_to_others();
     void tell_taken_over(Neighbours& neighbours) const;
     void take_in_moved();
     void wait_for_other_stacks();
@@ -100,6 +110,9 @@ private:
     void give_result();
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
+    void foretell(Plan& plan) const;
+    void tell_planned_again(Plan& plan) const;
+    void tell_undeclared(Plan& plan) const;
 
     Status lock_scopes(const Plan& plan);
     void begin_record(const Plan& plan);
@@ -118,7 +131,7 @@ private:
     void remove_dropped();
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round, const std::vector<bool>& held);
-    bool waits_for_approval(std::size_t leaf) const;
+    std::set<std::size_t> held_for_approval() const;
     bool hold(std::size_t leaf);
     void release(std::size_t leaf);
     std::vector<std::size_t> ready_leaves();
@@ -128,7 +141,7 @@ private:
     void warn_of_parked(const Round& round);
     // Why something cannot go on after the rounds; the worst of several counts.
     enum class Hold { none, approval, failure };
-    Hold hold_of(const Address& leaf) const;
+    Hold hold_of(const Address& leaf, const std::set<std::size_t>& for_approval) const;
     std::vector<Hold> holds_of_removals() const;
     std::set<std::pair<std::string, std::string>> failed_scopes() const;
     void run_held_removals(const RunEvents& events, std::stop_token stop);

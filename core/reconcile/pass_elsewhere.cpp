@@ -64,6 +64,8 @@ void Pass::tell_taken_over(Neighbours& neighbours) const {
 }
 
 void Pass::tell_unfinished(Neighbours& neighbours) const {
+    std::set<std::size_t> for_approval;
+    if (was_executed() && !neighbours.named.empty()) for_approval = held_for_approval();
     for (const auto& [address, named] : neighbours.named) {
         if (address.stack != stack().name) continue;
         std::set<Address>& unfinished = neighbours.unfinished;
@@ -71,13 +73,43 @@ void Pass::tell_unfinished(Neighbours& neighbours) const {
         for (const ResourceId& id : declaration_->unloaded())
             if (names(address, {stack().name, id})) unfinished.insert({stack().name, id});
         for (const Leaf& leaf : declaration_->leaves())
-            if (was_executed() && names(address, leaf.address) && hold_of(leaf.address) == Hold::failure)
+            if (was_executed() && names(address, leaf.address) &&
+                hold_of(leaf.address, for_approval) == Hold::failure)
                 unfinished.insert(leaf.address);
         if (was_executed() || outcome_.rounds.empty()) continue;
         for (const Change& change : outcome_.rounds.front().plan.changes)
             if (change.leaf && change.readiness == Readiness::blocked && names(address, change.address))
                 unfinished.insert(change.address);
     }
+}
+
+void Pass::tell_moves(Neighbours& neighbours) const {
+    std::erase_if(neighbours.moving, [&](const auto& move) { return move.second == stack().name; });
+    if (outcome_.rounds.empty()) return;
+    for (const Change& change : outcome_.rounds.front().plan.changes) {
+        const Address& from = change.moved_from;
+        if (change.leaf && change.readiness == Readiness::ready && !from.id.empty() &&
+            from.stack != stack().name)
+            neighbours.moving.emplace(from, stack().name);
+    }
+}
+
+// A leaf that goes from one stack to another is a move in the plans of both. Where both are applied, the one
+// that declares it now makes the move, and the journal has it once.
+void Pass::leave_moves_to_others() {
+    Plan& plan = outcome_.rounds.front().plan;
+    bool any = false;
+    for (Change& change : plan.changes) {
+        if (change.leaf || change.action != Action::move) continue;
+        const auto by = neighbours_->moving.find(change.moved_from);
+        if (by == neighbours_->moving.end() || by->second != change.address.stack) continue;
+        change.action = Action::none;
+        change.reasons = {fmt::format("is moved by the pass of stack {}", by->second)};
+        change.moved_from = {};
+        --plan.counts.move;
+        any = true;
+    }
+    if (any) give_result();
 }
 
 // Entries of other stacks that a document claims by moved-from are looked at as if they were ours. While

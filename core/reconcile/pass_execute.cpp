@@ -49,6 +49,7 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
 
 void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (outcome_.rounds.empty()) return;
+    leave_moves_to_others();
     const Plan& plan = outcome_.rounds.front().plan;
     // Of a destroy, nothing is done until all of it is approved: not even leaves are forgotten.
     if (options_.mode == Mode::destroy && plan.is_parked()) return;
@@ -128,7 +129,7 @@ void Pass::rewrite_entries(const Plan& plan) {
         entry->settled = settled.hash;
         entry->protect = leaf.policy.protect;
         entry->deletion = leaf.policy.deletion;
-        entry->after = leaf.depends_on;
+        entry->after = leaf.comes_after();
         entry->wave = leaf.policy.wave;
         entry->commit = session_.commit().id;
         entry->author = session_.commit().author;
@@ -449,31 +450,41 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     return input;
 }
 
-// Behind a parked change, directly or through others that wait as well, and behind nothing that failed.
-bool Pass::waits_for_approval(std::size_t leaf) const {
-    std::set<std::size_t> seen;
-    std::vector<std::size_t> open{leaf};
-    bool is_behind_parked = false;
-    while (!open.empty()) {
-        const std::size_t at = open.back();
-        open.pop_back();
-        if (!seen.insert(at).second) continue;
-        for (const Address& before : declaration_->leaves()[at].depends_on) {
+// Held leaves that stand behind a parked change, directly or through others that are held as well, and behind
+// nothing that failed. Both spread from where they begin, so that each leaf is looked at once; asking for
+// each what it stands behind would make a chain of them quadratic.
+std::set<std::size_t> Pass::held_for_approval() const {
+    std::unordered_map<std::size_t, std::vector<std::size_t>> behind; // held leaf -> those that come after it
+    std::vector<std::size_t> approval, failure;
+    for (std::size_t i : held_) {
+        for (const Address& before : declaration_->leaves()[i].depends_on) {
             if (parked_.contains(before))
-                is_behind_parked = true;
+                approval.push_back(i);
             else if (unfinished_.contains(before))
-                return false;
+                failure.push_back(i);
             const std::optional<std::size_t> other = leaf_at(before);
-            if (other && held_.contains(*other)) open.push_back(*other);
+            if (other && held_.contains(*other)) behind[*other].push_back(i);
         }
     }
-    return is_behind_parked;
+    const auto spread = [&](std::vector<std::size_t> open) {
+        std::set<std::size_t> reached;
+        while (!open.empty()) {
+            const std::size_t at = open.back();
+            open.pop_back();
+            if (!reached.insert(at).second) continue;
+            if (auto after = behind.find(at); after != behind.end())
+                open.insert(open.end(), after->second.begin(), after->second.end());
+        }
+        return reached;
+    };
+    std::set<std::size_t> for_approval = spread(std::move(approval));
+    for (std::size_t i : spread(std::move(failure))) for_approval.erase(i);
+    return for_approval;
 }
 
 void Pass::end_record(bool interrupted) {
     std::map<std::string_view, std::size_t> counts;
-    bool all_done =
-        std::all_of(held_.begin(), held_.end(), [this](std::size_t i) { return waits_for_approval(i); });
+    bool all_done = held_for_approval().size() == held_.size();
     bool parked = false;
     for (const Round& round : outcome_.rounds) {
         for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {

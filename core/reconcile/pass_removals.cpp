@@ -25,23 +25,24 @@ std::set<std::pair<std::string, std::string>> Pass::failed_scopes() const {
     return scopes;
 }
 
-Pass::Hold Pass::hold_of(const Address& address) const {
+Pass::Hold Pass::hold_of(const Address& address, const std::set<std::size_t>& for_approval) const {
     if (parked_.contains(address)) return Hold::approval;
     if (unfinished_.contains(address)) return Hold::failure;
     const std::optional<std::size_t> leaf = leaf_at(address);
     if (!leaf || !held_.contains(*leaf)) return Hold::none;
-    return waits_for_approval(*leaf) ? Hold::approval : Hold::failure;
+    return for_approval.contains(*leaf) ? Hold::approval : Hold::failure;
 }
 
 // By change of the first plan; what is no held removal counts as not held.
 std::vector<Pass::Hold> Pass::holds_of_removals() const {
     const Plan& plan = outcome_.rounds.front().plan;
     const auto failed = failed_scopes();
+    const std::set<std::size_t> for_approval = held_for_approval();
     std::vector<std::optional<Hold>> of_change(plan.changes.size()), of_gate(plan.gates.size());
     std::function<Hold(std::size_t)> removal, gate;
     auto before = [&](std::size_t i) {
         const bool is_removal = held_changes_[i] && !plan.changes[i].leaf;
-        return is_removal ? removal(i) : hold_of(plan.changes[i].address);
+        return is_removal ? removal(i) : hold_of(plan.changes[i].address, for_approval);
     };
     auto worst = [&](const std::vector<std::size_t>& changes, const std::vector<std::size_t>& gates) {
         Hold hold = Hold::none;
@@ -59,7 +60,7 @@ std::vector<Pass::Hold> Pass::holds_of_removals() const {
         const std::pair scope{change.provider, change.object.scope};
         Hold hold = failed.contains(scope) ? Hold::failure : worst(change.after, change.after_gates);
         if (auto held = held_in_scope_.find(scope); is_behind_held_scope(change))
-            for (const Address& leaf : held->second) hold = std::max(hold, hold_of(leaf));
+            for (const Address& leaf : held->second) hold = std::max(hold, hold_of(leaf, for_approval));
         of_change[i] = hold;
         return hold;
     };
@@ -102,7 +103,7 @@ bool Pass::may_be_wanted(const LedgerEntry& entry, std::size_t dropped) const {
         if (declaration_->is_dropped(i)) continue;
         const bool is_sibling =
             leaf.address.id.name == document.name && leaf.address.id.resource() == document;
-        if (is_sibling && hold_of(leaf.address) != Hold::none) return true;
+        if (is_sibling && hold_of(leaf.address, {}) != Hold::none) return true;
         if (leaf.provider != entry.provider || leaf.kind_name() != entry.object.kind_name()) continue;
         const bool is_same = leaf.identity == entry.object.identity && leaf.scope == entry.object.scope;
         if (is_same || leaf.identity.empty()) return true;

@@ -74,8 +74,12 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     answer.steps = session.store().steps_of(answer.entry.address, limit);
     std::set<std::string> wanted;
     for (const JournalStep& step : answer.steps) wanted.insert(step.pass);
-    for (PassRecord& pass : session.store().passes(answer.entry.address.stack, 1000))
-        if (wanted.contains(pass.id)) answer.passes.push_back(std::move(pass));
+    // A leaf that came from another stack has steps of that one's passes as well.
+    for (const std::string& stack : {answer.entry.address.stack, std::string()}) {
+        for (PassRecord& pass : session.store().passes(stack, 1000))
+            if (wanted.erase(pass.id) > 0) answer.passes.push_back(std::move(pass));
+        if (wanted.empty()) break;
+    }
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
     const Repository& repository = session.repository();
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file))

@@ -152,6 +152,7 @@ private:
         if (options_.mode == Mode::validate) return validate();
         find_rings(neighbours);
         order_by_references();
+        tear_down_backwards();
         for (auto& [pass, chosen] : passes_) pass.ask(neighbours);
         if (passes_.size() > 1)
             for (auto& [pass, chosen] : passes_) pass.tell(neighbours);
@@ -159,6 +160,7 @@ private:
             if (!chosen) continue;
             pass.plan(neighbours, events_, stop_);
             pass.tell_unfinished(neighbours);
+            pass.tell_moves(neighbours);
         }
         if (writes() && agreed()) execute(neighbours);
     }
@@ -209,6 +211,32 @@ private:
         for (const std::string& name : names) take(name);
     }
 
+    // What is torn down goes after all that is brought up, which may have to let go of it first; of two such
+    // stacks, the one that depends on the other.
+    void tear_down_backwards() {
+        decltype(passes_) down;
+        for (auto it = passes_.begin(); it != passes_.end();) {
+            const auto pass = it++;
+            if (pass->first.is_torn_down()) down.splice(down.begin(), passes_, pass);
+        }
+        passes_.splice(passes_.end(), down);
+    }
+
+    // A stack of this run that is to be gone before this one, and is not.
+    const Pass* standing_on(const Pass& base) const {
+        if (!base.is_torn_down() || !base.outcome().plan() || base.outcome().plan()->is_empty() ||
+            base.outcome().result == StackResult::parked)
+            return nullptr;
+        for (const auto& [pass, chosen] : passes_) {
+            if (&pass == &base) return nullptr; // those behind it have their turn later
+            const StackResult result = pass.outcome().result;
+            const bool is_gone = result == StackResult::applied || result == StackResult::unchanged;
+            if (chosen && pass.is_torn_down() && !is_gone && pass.stacks_before().contains(base.stack().name))
+                return &pass;
+        }
+        return nullptr;
+    }
+
     void validate() {
         for (auto& [pass, chosen] : passes_) {
             if (!chosen) continue;
@@ -257,7 +285,14 @@ private:
             const bool inputs_moved = std::any_of(before.begin(), before.end(), [&](const std::string& name) {
                 return changed.contains(name);
             });
-            if (inputs_moved && !options_.saved) pass.plan_again(neighbours, events_, stop_);
+            if (inputs_moved && !options_.saved && !pass.is_torn_down()) {
+                pass.plan_again(neighbours, events_, stop_);
+                pass.tell_moves(neighbours);
+            }
+            if (const Pass* dependent = standing_on(pass)) {
+                pass.leave_for(*dependent);
+                continue;
+            }
             pass.execute(events_, stop_);
             pass.tell_unfinished(neighbours);
             if (pass.was_executed()) changed.insert(pass.stack().name);
@@ -270,7 +305,7 @@ private:
     std::stop_token stop_;
     RunOutcome outcome_;
     std::list<StackDocument> removed_;
-    std::list<std::pair<Pass, bool>> passes_; // with: was it asked for
+    std::list<std::pair<Pass, bool>> passes_; // in their order; with: was it asked for
     std::vector<std::unique_ptr<ScopeLock>> locks_;
 };
 

@@ -1,5 +1,7 @@
 // What a document of one stack may name of another: depends-on, refresh-on and moved-from.
 
+#include <sstream>
+
 #include "support/catch.hpp"
 #include "support/memory_world.hpp"
 
@@ -13,18 +15,23 @@ namespace {
 const std::string object = "memory.holdfast.dev/Object/";
 const std::string on_p = "holdfast.dev/depends-on: 'base:" + object + "p'";
 
-// Stack `app` (path app) before stack `base` (path base), on one provider.
-void use_two_stacks(MemoryWorld& world, const std::string& more_config = {},
-                    const std::string& more_of_base = {}) {
+// holdfast.yaml with one provider, and stacks: their names, each its path as well, with keys of their specs.
+using Stacks = std::vector<std::pair<std::string, std::string>>;
+void use_stacks(MemoryWorld& world, const Stacks& stacks, const std::string& more_config = {}) {
     std::string text = "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: memory}\n"
                        "spec: {plugin: memory, config: {file: " +
                        (world.place.target() / "objects").string() +
                        ", callLog: " + (world.place.folder() / "calls").string() + more_config + "}}\n";
-    for (const std::string stack : {"app", "base"})
+    for (const auto& [stack, more] : stacks)
         text += "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: " + stack +
-                "}\nspec: {path: " + stack + ", providers: {memory.holdfast.dev: memory}" +
-                (stack == "base" ? more_of_base : "") + "}\n";
+                "}\nspec: {path: " + stack + ", providers: {memory.holdfast.dev: memory}" + more + "}\n";
     world.place.write("holdfast.yaml", text);
+}
+
+// Stack `app` (path app) before stack `base` (path base), on one provider.
+void use_two_stacks(MemoryWorld& world, const std::string& more_config = {},
+                    const std::string& more_of_base = {}) {
+    use_stacks(world, {{"app", ""}, {"base", more_of_base}}, more_config);
 }
 
 void in_base(MemoryWorld& world, const std::string& name, const std::string& spec,
@@ -285,5 +292,160 @@ TEST_CASE("moved-from of a document that waits for an output takes its entry onc
                  "holdfast.dev/moved-from: " + object + "old");
     world.applied();
     CHECK(world.writes() == Lines{"update \"a\"", "delete \"old\"", "create \"new\""});
+    check_converged(world);
+}
+
+namespace {
+
+// The lines that hold `part`, less the white space and commas around them.
+Lines lines_with(const std::string& text, const std::string& part) {
+    Lines lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        if (line.find(part) == std::string::npos) continue;
+        const std::size_t from = line.find_first_not_of(" "), to = line.find_last_not_of(" ,");
+        lines.push_back(line.substr(from, to + 1 - from));
+    }
+    return lines;
+}
+
+// All plans that an output names, or all but that of one stack.
+void approve_all(MemoryWorld& world, const std::string& out, const std::string& but = {}) {
+    std::string rest = out;
+    for (const std::string word = "holdfast approve "; rest.find(word) != std::string::npos;) {
+        const std::string hash = test::word_after(rest, word);
+        const bool is_left = !but.empty() && rest.starts_with(but + " ");
+        rest = rest.substr(rest.find(word) + word.size());
+        const std::size_t next = rest.find("\n\n");
+        rest = next == std::string::npos ? "" : rest.substr(next + 2);
+        if (is_left) continue;
+        const Ran approve = world.place.holdfast({"approve", hash});
+        CAPTURE(approve.out, approve.err);
+        REQUIRE(approve.exit_code == 0);
+    }
+}
+
+// q of stack app needs p of stack base.
+void use_app_over_base(MemoryWorld& world, const std::string& how, const std::string& more = {}) {
+    use_stacks(world, {{"app", more + (how == "dependsOn" ? ", dependsOn: [base]" : "")}, {"base", more}});
+    in_base(world, "p", "value: x");
+    const std::string value = "${{ outputs['base:" + object + "p'].status.value }}";
+    world.object("q", how == "reference" ? "value: \"" + value + "\"" : "value: x",
+                 how == "annotation" ? on_p : "");
+    world.applied();
+    REQUIRE(world.writes() == Lines{"create \"p\"", "create \"q\""});
+}
+
+} // namespace
+
+TEST_CASE("of several stacks, destroy takes what depends on others first") {
+    MemoryWorld world;
+    const std::string how = GENERATE("dependsOn", "annotation", "reference");
+    CAPTURE(how);
+    use_app_over_base(world, how);
+    const Ran parked = world.place.holdfast({"destroy", "--yes"});
+    CAPTURE(parked.out, parked.err);
+    CHECK(parked.exit_code == 3);
+    approve_all(world, parked.out);
+    const Ran done = world.place.holdfast({"destroy", "--yes"});
+    CAPTURE(done.out, done.err);
+    CHECK(done.exit_code == 0);
+    CHECK(world.writes() == Lines{"delete \"q\"", "delete \"p\""});
+}
+
+TEST_CASE("while a stack that depends on another cannot be destroyed, the other one is left as it is") {
+    MemoryWorld world;
+    use_app_over_base(world, "annotation");
+    const Ran parked = world.place.holdfast({"destroy", "--yes"});
+    CAPTURE(parked.out, parked.err);
+    SECTION("because it is not approved") {
+        approve_all(world, parked.out, "app");
+        const Ran ran = world.place.holdfast({"destroy", "--yes"});
+        CAPTURE(ran.out, ran.err);
+        CHECK(ran.exit_code == 3);
+        CHECK_THAT(ran.err, ContainsSubstring("stack.still-needed"));
+        CHECK(world.writes().empty());
+    }
+    SECTION("because a delete fails") {
+        use_two_stacks(world, ", failItems: ['\"q\"']");
+        world.place.commit();
+        const Ran again = world.place.holdfast({"destroy", "--yes"});
+        approve_all(world, again.out);
+        const Ran ran = world.place.holdfast({"destroy", "--yes"});
+        CAPTURE(ran.out, ran.err);
+        CHECK(ran.exit_code == 1);
+        CHECK_THAT(ran.err, ContainsSubstring("stack.still-needed"));
+        CHECK(world.stored("p") != "<none>");
+    }
+    SECTION("but alone, by its name, it can be") {
+        approve_all(world, parked.out);
+        const Ran ran = world.place.holdfast({"destroy", "--yes", "-s", "base"});
+        CAPTURE(ran.out, ran.err);
+        CHECK(ran.exit_code == 0);
+        CHECK(world.writes() == Lines{"delete \"p\""});
+    }
+}
+
+TEST_CASE("stacks that are removed together with their objects go in reverse as well") {
+    MemoryWorld world;
+    // By their names `app` would come first.
+    use_stacks(world, {{"app", ", deletion: delete"}, {"base", ", deletion: delete"}});
+    world.object("q", "value: x");
+    in_base(world, "p", "value: x", "holdfast.dev/depends-on: 'app:" + object + "q'");
+    world.applied();
+    world.writes();
+    use_stacks(world, {});
+    const Ran parked = world.apply();
+    CAPTURE(parked.out, parked.err);
+    approve_all(world, parked.out);
+    world.applied();
+    CHECK(world.writes() == Lines{"delete \"p\"", "delete \"q\""});
+}
+
+TEST_CASE("a leaf that goes to another stack in one run is moved once, by the stack that declares it now") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    // Either stack has its turn first.
+    const auto [from, to] = GENERATE(table<std::string, std::string>({{"app", "base"}, {"base", "app"}}));
+    CAPTURE(from, to);
+    for (const std::string& stack : {from, to})
+        world.place.write(stack + "/own.yaml", MemoryWorld::document(stack + "-own", "value: x"));
+    world.place.write(from + "/mover.yaml", MemoryWorld::document("mover", "value: x"));
+    world.applied();
+    world.place.remove(from + "/mover.yaml");
+    world.place.write(to + "/mover.yaml", MemoryWorld::document("mover", "value: x"));
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK_THAT(ran.out, ContainsSubstring(to + ": 1 moved"));
+    CHECK_THAT(ran.out, !ContainsSubstring(from + ": 1 moved"));
+    const std::string mover = to + ":" + object + "mover";
+    const Ran history = world.place.holdfast({"--json", "history", mover});
+    CAPTURE(history.out);
+    CHECK(count(lines_with(history.out, "\"action\""), "\"action\": \"move\"") == 1);
+    const Ran passes = world.place.holdfast({"history"});
+    CAPTURE(passes.out);
+    CHECK(lines_with(passes.out, "apply").size() == 3); // two at first, one that moves
+    const Ran why = world.place.holdfast({"why", mover});
+    CAPTURE(why.out);
+    CHECK_THAT(why.out, ContainsSubstring("move     done"));
+    check_converged(world);
+}
+
+TEST_CASE("a move that the old stack's pass has made is told with that pass") {
+    MemoryWorld world;
+    use_two_stacks(world);
+    in_base(world, "own", "value: x");
+    in_base(world, "mover", "value: x");
+    world.object("other", "value: x");
+    world.applied();
+    world.place.remove("base/mover.yaml");
+    world.object("mover", "value: x");
+    CHECK(apply_one(world, "base").exit_code == 0);
+    const Ran why = world.place.holdfast({"--json", "why", "app:" + object + "mover"});
+    CAPTURE(why.out);
+    CHECK_THAT(why.out,
+               ContainsSubstring("\"action\": \"move\"") && ContainsSubstring("\"stack\": \"base\""));
+    CHECK(apply_one(world, "app").exit_code == 0);
     check_converged(world);
 }

@@ -20,6 +20,7 @@
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/commands.hpp"
+#include "manifest/load.hpp"
 #include "plugins/memory/store.hpp"
 #include "store/store.hpp"
 #include "sys/environment.hpp"
@@ -149,6 +150,9 @@ World::World(const std::string& repository, const Map& outside) {
         ::chmod(file(entry.key).c_str(), 0600);
     }
     commit_all("Begin");
+    // What every command would compile anew, all children have from here.
+    Diagnostics ignored;
+    load_project(read(fs::path(repository_.path()) / "holdfast.yaml"), "holdfast.yaml", ignored);
 }
 
 // The one that a scenario without its own has: stack "app" of folder app, on provider "memory".

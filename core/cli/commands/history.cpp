@@ -28,7 +28,8 @@ int show_steps(const HistoryOptions& options, Context& context) {
         ended_steps(store.steps_of(*address, 2 * options.limit), options.limit);
     if (!entry && steps.empty()) return context.fail(entry.error());
     if (!context.json()) {
-        const std::vector<PassRecord> passes = store.passes(address->stack, passes_looked_at);
+        // Of all stacks: a leaf that came from another one has steps of its passes as well.
+        const std::vector<PassRecord> passes = store.passes("", passes_looked_at);
         context.print(render_steps(steps, passes, text_view(context)));
         return exit_done;
     }

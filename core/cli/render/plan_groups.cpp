@@ -27,6 +27,7 @@ std::vector<PlanGroup> all_groups(const Plan& plan) {
         if (change.action != Action::none || change.readiness == Readiness::blocked)
             changes.push_back(&change);
     }
+    for (const Change& change : plan.planned_again) changes.push_back(&change);
     std::stable_sort(changes.begin(), changes.end(), comes_before);
     std::vector<PlanGroup> groups;
     std::map<ResourceId, std::size_t> index;
@@ -58,10 +59,12 @@ PlanGroups group_changes(const Plan& plan, std::size_t limit) {
 }
 
 Names::Names(const Plan& plan) : stack_(plan.stack) {
-    for (const Change& change : plan.changes) {
-        const ResourceId& id = change.address.id;
-        const auto [at, is_new] = group_of_kind_.try_emplace(id.kind, id.group);
-        if (!is_new && at->second != id.group) at->second.clear();
+    for (const auto* changes : {&plan.changes, &plan.planned_again}) {
+        for (const Change& change : *changes) {
+            const ResourceId& id = change.address.id;
+            const auto [at, is_new] = group_of_kind_.try_emplace(id.kind, id.group);
+            if (!is_new && at->second != id.group) at->second.clear();
+        }
     }
 }
 

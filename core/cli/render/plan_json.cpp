@@ -1,5 +1,6 @@
 #include "cli/render/plan_json.hpp"
 
+#include "cli/render/outcome_text.hpp"
 #include "cli/render/value_text.hpp"
 
 namespace holdfast {
@@ -55,6 +56,20 @@ Value object_to_json(const TargetObject& object) {
                        {"identity", object.identity}});
 }
 
+Value undeclared_to_json(const Undeclared& undeclared) {
+    return Value::map({{"commit", commit_to_json(undeclared.by)}, {"file_is_gone", undeclared.file_is_gone}});
+}
+
+// Compared or not, they have no change of their own yet.
+Value planned_again_to_json(const Change& change) {
+    List after;
+    for (const Wait& wait : change.waits) after.emplace_back(to_string(wait.producer));
+    return Value::map({{"address", to_string(change.address)},
+                       {"parent", to_string(change.parent)},
+                       {"origin", origin_to_json(change.origin)},
+                       {"after", std::move(after)}});
+}
+
 Value waits_to_json(const std::vector<Wait>& waits) {
     List out;
     for (const Wait& wait : waits)
@@ -81,6 +96,8 @@ Value change_to_json(const Change& change, const Plan& plan) {
     out.set("reasons", texts(change.reasons));
     out.set("waits", waits_to_json(change.waits));
     out.set("origin", origin_to_json(change.origin));
+    if (const auto known = plan.undeclared.find(change.address); known != plan.undeclared.end())
+        out.set("undeclared", undeclared_to_json(known->second));
     List after;
     for (std::size_t index : change.after) after.emplace_back(to_string(plan.changes[index].address));
     out.set("after", std::move(after));
@@ -161,6 +178,9 @@ Value plan_to_json(const Plan& plan) {
     List changes;
     for (const Change& change : plan.changes) changes.push_back(change_to_json(change, plan));
     out.set("changes", std::move(changes));
+    List again;
+    for (const Change& change : plan.planned_again) again.push_back(planned_again_to_json(change));
+    out.set("planned_again", std::move(again));
     out.set("diagnostics", diagnostics_to_json(plan.diagnostics));
     return out;
 }

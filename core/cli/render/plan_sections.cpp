@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "base/text.hpp"
-#include "cli/render/diagnostics_text.hpp"
 #include "cli/render/plan_groups.hpp"
 #include "cli/render/value_text.hpp"
 
@@ -135,8 +134,10 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
         if (!has_drifted(change) || drifted++ >= limit) continue;
         const std::string_view label = drifted == 1 ? "Drift" : "     ";
         std::string text = drift_sentence(change, names.of(change.address));
+        // That it is only reported, the sentence has said.
         if (change.action == Action::none) {
-            for (const std::string& reason : change.reasons) text += fmt::format(" ({})", printable(reason));
+            for (const std::string& reason : change.reasons)
+                if (reason != only_reported) text += fmt::format(" ({})", printable(reason));
         }
         add_labelled(page, label, page.colours().drift, text);
     }
@@ -148,7 +149,19 @@ void add_drift(Page& page, const Plan& plan, const PlanView& view) {
     if (drifted > 0) page.blank();
 }
 
-std::string reasons_text(const Change& change) { return join(change.reasons, "; "); }
+// no longer declared since 91bc0de (Li Wei)
+// Where the file is still there, somebody else may have changed it after the document was taken out of it.
+std::string reasons_text(const Plan& plan, const Change& change) {
+    std::string text = join(change.reasons, "; ");
+    const auto known = plan.undeclared.find(change.address);
+    const std::size_t at = text.find(no_longer_declared);
+    if (known == plan.undeclared.end() || at == std::string::npos) return text;
+    const auto& [by, file_is_gone] = known->second;
+    const std::string author = by.author.empty() ? "" : fmt::format(" ({})", by.author);
+    return text.insert(at + no_longer_declared.size(),
+                       fmt::format("{} {}{}", file_is_gone ? " since" : ", its file last changed in",
+                                   by.id.substr(0, 7), author));
+}
 
 std::string remark_text(const Diagnostic& problem, const Origin& origin) {
     const Span& span = problem.span;
@@ -171,7 +184,7 @@ std::map<std::string, SharedRemark> count_remarks(const Plan& plan) {
     std::map<std::string, SharedRemark> counts;
     for (const Change& change : plan.changes) {
         if (change.readiness == Readiness::parked && !change.reasons.empty())
-            ++counts[reasons_text(change)].parked;
+            ++counts[reasons_text(plan, change)].parked;
         for (const Diagnostic& problem : change.diagnostics) {
             SharedRemark& remark = counts[remark_text(problem, change.origin)];
             ++remark.blocked;
@@ -207,19 +220,12 @@ void add_shared_remarks(Page& page, const Plan& plan) {
     if (!counts.empty()) page.blank();
 }
 
-void add_plan_problems(Page& page, const Plan& plan, const PlanView& view) {
-    if (plan.diagnostics.empty()) return;
-    page.raw(diagnostics_text(plan.diagnostics, view.colour));
-    page.blank();
-}
-
 namespace {
 
-// Blocked changes of which it is not even known what they would do, so that no other number has them.
-std::size_t count_undecided(const Plan& plan) {
+std::size_t count_blocked(const Plan& plan, Action action) {
     return static_cast<std::size_t>(
-        std::count_if(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
-            return change.action == Action::none && change.readiness == Readiness::blocked;
+        std::count_if(plan.changes.begin(), plan.changes.end(), [action](const Change& change) {
+            return change.action == action && change.readiness == Readiness::blocked;
         }));
 }
 
@@ -236,14 +242,17 @@ std::string counts_text(const Plan& plan) {
     add_to(counts.create, "create");
     add_to(counts.update, "update");
     add_to(counts.replace, "replace");
-    add_to(counts.remove, "delete");
+    // Of a blocked delete it is not certain that it is one.
+    const std::size_t kept = std::min(count_blocked(plan, Action::remove), counts.remove);
+    add_to(counts.remove - kept, "delete");
     add_to(counts.refresh, "refresh");
     add_to(counts.adopt, "adopt");
     add_to(counts.move, "move");
     add_to(counts.forget, "forget");
     add(counts.wait, "waits", "wait");
     std::string text = join(parts, ", ");
-    const std::size_t undecided = std::min(count_undecided(plan), counts.blocked);
+    const std::size_t undecided =
+        std::min(count_blocked(plan, Action::none) + kept, counts.blocked); // no other number has them
     parts.clear();
     add(counts.parked, "is parked", "are parked");
     add(counts.blocked - undecided, "is blocked", "are blocked");
@@ -251,6 +260,9 @@ std::string counts_text(const Plan& plan) {
     parts.clear();
     const std::string_view more = text.empty() ? "" : "more ";
     add(undecided, fmt::format("{}is blocked", more), fmt::format("{}are blocked", more));
+    if (!parts.empty()) text += (text.empty() ? "" : "; ") + parts.front();
+    parts.clear();
+    add(plan.planned_again.size(), "is planned again later", "are planned again later");
     if (!parts.empty()) text += (text.empty() ? "" : "; ") + parts.front();
     return text.empty() ? text : text + ".";
 }

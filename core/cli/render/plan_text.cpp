@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "base/text.hpp"
-#include "cli/render/diagnostics_text.hpp"
 #include "cli/render/field_text.hpp"
 #include "cli/render/plan_groups.hpp"
 #include "cli/render/plan_sections.hpp"
@@ -31,14 +30,18 @@ Sign sign_of(const Change& change) {
     switch (change.action) {
         case Action::create: return {"+", &Palette::create};
         case Action::update: return {"~", &Palette::update};
-        case Action::remove: return {"-", &Palette::remove};
+        case Action::remove:
+            if (change.readiness != Readiness::blocked) return {"-", &Palette::remove};
+            break; // nothing is deleted, and it must not look as if
         case Action::replace: return {change.create_first ? "+/-" : "-/+", &Palette::replace};
         case Action::refresh: return {"*", &Palette::update};
         case Action::wait: return {".", &Palette::wait};
         case Action::adopt:
         case Action::move:
         case Action::forget: return {"→", &Palette::ledger};
-        case Action::none: break; // shown only where it is blocked before anything could be planned
+        case Action::none: // blocked before anything could be planned, or planned again later
+            if (change.readiness != Readiness::blocked) return {".", &Palette::wait};
+            break;
     }
     return {"!", &Palette::remove};
 }
@@ -47,7 +50,7 @@ Sign sign_of(const Change& change) {
 class ChangesText {
 public:
     ChangesText(Page& page, const Plan& plan, const PlanView& view)
-        : page_(page), view_(view), names_(plan), shared_(shared_remarks(plan)) {}
+        : page_(page), plan_(plan), view_(view), names_(plan), shared_(shared_remarks(plan)) {}
 
     void add(const PlanGroups& groups) {
         for (const PlanGroup& group : groups.shown) add_group(group);
@@ -153,13 +156,11 @@ private:
         }
         if (change.action == Action::forget && change.reasons.empty())
             remarks.push_back("leaves the ledger; the object is not touched");
-        for (const Wait& wait : change.waits) {
-            const std::string path = wait.path.empty() ? "" : fmt::format(" ({})", printable(wait.path));
-            remarks.push_back(fmt::format("waits for {}{}", names_.of(wait.producer), path));
-        }
-        if (change.readiness == Readiness::blocked) remarks.push_back("blocked");
+        add_waits(change, remarks);
+        if (change.readiness == Readiness::blocked)
+            remarks.push_back(change.action == Action::remove ? "kept" : "blocked");
         const bool is_parked = change.readiness == Readiness::parked;
-        const std::string reasons = reasons_text(change);
+        const std::string reasons = reasons_text(plan_, change);
         if (reasons.empty() || (is_parked && shared_.contains(reasons))) {
             if (is_parked) remarks.push_back("parked");
         } else {
@@ -168,10 +169,27 @@ private:
         return remarks;
     }
 
+    void add_waits(const Change& change, std::vector<std::string>& remarks) const {
+        std::vector<std::string> producers;
+        for (const Wait& wait : change.waits) {
+            const std::string path = wait.path.empty() ? "" : fmt::format(" ({})", printable(wait.path));
+            producers.push_back(names_.of(wait.producer) + path);
+        }
+        if (change.action == Action::none && !producers.empty()) {
+            const std::size_t shown = view_.all ? producers.size() : 5;
+            const std::size_t more = producers.size() - std::min(shown, producers.size());
+            producers.resize(producers.size() - more);
+            return remarks.push_back("is planned again after " + join(producers, ", ") +
+                                     (more > 0 ? fmt::format(" and {} more", more) : ""));
+        }
+        for (const std::string& producer : producers) remarks.push_back("waits for " + producer);
+    }
+
     std::string_view remark_colour(const Change& change) const {
         if (change.readiness == Readiness::parked) return page_.colours().parked;
         if (change.readiness == Readiness::blocked) return page_.colours().error;
-        return change.action == Action::wait ? page_.colours().wait : page_.colours().dim;
+        const bool waits = change.action == Action::wait || change.action == Action::none;
+        return waits ? page_.colours().wait : page_.colours().dim;
     }
 
     // All remarks on the line of the change itself, if there is room.
@@ -196,6 +214,7 @@ private:
     }
 
     Page& page_;
+    const Plan& plan_;
     const PlanView& view_;
     Names names_;
     std::set<std::string> shared_;
@@ -247,7 +266,6 @@ std::string render_drift(const Plan& drift, const PlanView& view) {
 std::string render_plan(const Plan& plan, const PlanView& view) {
     Page page = page_with_changes(plan, view);
     add_shared_remarks(page, plan);
-    add_plan_problems(page, plan, view);
     add_summary(page, plan, view);
     return std::move(page).take();
 }

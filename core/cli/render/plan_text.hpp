@@ -19,17 +19,18 @@ struct PlanView {
     CommitInfo commit;
     std::size_t width = 80; // columns of the terminal
     bool colour = false;
-    std::int64_t now_s = 0;   // for relative times
-    bool all = false;         // nothing is left out or shortened
-    std::size_t limit = 200;  // leaves shown per document, and plain documents per kind
-    std::string saved_as;     // file that `plan --out` wrote
+    std::int64_t now_s = 0;      // for relative times
+    bool all = false;            // nothing is left out or shortened
+    std::size_t limit = 200;     // leaves shown per document, and plain documents per kind
+    std::string saved_as;        // file that `plan --out` wrote
     std::string approve_options; // those of them that `approve` takes, " --working-tree"
-    std::string selection;    // options to repeat in the advice, " -s web --only File/motd"
+    std::string selection;       // options to repeat in the advice, " -s web --only File/motd"
 };
 
 // Narrower terminals have places only on the lines of documents.
 constexpr std::size_t wide_terminal = 100;
 
+// Problems of the plan as a whole are not in it: they go to standard error, once.
 std::string render_plan(const Plan& plan, const PlanView& view);
 
 // A plan that holds only drift: the changes and what happened, without counts and advice.

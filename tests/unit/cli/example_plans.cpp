@@ -46,7 +46,7 @@ Plan mixed() {
     Change api = change(Action::create, zone_id("example-org", "api/CNAME"), "dns/example.yaml", 3,
                         {field("/spec/ttl", {}, 300), field("/spec/target", {}, "lb-2.example.org.")});
     Change old = change(Action::remove, zone_id("example-org", "old/A"), "dns/example.yaml", 3);
-    old.reasons = {"no longer declared since 91bc0de (Li Wei)"};
+    old.reasons = {std::string(no_longer_declared)};
     Change waiting = change(Action::wait, zone_id("example-org", "lb/A"), "dns/example.yaml", 3);
     waiting.waits = {
         {{"web", {"instances.holdfast.dev", "Instance", {}, "lb-2", {}}}, "status.addresses[0]"}};
@@ -56,8 +56,13 @@ Plan mixed() {
                           field("/spec/mode", "0644", "0600"), field("/spec/owner", {}, "root"),
                           field("/spec/attributes/immutable", true, {})});
     motd.fields[1].by_drift = true;
-    return plan_of({www, api, old, waiting, motd},
-                   {.create = 1, .update = 2, .remove = 1, .wait = 1, .unchanged = 40});
+    Change again = change(Action::none, zone_id("example-org", "mail/MX"), "dns/example.yaml", 3);
+    again.waits = {{{"edge", www.address.id}, {}}, {{"edge", api.address.id}, {}}};
+    Plan plan = plan_of({www, api, old, waiting, motd},
+                        {.create = 1, .update = 2, .remove = 1, .wait = 1, .unchanged = 40});
+    plan.undeclared[old.address] = {{.id = "91bc0de58a7d6c1f", .author = "Li Wei"}, true};
+    plan.planned_again = {again};
+    return plan;
 }
 
 Plan ledger_only() {
@@ -119,7 +124,14 @@ Plan blocked() {
                          .message = "the provider \"files\" may not write below /etc: Permission denied",
                          .hint = "run the agent as root, or set config.root to a folder that it owns"});
     changes.push_back(etc);
-    Plan plan = plan_of(changes, {.create = 1, .update = 3, .blocked = 4});
+    Change kept = change(Action::remove, file_id("kept"), "web/kept.yaml", 1);
+    kept.readiness = Readiness::blocked;
+    kept.diagnostics.add({.severity = Severity::warning,
+                          .code = "plan.prune-blocked",
+                          .message = "is not deleted, because its document could not be loaded",
+                          .hint = "mend that first"});
+    changes.push_back(kept);
+    Plan plan = plan_of(changes, {.create = 1, .update = 3, .remove = 1, .blocked = 5});
     plan.diagnostics.warning("plan.only", "2 changes were left out by --only");
     return plan;
 }
@@ -138,7 +150,7 @@ Plan drifted() {
     Change reported = change(Action::none, file_id("local"), "web/local.yaml", 1,
                              {field("/spec/content", "x\ny\n", "x\nz\n")});
     reported.is_drift = true;
-    reported.reasons = {"drift: report"};
+    reported.reasons = {std::string(only_reported)};
     return plan_of({gone, edited, many, reported}, {.create = 1, .update = 2, .drifted = 4, .unchanged = 1});
 }
 

@@ -43,7 +43,7 @@ TEST_CASE("plan shows the changes and says with its exit code whether there are 
     engine.plans = {example("mixed")};
     const Ran ran = run_line(engine, {"plan"});
     CHECK(ran.code == 0);
-    CHECK_THAT(ran.out, ContainsSubstring("1 to create, 2 to update, 1 to delete, 1 waits."));
+    CHECK_THAT(ran.out, ContainsSubstring("1 to create, 2 to update, 1 to delete, 1 waits;"));
     CHECK_THAT(ran.out, ContainsSubstring("Apply with: holdfast apply\n"));
     CHECK(ran.err.empty());
     CHECK(engine.session.read_only);
