@@ -35,20 +35,6 @@ void Pass::declare() {
     stacks_before_.erase(stack().name);
 }
 
-void Pass::leave_for(const Pass& dependent) {
-    const std::string message =
-        fmt::format("stack {} is left as it is: {}, which depends on it, is not gone yet", stack().name,
-                    dependent.stack().name);
-    const bool waits_for_approval = dependent.outcome().result == StackResult::parked;
-    Diagnostic& problem = waits_for_approval ? outcome_.problems.warning("stack.still-needed", message)
-                                             : outcome_.problems.error("stack.still-needed", message);
-    problem.hint = waits_for_approval
-                       ? fmt::format("approve the plan of stack {} as well", dependent.stack().name)
-                       : fmt::format("mend what keeps {} from being deleted", dependent.stack().name);
-    outcome_.result = waits_for_approval ? StackResult::parked : StackResult::failed;
-    outcome_.problems.sort_by_place();
-}
-
 void Pass::tell(Neighbours& neighbours) {
     if (is_broken()) neighbours.broken.push_back(stack().name);
     for (const Leaf& leaf : declaration_->leaves()) {

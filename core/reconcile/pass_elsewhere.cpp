@@ -1,4 +1,5 @@
-// What the documents of a stack name of other stacks with depends-on, refresh-on and moved-from.
+// What a stack has to do with others: what its documents name of them with depends-on, refresh-on and
+// moved-from, whose entries it takes over, and who has to be gone before it.
 
 #include <algorithm>
 
@@ -110,6 +111,20 @@ void Pass::leave_moves_to_others() {
         any = true;
     }
     if (any) give_result();
+}
+
+void Pass::leave_for(const Pass& dependent) {
+    const std::string message =
+        fmt::format("stack {} is left as it is: {}, which depends on it, is not gone yet", stack().name,
+                    dependent.stack().name);
+    const bool waits_for_approval = dependent.outcome().result == StackResult::parked;
+    Diagnostic& problem = waits_for_approval ? outcome_.problems.warning("stack.still-needed", message)
+                                             : outcome_.problems.error("stack.still-needed", message);
+    problem.hint = waits_for_approval
+                       ? fmt::format("approve the plan of stack {} as well", dependent.stack().name)
+                       : fmt::format("mend what keeps {} from being deleted", dependent.stack().name);
+    outcome_.result = waits_for_approval ? StackResult::parked : StackResult::failed;
+    outcome_.problems.sort_by_place();
 }
 
 // Entries of other stacks that a document claims by moved-from are looked at as if they were ours. While

@@ -77,7 +77,7 @@ TEST_CASE("of files that were touched since a commit, the newest commit that did
     CHECK(touched.at("changed.yaml").by.id == change);
     CHECK_FALSE(touched.at("changed.yaml").is_gone);
     CHECK(touched.at("twice.yaml").by.id == change);
-    CHECK((*opened)->last_touched("HEAD", paths, 8).size() == 2); // the budget is used up
+    CHECK((*opened)->last_touched("HEAD", paths, 12).size() == 1); // the budget is used up
     CHECK((*opened)->last_touched("HEAD", {{"gone.yaml", removal}}, 1000).empty());
     CHECK((*opened)->last_touched("nonsense", paths, 1000).empty());
 }
