@@ -34,6 +34,9 @@ struct Neighbours {
     std::vector<std::string> broken;            // stacks that could not be loaded
 };
 
+// Whether executing it calls the provider.
+bool reaches_the_target(Action action);
+
 class Pass {
 public:
     // A removed stack (law 16) has no document in holdfast.yaml; `stack` is made up by `run` then.
