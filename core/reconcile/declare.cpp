@@ -42,7 +42,8 @@ private:
 
 } // namespace
 
-void Declaration::load() {
+// Nothing where a provider of the stack cannot be used.
+std::optional<Catalog> Declaration::catalog() {
     std::set<std::string> names;
     for (const auto& [group, instances] : stack_.providers) names.insert(instances.begin(), instances.end());
 
@@ -64,14 +65,35 @@ void Declaration::load() {
             fingerprint.add(as_bytes(file->hash));
     }
     catalog.fingerprint = fingerprint.finish();
-    if (!loaded_.prunes_blocked.empty()) return;
+    if (!loaded_.prunes_blocked.empty()) return std::nullopt;
+    return catalog;
+}
 
+void Declaration::load() {
+    const std::optional<Catalog> catalog = this->catalog();
+    if (!catalog) return;
     StoreCache cache(session_.store());
     loaded_ =
-        load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,
+        load_stack(session_.tree(), stack_, *catalog, session_.options().working_tree ? nullptr : &cache,
                    [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
+}
+
+void Declaration::load_files(std::span<const std::string> paths) {
+    loaded_ = files_of(session_.tree(), paths);
+    problems_.append(loaded_.problems);
+    unloaded_ = loaded_.unloaded;
+}
+
+LoadedStack Declaration::files_of(const Tree& tree, std::span<const std::string> paths) {
+    const std::optional<Catalog> catalog = this->catalog();
+    StoreCache cache(session_.store());
+    return catalog ? holdfast::load_files(tree, stack_, *catalog, &cache, paths) : LoadedStack{};
+}
+
+const Resource* Declaration::resource_of(std::size_t leaf) const {
+    return loaded_.resources.empty() ? nullptr : &loaded_.resources[resource_of_[leaf]];
 }
 
 void Declaration::declare() {

@@ -59,6 +59,9 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
                                         reference.text, resource.id.kind),
                             "the value could be read from the target by others; if that is meant, set "
                             "spec.allowInsecureSecretFields: true on the Stack"));
+            std::vector<std::string> taken{reference.name};
+            taken.insert(taken.end(), reference.path.begin(), reference.path.end());
+            secrets_taken_.insert(std::move(taken));
             Result<Value> value =
                 session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
             if (!value) return error(value.error());

@@ -106,6 +106,11 @@ bool Pass::open_providers() {
 bool Pass::is_orphaned() const { return outcome_.is_removed && stack().deletion == Deletion::orphan; }
 
 void Pass::read_ledger() {
+    if (part_) {
+        input_.recorded = part_->entries;
+        entry_finder_.emplace(input_.recorded, EntryFinder::Deposed::found);
+        return;
+    }
     // Entries without a leaf are read in full before they are observed; those of an orphaned stack are not
     // observed, and a plan says where they were declared.
     input_.recorded = session_.store().entries(stack().name, is_orphaned() ? Detail::brief : Detail::match);
@@ -146,6 +151,22 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
         outcome_.problems.sort_by_place();
         return;
     }
+    look(events, stop);
+    if (!part_) facts_ = facts_of_everything();
+    finish_input(neighbours);
+
+    Plan plan = make_plan_with_approval(input_);
+    remember_settled(input_, plan);
+    outcome_.leaves = input_.leaves.size();
+    outcome_.problems.append(declaration_->problems());
+    outcome_.problems.append(plan.diagnostics);
+    outcome_.problems.sort_by_place();
+    outcome_.rounds.push_back({.plan = std::move(plan)});
+    give_result();
+}
+
+// Everything that the plan is made from besides documents and ledger.
+void Pass::look(const RunEvents& events, std::stop_token stop) {
     resolve_and_observe(events, stop);
     declaration_->link();
     wait_for_other_stacks();
@@ -154,26 +175,21 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     std::vector<std::size_t> all(declaration_->leaves().size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     canonicalize_unsettled(all, stop);
-    finish_input(neighbours);
-
-    Plan plan = make_plan_with_approval(input_);
-    remember_settled(input_, plan);
-    outcome_.leaves = declaration_->leaves().size();
-    outcome_.problems.append(declaration_->problems());
-    outcome_.problems.append(plan.diagnostics);
-    outcome_.problems.sort_by_place();
-    outcome_.rounds.push_back({.plan = std::move(plan)});
-    give_result();
 }
 
 void Pass::plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {
+    forget_all();
+    declare();
+    plan(neighbours, events, stop);
+}
+
+void Pass::forget_all() {
     declaration_.emplace(session_, stack_);
     input_ = {};
     entry_finder_.reset();
     entry_by_address_.clear();
     leaf_by_address_.clear();
-    declare();
-    plan(neighbours, events, stop);
+    scope_versions_.clear();
 }
 
 void Pass::finish_input(const Neighbours& neighbours) {

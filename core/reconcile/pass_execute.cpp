@@ -52,7 +52,10 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     rewrite_entries(plan);
     const bool has_open_steps = !session_.store().open_steps(stack().name).empty();
     if (!has_work && !has_open_steps) {
-        if (outcome_.result == StackResult::unchanged) remember_stack();
+        if (outcome_.result == StackResult::unchanged) {
+            remember_stack();
+            remember_rest();
+        }
         report_waits();
         if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
         outcome_.problems.sort_by_place();
@@ -68,6 +71,9 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     index_leaves();
     hold_consumers(plan);
     held_changes_ = hold_back(plan, input_);
+    // Later rounds may delete, which is measured by what the stack holds now.
+    if (part_ && !held_.empty() && input_.recorded_of_kind.empty())
+        input_.recorded_of_kind = session_.store().counts_by_kind(stack().name);
     Round& first = outcome_.rounds.front();
     first.report = run_round(first.plan, held_changes_, input_, events, stop);
     declaration_->leaves() = std::move(input_.leaves);
@@ -332,8 +338,10 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     input.exclude = input_.exclude;
     input.replace = input_.replace;
     input.destroyed_of_kind = destroyed_of_kind_;
-    for (const LedgerEntry& entry : input_.recorded)
-        if (entry.state != EntryState::deposed) ++input.recorded_of_kind[entry.object.kind];
+    input.recorded_of_kind = input_.recorded_of_kind; // of a part: counted in the ledger
+    if (!part_)
+        for (const LedgerEntry& entry : input_.recorded)
+            if (entry.state != EntryState::deposed) ++input.recorded_of_kind[entry.object.kind];
     input.is_later_round = true;
     for (std::size_t i : leaves) {
         Leaf leaf = declaration_->leaves()[i];

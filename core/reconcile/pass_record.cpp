@@ -139,7 +139,10 @@ void Pass::end_record(bool interrupted) {
     pass.ended_ms = session_.clock().now_ms();
     session_.store().end_pass(pass);
     session_.store().trim_cache(pass.ended_ms, cache_kept_ms);
-    if (outcome_.result == StackResult::applied) remember_stack();
+    if (outcome_.result == StackResult::applied) {
+        remember_stack();
+        remember_rest();
+    }
     outcome_.problems.sort_by_place();
 }
 
