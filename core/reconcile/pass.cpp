@@ -6,6 +6,16 @@
 
 namespace holdfast {
 
+namespace {
+
+bool destroys(const Plan& plan) {
+    return std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
+        return change.action == Action::remove || change.action == Action::replace;
+    });
+}
+
+} // namespace
+
 Pass::Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed)
     : session_(session), stack_(stack), options_(options), declaration_(std::in_place, session, stack) {
     outcome_.stack = stack.name;
@@ -156,6 +166,10 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);
+    if (part_ && destroys(plan)) { // how much that is hangs on what the whole stack holds
+        input_.recorded_of_kind = session_.store().counts_by_kind(stack().name);
+        plan = make_plan_with_approval(input_);
+    }
     remember_settled(input_, plan);
     outcome_.leaves = input_.leaves.size();
     outcome_.problems.append(declaration_->problems());

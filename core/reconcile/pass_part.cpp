@@ -270,6 +270,7 @@ std::string Pass::why_to_turn_back() const {
 // Law 7 without loading the other stacks: what they have recorded is looked up by object, and they declare
 // nothing else as long as they are at rest themselves.
 std::string Pass::why_objects_are_not_ours() {
+    index_leaves();
     std::vector<Hash> keys;
     for (const Leaf& leaf : input_.leaves)
         if (auto facts = input_.providers.find(leaf.provider); facts != input_.providers.end())

@@ -154,7 +154,7 @@ void Pass::remember_stack() {
         return;
     }
     Value providers;
-    for (const auto& [name, facts] : input_.providers) providers.as_map().set(name, facts.target);
+    for (const auto& [name, target] : facts_.targets) providers.as_map().set(name, target);
     session_.store().remember_stack({.name = stack().name,
                                      .deletion = stack().deletion,
                                      .last_commit = session_.commit().id,

@@ -72,11 +72,8 @@ void Pass::remember_rest() {
         if (!session_.store().entry(address))
             facts_.only_whole = fmt::format("it takes from {}, which is no single leaf", to_string(address));
     facts_.hashes = hashes_of_inputs(session_, stack(), facts_);
-    session_.store().remember_rest({.stack = stack().name,
-                                    .commit = session_.commit().id,
-                                    .tree = tree,
-                                    .inputs = sha256(to_json(facts_)),
-                                    .facts = to_json(facts_)});
+    session_.store().remember_rest(
+        {.stack = stack().name, .commit = session_.commit().id, .tree = tree, .facts = to_json(facts_)});
 }
 
 // A document that moved to another file, or down in its own, is compared as equal; but hints are traced to

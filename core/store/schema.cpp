@@ -169,7 +169,6 @@ CREATE TABLE rest (
     stack     TEXT PRIMARY KEY,
     commit_id TEXT NOT NULL,
     tree      TEXT NOT NULL,
-    inputs    BLOB NOT NULL,
     facts     TEXT NOT NULL,
     lasts     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -33,19 +33,19 @@ void Stacks::forget(std::string_view name) {
 
 std::optional<Store::Rest> Stacks::rest(std::string_view stack) {
     Query row =
-        database_.query("SELECT stack, commit_id, tree, inputs, facts, lasts FROM rest WHERE stack = ?1");
+        database_.query("SELECT stack, commit_id, tree, facts, lasts FROM rest WHERE stack = ?1");
     const std::string name(stack);
     if (!row.find(name)) return std::nullopt;
     Store::Rest rest;
-    row.read(rest.stack, rest.commit, rest.tree, rest.inputs, rest.facts, rest.lasts);
+    row.read(rest.stack, rest.commit, rest.tree, rest.facts, rest.lasts);
     return rest;
 }
 
 void Stacks::remember_rest(const Store::Rest& rest) {
     database_
-        .query("INSERT OR REPLACE INTO rest (stack, commit_id, tree, inputs, facts, lasts) "
-               "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-        .run(rest.stack, rest.commit, rest.tree, rest.inputs, rest.facts, rest.lasts);
+        .query("INSERT OR REPLACE INTO rest (stack, commit_id, tree, facts, lasts) "
+               "VALUES (?1, ?2, ?3, ?4, ?5)")
+        .run(rest.stack, rest.commit, rest.tree, rest.facts, rest.lasts);
 }
 
 void Stacks::end_rest(std::string_view stack) {

@@ -169,7 +169,6 @@ public:
     struct Rest {
         std::string stack;
         std::string commit, tree; // id of the tree of the stack's path
-        Hash inputs;              // of everything else that decides what is declared
         std::string facts;        // JSON, of whoever runs passes
         bool lasts = true;
     };
