@@ -64,6 +64,7 @@ public:
         select_files(paths);
         if (!out_.only_whole.empty()) return std::move(out_);
         read_selected();
+        out_.tree_is_empty = false; // nobody looked
         return std::move(out_);
     }
 

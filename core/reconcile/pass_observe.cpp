@@ -46,6 +46,12 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
     input_.observed_leaves.resize(all.size());
     std::vector<Probe> probes;
     probes.reserve(leaves.size());
+    // The memo says that the documents are equal; of what a leaf is to be refreshed by it can say only what was
+    // linked, which comes later.
+    const auto is_refreshed = [&](std::size_t i) {
+        const Resource* resource = declaration_->resource_of(i);
+        return resource && !resource->refresh_on.empty();
+    };
     for (std::size_t i : leaves) {
         const std::optional<std::size_t> entry = entry_of(all[i]);
         input_.observed_leaves[i] = {};
@@ -53,6 +59,7 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
                           .entry = entry ? &input_.recorded[*entry] : nullptr,
                           .observed = &input_.observed_leaves[i],
                           .keep_document = !options_.replace.empty() || // compared even where settled
+                                           is_refreshed(i) ||
                                            declaration_->consumers_of(all[i].address) != nullptr});
     }
     for (auto& [scope, version] : observe(session_, probes, events.progress, stop))

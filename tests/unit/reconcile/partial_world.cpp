@@ -30,7 +30,7 @@ PartialWorld::PartialWorld() {
 void PartialWorld::secret(const std::string& value) {
     std::ofstream(folder / "keys.yaml") << "token: " << value << "\n";
     ::chmod((folder / "keys.yaml").c_str(), 0600);
-    std::ofstream(folder / "operator.yaml") << "secrets:\n  keys:\n    file: " << folder / "keys.yaml"
+    std::ofstream(folder / "operator.yaml") << "secrets:\n  - name: keys\n    file: " << folder / "keys.yaml"
                                             << "\n";
     ::chmod((folder / "operator.yaml").c_str(), 0600);
 }
@@ -73,7 +73,7 @@ Session& PartialWorld::session() {
 
 StackOutcome PartialWorld::pass(Reach reach, const std::vector<Touched>& touched, const std::string& stack,
                                 Mode mode) {
-    clock_.advance(std::chrono::seconds(1));
+    clock_.sleep_for(std::chrono::seconds(1), {});
     if (Status moved = session().move_to(); !moved) FAIL(render(moved.error()));
     RunOutcome outcome =
         run(session(), {.mode = mode, .reach = reach, .touched = touched, .stacks = {stack}});
@@ -145,6 +145,8 @@ std::vector<std::string> lines_of_changes(const StackOutcome& outcome) {
                 line +=
                     fmt::format(" {}: {} -> {}", field.pointer, field.before ? to_json(*field.before) : "-",
                                 field.after ? to_json(*field.after) : "-");
+            for (const std::string& reason : change.reasons) line += ", " + reason;
+            for (const Diagnostic& problem : change.diagnostics) line += ", " + problem.code;
             lines.push_back(std::move(line));
         }
     std::sort(lines.begin(), lines.end());

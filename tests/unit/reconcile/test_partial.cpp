@@ -11,11 +11,12 @@ using Looked = StackOutcome::Looked;
 
 namespace {
 
-// Twelve objects in twelve files, at rest.
+// Twelve objects in twelve files and one in another stack, both at rest.
 class TwelveObjects : public PartialWorld {
 public:
     TwelveObjects() {
         for (int i = 0; i < 12; ++i) declare("o" + std::to_string(i), "a: 1");
+        write("db/base.yaml", document("base", "a: 1"));
         commit();
         settle();
     }
@@ -96,11 +97,34 @@ TEST_CASE("documents that come and go are made and pruned, and counted") {
     CHECK(outcome.plan()->counts.create == 1);
     CHECK(outcome.plan()->counts.remove == 1);
     CHECK(outcome.leaves == 12);
-    CHECK(world.target().size() == 12);
+    CHECK(world.target().size() == 13);
     world.declare("newer", "a: 1");
     world.commit();
     CHECK(world.pass(Reach::changed).leaves == 13);
     CHECK(world.pass(Reach::everything).result == StackResult::unchanged);
+}
+
+TEST_CASE("a commit that only removes a document needs no look at the others") {
+    TwelveObjects world;
+    world.remove("app/o3.yaml");
+    world.commit();
+    const StackOutcome outcome = world.pass(Reach::changed);
+    INFO(outcome.why_everything << problems_of(outcome));
+    CHECK(outcome.looked == Looked::at_part);
+    CHECK(outcome.result == StackResult::applied);
+    CHECK(outcome.leaves == 11);
+    CHECK(world.target().size() == 12);
+}
+
+TEST_CASE("refresh-on that is added to a leaf that was equal before is acted on") {
+    TwelveObjects world;
+    world.pass(Reach::everything);
+    world.declare("o1", "a: 1", "holdfast.dev/refresh-on: memory.holdfast.dev/Object/o2");
+    world.commit();
+    const StackOutcome outcome = world.pass(GENERATE(Reach::everything, Reach::changed));
+    INFO(problems_of(outcome));
+    CHECK(outcome.result == StackResult::applied);
+    CHECK(outcome.plan()->counts.refresh == 1);
 }
 
 TEST_CASE("a hand edit is seen where somebody tells of it, and otherwise by the next pass over everything") {
@@ -256,7 +280,7 @@ TEST_CASE("what makes a part unsafe leads to a pass over everything, and is name
     SECTION("deletes that have to be approved") {
         for (int i = 0; i < 5; ++i) world.remove("app/o" + std::to_string(i) + ".yaml");
         CHECK(world.goes_over_everything("wait for an approval").result == StackResult::parked);
-        CHECK(world.target().size() == 12);
+        CHECK(world.target().size() == 13);
         CHECK(world.goes_over_everything("wait for an approval").result == StackResult::parked);
     }
     SECTION("the same id in two files") {
@@ -275,7 +299,7 @@ TEST_CASE("what makes a part unsafe leads to a pass over everything, and is name
         world.write("db/o1.yaml", PartialWorld::document("o1", "a: 1"));
         const StackOutcome outcome = world.goes_over_everything("stack db may declare an object");
         CHECK(outcome.plan()->counts.move == 1);
-        CHECK(world.target().size() == 12);
+        CHECK(world.target().size() == 13);
     }
     SECTION("the last documents") {
         for (int i = 0; i < 12; ++i) world.remove("app/o" + std::to_string(i) + ".yaml");
