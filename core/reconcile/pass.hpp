@@ -96,7 +96,6 @@ private:
         std::set<std::string> may_change_files; // whose leaves may change on the target
         std::vector<LedgerEntry> entries;       // of all documents that are, or were, in these files
         std::set<Address> gone;                 // entries without a leaf
-        std::size_t made = 0;                   // leaves without an entry
     };
     std::string gather_part();
     bool read_files_before();
@@ -110,6 +109,7 @@ private:
     std::string file_of(const Address& address, std::set<std::string>& more) const;
     std::string why_objects_are_not_ours();
     std::string why_to_turn_back() const;
+    std::size_t leaves_of_stack(std::size_t looked_at) const;
     void count_what_is_left(Plan& plan);
     RestFacts facts_of_everything() const;
     void remember_rest();

@@ -46,8 +46,8 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
     input_.observed_leaves.resize(all.size());
     std::vector<Probe> probes;
     probes.reserve(leaves.size());
-    // The memo says that the documents are equal; of what a leaf is to be refreshed by it can say only what was
-    // linked, which comes later.
+    // The memo says that the documents are equal; of what a leaf is to be refreshed by it can say only what
+    // was linked, which comes later.
     const auto is_refreshed = [&](std::size_t i) {
         const Resource* resource = declaration_->resource_of(i);
         return resource && !resource->refresh_on.empty();

@@ -135,10 +135,8 @@ void Pass::read_part_of_ledger() {
     input_.recorded = part.entries;
     index_leaves();
     part.gone.clear();
-    part.made = 0;
     for (const LedgerEntry& entry : part.entries)
         if (!leaf_at(entry.address)) part.gone.insert(entry.address);
-    for (const Leaf& leaf : declaration_->leaves()) part.made += !entry_at(leaf.address);
 }
 
 std::string Pass::why_entries_do_not_fit() const {
@@ -151,8 +149,8 @@ std::string Pass::why_entries_do_not_fit() const {
         if (is_new_here && entry_at(leaf.address))
             return fmt::format("{} may be declared in two files", short_name(leaf.address.id));
     }
-    const std::size_t left = facts_.leaves + part_->made;
-    if (!part_->gone.empty() && left <= part_->gone.size()) return "nothing would be declared any more";
+    if (!part_->gone.empty() && leaves_of_stack(declaration_->leaves().size()) == 0)
+        return "nothing would be declared any more";
     return {};
 }
 
@@ -271,16 +269,19 @@ std::string Pass::why_to_turn_back() const {
 // nothing else as long as they are at rest themselves.
 std::string Pass::why_objects_are_not_ours() {
     index_leaves();
+    bool any_made = false;
     std::vector<Hash> keys;
-    for (const Leaf& leaf : input_.leaves)
+    for (const Leaf& leaf : input_.leaves) {
+        any_made |= !entry_at(leaf.address);
         if (auto facts = input_.providers.find(leaf.provider); facts != input_.providers.end())
             keys.push_back(target_object(leaf, facts->second.target).key());
+    }
     for (const LedgerEntry& entry : part_->entries)
         if (part_->gone.contains(entry.address)) keys.push_back(entry.object.key());
     for (const LedgerEntry& entry : session_.store().entries_of_objects(keys))
         if (!entry_at(entry.address))
             return fmt::format("{} holds an object that changed hands", to_string(entry.address));
-    if (part_->gone.empty() && part_->made == 0) return {};
+    if (part_->gone.empty() && !any_made) return {};
     for (const StackDocument& other : session_.project().stacks)
         if (other.name != stack().name && !is_at_rest(session_, other))
             return fmt::format("stack {} may declare an object that came or went: it is not at rest",
@@ -288,14 +289,19 @@ std::string Pass::why_objects_are_not_ours() {
     return {};
 }
 
+// At rest a leaf has one entry. Of a whole stack, what was looked at is all of it.
+std::size_t Pass::leaves_of_stack(std::size_t looked_at) const {
+    if (!part_) return looked_at;
+    const std::size_t all = difference_->facts.leaves + looked_at;
+    return all - std::min(part_->entries.size(), all);
+}
+
 // The numbers of a pass are those of its stack.
 void Pass::count_what_is_left(Plan& plan) {
-    const std::size_t looked_at = input_.leaves.size();
-    facts_.leaves = facts_.leaves + part_->made - std::min(part_->gone.size(), facts_.leaves);
-    plan.counts.unchanged += facts_.leaves - std::min(looked_at, facts_.leaves);
     outcome_.files = facts_.files;
     outcome_.documents = facts_.documents;
-    outcome_.leaves = facts_.leaves;
+    outcome_.leaves = leaves_of_stack(input_.leaves.size());
+    plan.counts.unchanged += outcome_.leaves - std::min(input_.leaves.size(), outcome_.leaves);
 }
 
 } // namespace holdfast

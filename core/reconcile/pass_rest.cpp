@@ -66,6 +66,11 @@ void Pass::remember_rest() {
     const std::string tree = session_.tree().id_of(stack().path);
     const std::optional<Store::Rest> before = session_.store().rest(stack().name);
     correct_origins(before && before->tree == tree);
+    // As it is now: outputs that came in later rounds may have led to others.
+    const bool was_executed = !declaration_->leaves().empty();
+    const std::size_t leaves =
+        was_executed ? declaration_->leaves().size() - declaration_->dropped().size() : input_.leaves.size();
+    if (outcome_.looked != StackOutcome::Looked::at_nothing) facts_.leaves = leaves_of_stack(leaves);
     const auto& secrets = declaration_->secrets_taken();
     facts_.secrets.insert(secrets.begin(), secrets.end());
     for (const Address& address : facts_.taken)
