@@ -161,8 +161,8 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
         outcome_.problems.sort_by_place();
         return;
     }
-    look(events, stop);
     if (!part_) facts_ = facts_of_everything();
+    look(events, stop);
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);

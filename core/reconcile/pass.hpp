@@ -113,6 +113,7 @@ private:
     void count_what_is_left(Plan& plan);
     RestFacts facts_of_everything() const;
     void remember_rest();
+    void take_in_secrets();
     void correct_origins(bool is_known);
 
     void tell_named(Neighbours& neighbours) const;

@@ -54,6 +54,14 @@ RestFacts Pass::facts_of_everything() const {
             if (producer.stack != stack().name) facts.taken.insert(producer);
     }
     facts.stacks_before = stacks_before_;
+    for (const Address& address : facts.taken)
+        if (!session_.store().entry(address))
+            facts.always_whole = fmt::format("it takes from {}, which is no single leaf", to_string(address));
+    facts.secrets = declaration_->secrets_taken();
+    facts.hashes = hashes_of_inputs(session_, stack(), facts);
+    for (const auto& [name, target] : facts.targets)
+        if (!session_.is_open_as_declared(name))
+            facts.always_whole = fmt::format("provider {} changed while it was used", name);
     return facts;
 }
 
@@ -71,14 +79,21 @@ void Pass::remember_rest() {
     const std::size_t leaves =
         was_executed ? declaration_->leaves().size() - declaration_->dropped().size() : input_.leaves.size();
     if (outcome_.looked != StackOutcome::Looked::at_nothing) facts_.leaves = leaves_of_stack(leaves);
-    const auto& secrets = declaration_->secrets_taken();
-    facts_.secrets.insert(secrets.begin(), secrets.end());
-    for (const Address& address : facts_.taken)
-        if (!session_.store().entry(address))
-            facts_.only_whole = fmt::format("it takes from {}, which is no single leaf", to_string(address));
-    facts_.hashes = hashes_of_inputs(session_, stack(), facts_);
+    take_in_secrets();
     session_.store().remember_rest(
         {.stack = stack().name, .commit = session_.commit().id, .tree = tree, .facts = to_json(facts_)});
+}
+
+// New documents may take secrets that no other one took.
+void Pass::take_in_secrets() {
+    const auto& taken = declaration_->secrets_taken();
+    const std::size_t before = facts_.secrets.size();
+    facts_.secrets.insert(taken.begin(), taken.end());
+    if (facts_.secrets.size() == before) return;
+    RestFacts only_secrets;
+    only_secrets.secrets = facts_.secrets;
+    for (const auto& [what, hash] : hashes_of_inputs(session_, stack(), only_secrets))
+        facts_.hashes[what] = hash;
 }
 
 // A document that moved to another file, or down in its own, is compared as equal; but hints are traced to

@@ -66,6 +66,7 @@ std::string to_json(const RestFacts& facts) {
     List secrets;
     for (const auto& secret : facts.secrets) secrets.push_back(texts(secret));
     return to_json(Value::map({{"onlyWhole", facts.only_whole},
+                               {"alwaysWhole", facts.always_whole},
                                {"files", static_cast<std::int64_t>(facts.files)},
                                {"documents", static_cast<std::int64_t>(facts.documents)},
                                {"leaves", static_cast<std::int64_t>(facts.leaves)},
@@ -86,6 +87,7 @@ std::optional<RestFacts> parse_rest_facts(std::string_view json) {
         return count && *count > 0 ? static_cast<std::size_t>(*count) : 0;
     };
     facts.only_whole = root->text_at("onlyWhole");
+    facts.always_whole = root->text_at("alwaysWhole");
     facts.files = number("files");
     facts.documents = number("documents");
     facts.leaves = number("leaves");
@@ -139,9 +141,9 @@ Hash hash_of_secrets(Session& session, const StackDocument& stack, const RestFac
     Hasher hasher;
     hasher.add(session.store().masking_key());
     for (const std::vector<std::string>& secret : facts.secrets) {
-        const std::vector<std::string> path(secret.empty() ? secret.end() : secret.begin() + 1, secret.end());
-        const Result<Value> value =
-            session.secrets().value(secret.empty() ? "" : secret.front(), path, "stack:" + stack.name);
+        if (secret.empty()) continue;
+        const Result<Value> value = session.secrets().value(
+            secret.front(), {secret.begin() + 1, secret.end()}, "stack:" + stack.name);
         hasher.add(join(secret, ".")).add(value ? to_json(*value) : "error " + value.error().code);
     }
     return hasher.finish();
@@ -223,6 +225,7 @@ private:
         if (!rest->lasts) return not_so("its ledger was written to after the last pass that converged");
         std::optional<RestFacts> facts = parse_rest_facts(rest->facts);
         if (!facts) return not_so("what was remembered of the last pass cannot be read");
+        if (!facts->always_whole.empty()) return not_so(facts->always_whole);
         out_.rest = *std::move(rest);
         out_.facts = *std::move(facts);
         return true;

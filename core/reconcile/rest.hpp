@@ -15,14 +15,16 @@ namespace holdfast {
 
 // Kept in Store::Rest::facts.
 struct RestFacts {
-    std::string only_whole; // why the stack can only be looked at as a whole; a sentence without its subject
+    // Why, once anything differs, all of the stack has to be looked at; and why always, since not everything
+    // that it takes in can be told apart here. Sentences; empty: it has not.
+    std::string only_whole, always_whole;
     std::size_t files = 0, documents = 0, leaves = 0;
     std::map<std::string, std::string> targets; // of the providers that it uses, by name
     std::set<Address> taken;                    // from other stacks: outputs, depends-on, refresh-on
     std::set<std::vector<std::string>> secrets; // name and path
     std::set<std::string> stacks_before;
     // Of everything besides the tree that decides what is declared: what it is -> its hash. Filled in by
-    // `hashes_of_inputs`.
+    // `hashes_of_inputs`, before any of it is used: what changes meanwhile then differs from the rest.
     std::map<std::string, std::string> hashes;
 };
 std::string to_json(const RestFacts& facts);

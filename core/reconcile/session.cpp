@@ -271,6 +271,12 @@ bool Session::is_open(const std::string& name) const {
     return known != providers_.end() && known->second.provider;
 }
 
+bool Session::is_open_as_declared(const std::string& name) {
+    if (!is_open(name)) return false;
+    const Result<Hash> version = provider_version(name);
+    return version && *version == providers_.at(name).version;
+}
+
 Result<Hash> Session::provider_version(const std::string& name) {
     const ProviderDocument* document = project_.provider(name);
     if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));
@@ -311,11 +317,7 @@ Status Session::move_to(const std::string& revision) {
     }
     tree_ = *std::move(tree);
     secrets_ = std::make_unique<Secrets>(operator_config_, masker_);
-    std::erase_if(providers_, [&](const auto& opened) {
-        if (!opened.second.provider) return true;
-        const Result<Hash> version = provider_version(opened.first);
-        return !version || *version != opened.second.version;
-    });
+    std::erase_if(providers_, [&](const auto& opened) { return !is_open_as_declared(opened.first); });
     return Ok{};
 }
 

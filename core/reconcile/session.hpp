@@ -78,8 +78,9 @@ public:
     // The opened instance, with its configuration's secrets resolved and its relative paths made absolute
     // from the repository's root. Opened at most once; the error of a failed try is kept.
     Result<Provider*> provider(const std::string& name);
-    // Whether `provider` would answer at once.
+    // Whether `provider` would answer at once; and with an instance that is as its document says now.
     bool is_open(const std::string& name) const;
+    bool is_open_as_declared(const std::string& name);
     // Everything that an opened instance hangs on: the document, its config with secrets, the plugin's file.
     // Keyed, so it may be stored. Nothing is opened or started.
     Result<Hash> provider_version(const std::string& name);

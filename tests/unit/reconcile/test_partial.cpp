@@ -64,10 +64,6 @@ TEST_CASE("a stack at rest with nothing new is not looked at, and its provider n
         CHECK(stacks.front().last_commit == world.commits.back());
         CHECK(stacks.front().providers == R"({"memory":"memory"})");
     }
-    SECTION("nor by another process") {
-        PartialWorld other;
-        CHECK(other.folder.path() != world.folder.path());
-    }
 }
 
 TEST_CASE("of a commit that changed one document, one document is observed and written") {
@@ -320,6 +316,17 @@ TEST_CASE("new objects wait for stacks that are not at rest, and changed ones do
     world.declare("newer", "a: 1");
     world.commit();
     CHECK(world.pass(Reach::changed).looked == Looked::at_part);
+}
+
+TEST_CASE("where not all that a stack takes can be told apart, it is always gone over as a whole") {
+    TwelveObjects world;
+    world.write("db/bundle.yaml",
+                PartialWorld::document("many", "objects: {x: {a: 1}, y: {a: 1}}", {}, "Bundle"));
+    world.declare("o1", "a: 1", "holdfast.dev/depends-on: \"db:memory.holdfast.dev/Bundle/many\"");
+    world.commit();
+    world.pass(Reach::everything, {}, "db");
+    world.settle();
+    CHECK_THAT(world.pass(Reach::changed).why_everything, Contains("no single leaf"));
 }
 
 TEST_CASE("outputs that another stack changed are taken in") {
