@@ -178,7 +178,7 @@ std::string Pass::file_of(const Address& address, std::set<std::string>& more) c
 
 std::string Pass::find_what_hangs_on_it(std::set<std::string>& more) {
     for (const Address& address : difference_->touched) {
-        if (!is_declared_in_part(address))
+        if (!is_declared_in_part(address) && !part_->gone.contains(address))
             if (std::string why = file_of(address, more); !why.empty()) return why;
         if (const auto leaf = leaf_at(address))
             part_->may_change_files.insert(declaration_->leaves()[*leaf].origin.file);

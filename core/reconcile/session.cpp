@@ -323,11 +323,10 @@ Status Session::move_to(const std::string& revision) {
 
 Diagnostics Session::watch(std::vector<std::string> stacks, OnTouched on_touched) {
     Diagnostics problems;
-    std::set<std::string> names;
+    std::set<std::string, std::less<>> names;
     for (const std::string& stack : stacks)
         store_->for_each_object(stack, [&](const Store::RecordedObject& object) {
-            if (names.empty() || !names.contains(std::string(object.provider)))
-                names.emplace(object.provider);
+            if (!names.contains(object.provider)) names.emplace(object.provider);
         });
     for (auto& [name, opened] : providers_)
         if (on_touched_ && opened.provider && !names.contains(name)) (*opened.provider)->unwatch();
@@ -354,22 +353,24 @@ void Session::unwatch() {
 Status Session::subscribe(const std::string& name, Provider& provider) {
     if (!provider.description().has("holdfast.watch/1")) return Ok{};
     struct Texts {
-        std::string kind, identity;
+        const std::string* kind;
+        std::string identity;
     };
+    std::set<std::string> kinds; // few, of many objects
     std::map<std::string, std::vector<Texts>> by_scope;
     for (const std::string& stack : watched_stacks_)
         store_->for_each_object(stack, [&](const Store::RecordedObject& object) {
             if (object.provider != name) return;
             const std::string_view kind = object.object_kind.substr(object.object_kind.rfind('/') + 1);
-            by_scope[std::string(object.scope)].push_back(
-                {fmt::format("{}/{}", object.api_version, kind), std::string(object.identity)});
+            const std::string& id = *kinds.insert(fmt::format("{}/{}", object.api_version, kind)).first;
+            by_scope[std::string(object.scope)].push_back({&id, std::string(object.identity)});
         });
     const OnHint on_hint = [name, on_touched = on_touched_](const Hint& hint) { on_touched({name, hint}); };
     provider.unwatch();
     for (const auto& [scope, texts] : by_scope) {
         std::vector<Item> items;
         items.reserve(texts.size());
-        for (const Texts& text : texts) items.push_back({.kind = text.kind, .identity = text.identity});
+        for (const Texts& text : texts) items.push_back({.kind = *text.kind, .identity = text.identity});
         if (Status watching = provider.watch(scope, items, on_hint); !watching) return watching;
     }
     return Ok{};

@@ -4,6 +4,7 @@
 //
 //   held_session objects|files REPOSITORY STORE DATA
 
+#include <ctime>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,23 +31,21 @@ namespace {
     std::exit(1);
 }
 
-// Nanoseconds on a CPU, of all threads.
-std::int64_t cpu_of(const std::string& process) {
-    std::int64_t sum = 0;
-    std::error_code gone;
-    for (const auto& task : fs::directory_iterator("/proc/" + process + "/task", gone)) {
-        std::int64_t ran = 0;
-        std::ifstream(task.path() / "schedstat") >> ran;
-        sum += ran;
-    }
-    return sum;
+// Nanoseconds on a CPU, of all threads of a process.
+std::int64_t cpu_of(pid_t process) {
+    clockid_t clock{};
+    timespec used{};
+    if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+    return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
-// Of this process and its children; workers have none of their own.
+// Of this process and its children, whichever thread started them; workers have none of their own.
 std::int64_t cpu_of_tree() {
-    std::int64_t sum = cpu_of("self");
-    std::ifstream children(fmt::format("/proc/self/task/{}/children", ::getpid()));
-    for (std::string child; children >> child;) sum += cpu_of(child);
+    std::int64_t sum = cpu_of(::getpid());
+    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+        std::ifstream children(task.path() / "children");
+        for (pid_t child = 0; children >> child;) sum += cpu_of(child);
+    }
     return sum;
 }
 
