@@ -15,6 +15,16 @@
 
 namespace holdfast::conformance {
 
+namespace {
+
+// Of any major version: one library may serve several.
+bool is_table(std::string_view symbol) {
+    constexpr std::string_view stem = "holdfast_plugin_v"; // tidy: not a code
+    return symbol.starts_with(stem) && symbol.find_first_not_of("0123456789", stem.size()) == symbol.npos;
+}
+
+} // namespace
+
 // The host has checked already that the file can be trusted and has the symbol: else nothing runs.
 void level_load(Stage& stage) {
     const auto file = stage.run().subject.file();
@@ -25,7 +35,7 @@ void level_load(Stage& stage) {
     if (!symbols) stage.abandon(nullptr, "", symbols.error().message, "build it for this machine");
     std::vector<std::string> others;
     for (std::string_view name : *symbols)
-        if (!name.starts_with("holdfast_plugin_v")) others.emplace_back(name);
+        if (!is_table(name)) others.emplace_back(name);
     const std::size_t count = others.size();
     others.resize(std::min<std::size_t>(count, 5));
     stage.check(
