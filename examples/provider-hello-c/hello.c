@@ -111,11 +111,15 @@ static holdfast_status validate(void* instance, const holdfast_call* call) {
 
 /* Puts a file's content into `out->document`, for which `buffer` is the room. */
 static int read_document(const char* path, char* buffer, holdfast_result* out) {
+    int error;
     FILE* const file = fopen(path, "rb");
     if (!file) return 0;
     out->document.size = fread(buffer, 1, MAX_DOCUMENT, file);
     out->document.data = buffer;
-    return fclose(file) == 0;
+    error = ferror(file) ? errno : 0;
+    fclose(file);
+    errno = error;
+    return error == 0;
 }
 
 static holdfast_status observe(void* instance, const holdfast_call* call) {
@@ -158,7 +162,13 @@ static holdfast_status list(void* instance, const holdfast_call* call) {
         snprintf(identity, sizeof identity, "\"%s\"", entry->d_name);
         out.kind = text(KIND);
         out.identity = text(identity);
-        if (!path_of(self, out.identity, path, sizeof path) || !read_document(path, self->buffer, &out)) continue;
+        if (!path_of(self, out.identity, path, sizeof path)) continue;
+        if (!read_document(path, self->buffer, &out)) {
+            if (errno == EISDIR || errno == ENOENT) continue; /* no note, or none any more */
+            fail(call, HOLDFAST_CALL, "hello.unreadable", "read a note");
+            closedir(directory);
+            return HOLDFAST_FAILED;
+        }
         ++count;
         if (!call->emit(call, &out)) break;
     }

@@ -455,8 +455,9 @@ std::vector<Answer> Stage::list_all(Instance& instance, const std::string& scope
 // Also after a level that failed halfway, so that a real server is left as it was found.
 void Stage::remove_leftovers() {
     if (made_.empty() || !mine_) return;
+    const std::size_t findings = result_.findings.size();
+    const std::size_t checks = result_.checks;
     try {
-        const std::size_t findings = result_.findings.size();
         mine_.reset();
         Instance& instance = mine();
         for (const auto& group : by_scope(pointers_to(made_))) {
@@ -472,9 +473,10 @@ void Stage::remove_leftovers() {
             }
             if (!wanted.empty()) ask(instance, Method::apply, wanted);
         }
-        result_.findings.resize(std::min(findings, result_.findings.size()));
-    } catch (const Abandoned&) { // the level has said what is wrong
+    } catch (const Abandoned&) { // the target may be gone by now
     }
+    result_.findings.resize(findings); // the level itself has said what is wrong
+    result_.checks = checks;
 }
 
 std::vector<Object*> pointers_to(std::vector<Object>& objects) {
