@@ -215,8 +215,12 @@ public:
     void apply(const Scope& scope, Items changes, Results& results) override {
         store_->refresh();
         if (is_atomic && !can_all_be_done(scope, changes, results)) return;
+        // A transaction that has begun is brought to its end: it can be cancelled only before that.
+        if (is_atomic)
+            for (std::size_t i = 0; i < changes.size(); ++i)
+                if (scope.should_stop() || !wait(scope)) return;
         for (const Change& change : changes) {
-            if (scope.should_stop() || !wait(scope)) return;
+            if (!is_atomic && (scope.should_stop() || !wait(scope))) return;
             if (results.holds_back(change)) {
                 results.skipped(change);
             } else {
@@ -224,7 +228,7 @@ public:
                 tell_health(scope, change, result);
                 results.emit(change, result);
             }
-            if (!results.listening()) return;
+            if (!is_atomic && !results.listening()) return;
         }
         results.scope_version(std::to_string(store_->changes()));
     }
