@@ -187,7 +187,7 @@ TEST_CASE("a hint after the end of the watch is dropped, and the log says so") {
     provider->unwatch();
     const std::string line = "p/2: " + std::string(late_hint);
     CHECK_FALSE(log.has(line));
-    probe(*provider, "hint me");
+    probe(*provider, "late me");
     REQUIRE(soon([&] { return log.has(line); }));
     CHECK_FALSE(was_hinted);
 }
