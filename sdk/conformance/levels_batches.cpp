@@ -26,10 +26,8 @@ std::size_t batch_size(Stage& stage) {
 void check_empty_batches(Stage& stage) {
     for (const Method method :
          {Method::validate, Method::observe, Method::apply, Method::canonicalize, Method::health}) {
-        if (method == Method::canonicalize && !stage.description().has("holdfast.canonicalize/1"))
-            continue; // tidy: not a code
-        if (method == Method::health && !stage.description().has("holdfast.health/1"))
-            continue; // tidy: not a code
+        if (method == Method::canonicalize && !stage.description().has(HOLDFAST_EXT_CANONICALIZE)) continue;
+        if (method == Method::health && !stage.description().has(HOLDFAST_EXT_HEALTH)) continue;
         const Answers answers = stage.ask(stage.mine(), method, {});
         stage.check(answers.end.ok, nullptr, fmt::format("{} of no items", to_string(method)),
                     fmt::format("a call without items fails: {}", answers.why()),

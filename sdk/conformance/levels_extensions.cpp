@@ -73,7 +73,7 @@ void check_holds_back(Stage& stage, Object& sick) {
 } // namespace
 
 void level_health(Stage& stage) {
-    stage.require_extension("holdfast.health/1"); // tidy: not a code
+    stage.require_extension(HOLDFAST_EXT_HEALTH);
     if (!stage.kind().has_health) Stage::not_offered("the kind has \"health\": false");
     Object object = stage.make();
     stage.must(stage.mine(), ItemAction::create, object);
@@ -129,7 +129,7 @@ void lay_waste(Stage& stage, std::vector<Object>& objects, Object& extra) {
 } // namespace
 
 void level_checkpoint(Stage& stage) {
-    stage.require_extension("holdfast.checkpoint/1"); // tidy: not a code
+    stage.require_extension(HOLDFAST_EXT_CHECKPOINT);
     std::vector<Object> objects = stage.make_many(2);
     if (by_scope(pointers_to(objects)).size() != 1) Stage::not_offered("each object has a scope of its own");
     stage.must_all(stage.mine(), ItemAction::create, pointers_to(objects));
@@ -234,7 +234,7 @@ void check_silence_after_stop(Stage& stage, Listener& listener, Object& object) 
 } // namespace
 
 void level_watch(Stage& stage) {
-    stage.require_extension("holdfast.watch/1"); // tidy: not a code
+    stage.require_extension(HOLDFAST_EXT_WATCH);
     std::vector<Object> objects = stage.make_many(3);
     Object& first = objects[0];
     Object& second = objects[1];

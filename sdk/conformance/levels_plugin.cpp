@@ -138,9 +138,9 @@ bool is_semantic_version(std::string_view text) {
 }
 
 const std::vector<std::string_view>& known_extensions() {
-    static const std::vector<std::string_view> ids{"holdfast.compile/1", "holdfast.canonicalize/1",
-                                                   "holdfast.watch/1", "holdfast.checkpoint/1",
-                                                   "holdfast.health/1"};
+    static const std::vector<std::string_view> ids{HOLDFAST_EXT_COMPILE, HOLDFAST_EXT_CANONICALIZE,
+                                                   HOLDFAST_EXT_WATCH, HOLDFAST_EXT_CHECKPOINT,
+                                                   HOLDFAST_EXT_HEALTH};
     return ids;
 }
 
@@ -160,7 +160,7 @@ void level_schema(Stage& stage) {
         check_kind(stage, kind);
         if (kind.is_document) check_sample_is_there(stage, kind);
         if (kind.compiles)
-            stage.check(description.has("holdfast.compile/1"), nullptr, in_description,
+            stage.check(description.has(HOLDFAST_EXT_COMPILE), nullptr, in_description,
                         fmt::format("kind {} compiles, and the plugin has no holdfast.compile/1", kind.kind),
                         "name the extension in \"extensions\", and offer it");
     }
@@ -190,6 +190,25 @@ void level_schema(Stage& stage) {
     }
 }
 
+namespace {
+
+// What is described and not there fails when it is needed; what is there and not described is never used.
+void check_extensions(Stage& stage) {
+    const std::pair<Method, std::string_view> asked[] = {{Method::canonicalize, HOLDFAST_EXT_CANONICALIZE},
+                                                         {Method::health, HOLDFAST_EXT_HEALTH},
+                                                         {Method::compile, HOLDFAST_EXT_COMPILE}};
+    for (const auto& [method, id] : asked) {
+        const bool is_there = !stage.mine().ask(method, "", {}).says("provider.unsupported");
+        const bool is_described = stage.description().has(id);
+        stage.check(is_there == is_described, nullptr, to_string(method),
+                    is_there ? fmt::format("the plugin offers {} and does not describe it", id)
+                             : fmt::format("the plugin describes {} and does not offer it", id),
+                    "name in \"extensions\" what the plugin offers; extensions_of() knows it");
+    }
+}
+
+} // namespace
+
 void level_open(Stage& stage) {
     Instance& mine = stage.mine();
     Instance& other = stage.other();
@@ -201,6 +220,7 @@ void level_open(Stage& stage) {
     stage.check(stage.fresh_mine().target() == before, nullptr, "open",
                 "opened again, the provider names another target",
                 "name what identifies the target for ever: a changed target stops all writes");
+    check_extensions(stage);
     const Value* required = stage.description().config_schema.find("required");
     if (!required || texts_of(required).empty()) return;
     const auto without = stage.run().subject.open("without-config", "{}");

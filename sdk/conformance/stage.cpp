@@ -51,8 +51,7 @@ std::string value_text(const std::optional<Value>& value) {
 
 // The plugin itself fails calls with codes of its own; these are what the host noticed.
 bool is_complaint(const Diagnostic& diagnostic) {
-    static const std::vector<std::string_view> harmless{"plugin.deadline",
-                                                        "plugin.cancelled", // tidy: not a code
+    static const std::vector<std::string_view> harmless{"plugin.deadline", "plugin.cancelled",
                                                         "plugin.not-sent", "plugin.batch-too-large"};
     return diagnostic.code.starts_with("plugin.") &&
            std::find(harmless.begin(), harmless.end(), diagnostic.code) == harmless.end();
@@ -256,7 +255,8 @@ void Stage::complain(const Answers& answers, Method method, const Object* object
         if (is_complaint(problem))
             fail(object, std::string(to_string(method)),
                  fmt::format("{} [{}]", problem.message, problem.code),
-                 problem.hint.empty() ? "see docs/providers.md, and the plugin's own log" : problem.hint);
+                 fmt::format("{}{}", problem.hint.empty() ? "see docs/providers.md" : problem.hint,
+                             run_.subject.last_words()));
 }
 
 Answers Stage::ask(Instance& instance, Method method, const std::vector<Wanted>& wanted,
@@ -354,7 +354,7 @@ Decision Stage::compare(const Object& object, const Answer* canonical) {
 std::vector<Decision> Stage::plan(Instance& instance, const std::vector<Object*>& objects) {
     look(instance, objects);
     std::map<const Object*, Answer> canonical;
-    if (description().has("holdfast.canonicalize/1")) // tidy: not a code
+    if (description().has(HOLDFAST_EXT_CANONICALIZE))
         for (const auto& group : by_scope(objects)) {
             std::vector<Wanted> wanted;
             for (Object* object : group) wanted.push_back({object});
@@ -401,6 +401,7 @@ void Stage::must_all(Instance& instance, ItemAction action, const std::vector<Ob
 }
 
 void Stage::expect_settled(Instance& instance, const std::vector<Object*>& objects, std::string_view when) {
+    const bool has_canonical = description().has(HOLDFAST_EXT_CANONICALIZE);
     const std::vector<Decision> decisions = plan(instance, objects);
     for (std::size_t i = 0; i < objects.size(); ++i) {
         ++result_.checks;
@@ -415,8 +416,11 @@ void Stage::expect_settled(Instance& instance, const std::vector<Object*>& objec
             problem += fmt::format("it would change {} from {} to {}", decision.fields.front().pointer,
                                    shown(value_text(decision.fields.front().before)),
                                    shown(value_text(decision.fields.front().after)));
-        fail(objects[i], "observe, canonicalize", problem,
-             "make observe say what was declared, or canonicalize say what the target makes of it");
+        fail(objects[i], has_canonical ? "observe, canonicalize" : "observe", problem,
+             has_canonical
+                 ? "canonicalize has to say what the target makes of the document, and observe what it holds"
+                 : "let observe say what was declared, or offer canonicalize, which says what the "
+                   "target makes of it");
     }
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/provider.h>
+
 #include "model/observed.hpp"
 #include "model/plan.hpp"
 #include "report.hpp"

@@ -156,6 +156,12 @@ bool Subject::has_logged(std::string_view text) const {
     });
 }
 
+std::string Subject::last_words() const {
+    return log_.with([](const std::vector<std::string>& lines) {
+        return lines.empty() ? std::string() : fmt::format("; its log ends with: {}", lines.back());
+    });
+}
+
 void Subject::leaked(std::string where, std::string advice) {
     const bool is_known =
         std::any_of(leaks_.begin(), leaks_.end(), [&](const Leak& leak) { return leak.where == where; });

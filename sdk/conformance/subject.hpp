@@ -105,6 +105,8 @@ public:
     std::string mask(std::string_view text) const { return secrets_.mask(text); }
     std::vector<Leak> leaks() const;
     bool has_logged(std::string_view text) const;
+    // "; its log ends with: ..."; empty where it logged nothing. May hold secrets.
+    std::string last_words() const;
     const SubjectOptions& options() const { return options_; }
 
 private:

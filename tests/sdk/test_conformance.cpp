@@ -198,6 +198,16 @@ TEST_CASE("a pointer that the schema does not have fails the level schema") {
                ContainsSubstring("/spec/pasword, and the schema has no such field"));
 }
 
+TEST_CASE("an extension that is offered and not described fails the level open") {
+    const Folder folder;
+    const std::string settings = folder.write("conformance.yaml", settings_with(""));
+    const auto levels =
+        levels_of(run(kit + " --json " + plugin("broken-schema") + " --level open " + settings));
+    CHECK(levels.at("open").at("status") == "failed");
+    CHECK_THAT(levels.at("open").dump(),
+               ContainsSubstring("the plugin offers holdfast.health/1 and does not describe it"));
+}
+
 TEST_CASE("the text names level, call, item and what to do, and never a secret") {
     const Folder folder;
     const std::string settings = folder.write("conformance.yaml", settings_with("delete"));

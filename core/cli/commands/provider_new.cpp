@@ -55,7 +55,7 @@ int run_provider_new(const ProviderOptions& options, Context& context) {
                                 longest_name)));
     const std::string& root = context.global.directory;
     const std::string folder = "provider-" + options.name;
-    const std::string path = root.empty() ? folder : root + "/" + folder;
+    const std::string path = root.empty() || root == "." ? folder : root + "/" + folder;
     if (exists(path))
         return context.fail(failure("provider.folder-exists",
                                     fmt::format("{} exists already; nothing was written", path),
