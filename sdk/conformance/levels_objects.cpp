@@ -88,7 +88,7 @@ void level_update(Stage& stage) {
     Object object = stage.make();
     stage.must(stage.mine(), ItemAction::create, object);
     std::size_t changed = 0;
-    for (const Edit& edit : stage.edits_of(object)) {
+    for (const Edit& edit : stage.edits_of(object, Stage::Remarks::noted)) {
         stage.declare(object, edit.document);
         const Decision decision = stage.plan(stage.mine(), object);
         if (needs_replace(decision)) continue; // the level "replace"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -50,8 +51,10 @@ const Value* child_schema(const Value& root, const Value* schema, const std::str
 // or the pointer has.
 bool names_members(const Value& schema) {
     return std::any_of(schema.if_map()->begin(), schema.if_map()->end(), [](const MapEntry& entry) {
-        return entry.key == "properties" || entry.key == "patternProperties" || entry.key == "items" ||
-               entry.key == "allOf" || entry.key == "anyOf" || entry.key == "oneOf" || entry.key == "if";
+        static const std::set<std::string_view> telling{
+            "properties", "patternProperties", "items", "allOf", "anyOf", "oneOf", "if"};
+        const bool is_closed = entry.key == "additionalProperties" && !(entry.value == Value(true));
+        return is_closed || telling.count(entry.key) > 0;
     });
 }
 

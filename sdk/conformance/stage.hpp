@@ -106,7 +106,9 @@ public:
     void declare(Object& object, Value document);
     // Whether schema and plugin accept a document.
     bool is_valid(const Value& document);
+    enum class Remarks { none, noted }; // about fields that nothing changes
     std::vector<Edit> edits_of(const Object& object);
+    std::vector<Edit> edits_of(const Object& object, Remarks remarks);
 
     // Asks about objects of one scope. What the guard complains of becomes a finding.
     Answers ask(Instance& instance, Method method, const std::vector<Wanted>& wanted,

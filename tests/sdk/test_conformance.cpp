@@ -56,7 +56,7 @@ std::string settings_with(const std::string& fault) {
     return "config: {file: $dir/objects, token: $secret" + (fault.empty() ? "" : ", fault: '" + fault + "'") +
            "}\n" + R"(
 batch: 30
-timeouts: {watchMs: 400, stopMs: 700}
+timeouts: {watchMs: 1000, stopMs: 700}
 unreadable: touch "$dir/objects.down"
 readable: rm "$dir/objects.down"
 kinds:
@@ -103,7 +103,7 @@ TEST_CASE("each level finds the fault that it is about, and no other level does"
         {"create", "create", "the document in the result is not what observe says", "read the object back"},
         {"update", "update", "the document in the result is not what observe says", "read the object back"},
         {"update:crash", "update", "its process was ended by signal SIGABRT", ""},
-        {"replace", "replace", "would change /spec/size from 1 to 2", "what was declared"},
+        {"replace", "replace", "would change /spec/size from 1 to 2", "what the target makes of"},
         {"delete", "delete", "a delete of what is gone already ended as failed (broken.gone",
          "done or unchanged"},
         {"drift", "drift", "the change from outside is not seen", "read the target at every observe"},
@@ -119,7 +119,7 @@ TEST_CASE("each level finds the fault that it is about, and no other level does"
         {"ordered", "ordered", "what it comes after has failed, and the item ended as done", "holds_back()"},
         {"health", "health", "an unhealthy object is called healthy", "what the target says"},
         {"checkpoint", "checkpoint", "the next plan is not empty after a restore", ""},
-        {"watch", "watch", "no hint came within 400 ms", "a missed hint is drift that nobody sees"},
+        {"watch", "watch", "no hint came within 1000 ms", "a missed hint is drift that nobody sees"},
         {"watch:stop", "watch", "a hint came after stop had returned", "wait for its end"},
         {"compile", "compile", "points at \"/spec/nowhere\"", "JSON pointer"},
         {"upgrade", "upgrade", "comes back as another one", "older versions"},
