@@ -166,7 +166,8 @@ CommandOptions options_of(std::string_view command, const Given& given) {
     if (command == "approve") return ApproveOptions{given.text("PLAN"), select()};
     if (command == "graph") return GraphOptions{stacks(), given.flag("dot")};
     if (command == "schema") return SchemaOptions{given.text("KIND")};
-    if (command == "provider") return ProviderOptions{given.text("ACTION"), given.text("NAME")};
+    if (command == "provider")
+        return ProviderOptions{given.text("ACTION"), given.text("NAME"), given.flag("c")};
     if (command == "store") return StoreCommandOptions{given.text("ACTION"), given.text("FILE"), all};
     if (command == "completion") return CompletionOptions{given.text("SHELL")};
     if (command == "version") return VersionOptions{};

@@ -283,17 +283,21 @@ CommandSpec schema_command() {
 CommandSpec provider_command() {
     return {
         .name = "provider",
-        .summary = "List configured providers, or describe one",
+        .summary = "List or describe providers, or begin a new one",
         .description =
             "`list` shows the providers of holdfast.yaml with their plugins; `describe NAME` shows what one\n"
-            "can do. Targets are not contacted.",
+            "can do. Targets are not contacted. `new NAME` writes the folder provider-NAME, a small "
+            "provider\n"
+            "that builds against the installed SDK and passes its conformance test: a place to start from.",
         .arguments = {{.name = "ACTION",
-                       .help = "list or describe",
+                       .help = "list, describe or new",
                        .completes = Completes::choices,
-                       .choices = {"list", "describe"}},
-                      {.name = "NAME", .help = "Provider to describe", .required = false}},
-        .options = {},
-        .examples = {{"holdfast provider list", ""}, {"holdfast provider describe files", ""}}};
+                       .choices = {"list", "describe", "new"}},
+                      {.name = "NAME", .help = "Provider to describe or to begin", .required = false}},
+        .options = {{.name = "c", .help = "new: in C instead of C++"}},
+        .examples = {{"holdfast provider list", ""},
+                     {"holdfast provider describe files", ""},
+                     {"holdfast provider new my-dns", "a new provider, in ./provider-my-dns"}}};
 }
 
 CommandSpec store_command() {

@@ -88,6 +88,7 @@ struct SchemaOptions {
 };
 struct ProviderOptions {
     std::string action, name;
+    bool c = false; // new: a template in C
 };
 struct StoreCommandOptions {
     std::string action, file;

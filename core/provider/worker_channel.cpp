@@ -57,14 +57,20 @@ void WorkerChannel::remember_instance(std::string config, std::string target) {
 // A dead worker cannot hint any more, so anything may have changed since.
 WorkerListeners WorkerChannel::listeners() {
     const auto pass_on = [this](const Hint& hint) {
-        if (const OnHint on_hint = on_hint_.with([](const OnHint& f) { return f; })) on_hint(hint);
+        const OnHint on_hint = on_hint_.with([](const OnHint& f) { return f; });
+        if (on_hint) on_hint(hint);
+        return on_hint != nullptr;
     };
     return {.on_log =
                 [this](int level, std::string_view message) {
                     if (log_.sink)
                         log_.sink(label_.with([](const std::string& text) { return text; }), level, message);
                 },
-            .on_hint = pass_on,
+            .on_hint =
+                [this, pass_on](const Hint& hint) {
+                    if (!pass_on(hint) && log_.sink)
+                        log_.sink(label_.with([](const std::string& text) { return text; }), 2, late_hint);
+                },
             .on_death = [pass_on] { pass_on(Hint{}); }};
 }
 

@@ -8,6 +8,9 @@
 
 namespace holdfast {
 
+// Logged where a plugin hints after it was told to stop watching: the sink that it was given is gone then.
+inline constexpr std::string_view late_hint = "the plugin gave a hint after it was told to stop watching";
+
 struct WorkerLog {
     std::function<void(std::string_view provider, int level, std::string_view message)> sink;
 };

@@ -51,6 +51,9 @@ function(holdfast_plugin name)
         -Wl,--version-script=${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.version)
     set_property(TARGET holdfast_plugin_${name} APPEND PROPERTY LINK_DEPENDS
         ${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.version)
+    if(arg_OUTPUT STREQUAL "${CMAKE_BINARY_DIR}/plugins") # the others are for tests
+        install(TARGETS holdfast_plugin_${name} LIBRARY DESTINATION ${HOLDFAST_PLUGIN_DESTINATION})
+    endif()
     # A plugin that others may write is refused, and under umask 002 its group may write what is built.
     add_custom_command(TARGET holdfast_plugin_${name} POST_BUILD
         COMMAND chmod 0755 $<TARGET_FILE:holdfast_plugin_${name}> ${arg_OUTPUT} VERBATIM)

@@ -18,6 +18,7 @@ build_packages=(
 )
 test_packages=(
     catch2
+    clang                                    # the SDK's headers are for clang as well
     attr tmux procps openssl                 # extended attributes; a real terminal; processes; certificates
     iproute2 nftables libnftables-dev        # the firewall spike, network namespaces
     bind9 bind9-utils bind9-dnsutils libldns-dev  # the DNS spike

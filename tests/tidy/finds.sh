@@ -28,6 +28,7 @@ printf '// %0120d\nint blank; \n' 0 | put core/model/wide.cpp
 { echo 'void long_one() {'; seq -f '    f(%g);' 80; echo '}'; echo 'void short_one() {'; echo '}'; } | put core/model/long.cpp
 { echo 'class A {'; echo '    int method() {'; seq -f '        f(%g);' 80; echo '    }'; echo '};'; } | put core/model/class.cpp
 printf '#include "base/low.hpp"\n#include <holdfast/provider.hpp>\n' | put plugins/host/host.cpp
+printf '#include "model/high.hpp"\n#include "cli/high.hpp"\n#include "stage.hpp"\n' | put sdk/conformance/kit.cpp
 printf '#include <catch2/catch.hpp>\n' | put tests/unit/test.cpp
 printf 'see /wo%s/there\n' rk | put docs/path.md
 printf 'base.listed: it is.\nbase.unused: it is not.\nnonsense\n' | put docs/diagnostics.d/a.txt
@@ -52,6 +53,7 @@ docs/diagnostics.d/a.txt:3: not "code: explanation"
 docs/diagnostics.d/b.txt:1: base.listed is listed in docs/diagnostics.d/a.txt as well
 docs/path.md:1: names a machine's path, /wo@rk/
 plugins/host/host.cpp:1: plugins and the SDK see only <holdfast/...>, not "base/low.hpp"
+sdk/conformance/kit.cpp:2: the conformance kit may not include "cli/high.hpp"
 tests/unit/test.cpp:1: tests include "support/catch.hpp", which knows both versions of Catch2
 END
 sed -i 's/@//' "$work/expected"  # this script names no machine's path itself

@@ -142,12 +142,17 @@ void check_includes(const Source& source, const std::vector<std::string>& folder
         const std::string_view target = included(source.lines[i]);
         if (target.empty()) continue;
         if (source.is_under("core/")) check_core_include(source, i + 1, target, folders);
-        const bool is_plugin = source.is_under("plugins/") || source.is_under("sdk/");
+        const bool is_kit = source.is_under("sdk/conformance/");
+        const bool is_plugin = !is_kit && (source.is_under("plugins/") || source.is_under("sdk/"));
         const std::string first(target.substr(1, target.find('/') - 1));
         const bool is_core = std::find(folders.begin(), folders.end(), first) != folders.end();
         if (is_plugin && target[0] == '"' && (is_core || target.find("..") != target.npos))
             report(source, i + 1,
                    "plugins and the SDK see only <holdfast/...>, not " + std::string(target) + "\"");
+        static const std::set<std::string> for_kit{"base", "sys",      "log",      "model",
+                                                   "plan", "manifest", "provider"};
+        if (is_kit && target[0] == '"' && is_core && !for_kit.contains(first))
+            report(source, i + 1, "the conformance kit may not include " + std::string(target) + "\"");
         if (target.starts_with("<catch2/") && source.path.find("tests/support/catch") != 0)
             report(source, i + 1, "tests include \"support/catch.hpp\", which knows both versions of Catch2");
     }

@@ -128,9 +128,11 @@ int describe_provider(const std::string& name, Context& context) {
 } // namespace
 
 int run_provider(const ProviderOptions& options, Context& context) {
-    if (options.action == "describe" && options.name.empty())
+    if (options.action != "list" && options.name.empty())
         return context.fail(
-            failure("cli.missing-argument", "provider describe needs NAME", "see: holdfast provider list"));
+            failure("cli.missing-argument", fmt::format("provider {} needs NAME", options.action),
+                    options.action == "new" ? "see: holdfast help provider" : "see: holdfast provider list"));
+    if (options.action == "new") return run_provider_new(options, context);
     if (!context.open(read_only_session())) return exit_error;
     return options.action == "list" ? list_providers(context) : describe_provider(options.name, context);
 }

@@ -1,4 +1,5 @@
-// The test provider: see README.md. Built twice; with MEMORY_ATOMIC its scopes are transactions.
+// The test provider: see README.md. Built twice; with MEMORY_ATOMIC its scopes are transactions. The plugins
+// broken-* are made from it: then MEMORY_NAME and MEMORY_GROUP are theirs.
 
 #include <atomic>
 #include <chrono>
@@ -24,13 +25,16 @@ using namespace std::chrono_literals;
 
 #ifdef MEMORY_ATOMIC
 constexpr bool is_atomic = true;
-#define MEMORY_NAME "memory-atomic"
-#define MEMORY_GROUP "memory-atomic.holdfast.dev"
+#define MEMORY_SUFFIX "-atomic"
 #else
 constexpr bool is_atomic = false;
-#define MEMORY_NAME "memory"
-#define MEMORY_GROUP "memory.holdfast.dev"
+#define MEMORY_SUFFIX ""
 #endif
+#ifndef MEMORY_BASE_NAME
+#define MEMORY_BASE_NAME "memory"
+#endif
+#define MEMORY_NAME MEMORY_BASE_NAME MEMORY_SUFFIX
+#define MEMORY_GROUP MEMORY_NAME ".holdfast.dev"
 #define MEMORY_API MEMORY_GROUP "/v1alpha1"
 constexpr const char* object_kind = MEMORY_API "/Object";
 
@@ -105,12 +109,12 @@ Json merged(const Json& observed, const Json& recorded, const Json& declared) {
     return out;
 }
 
-class Memory final : public Provider,
-                     public Compile,
-                     public Canonicalize,
-                     public Watch,
-                     public Checkpoint,
-                     public Health {
+class Memory : public Provider,
+               public Compile,
+               public Canonicalize,
+               public Watch,
+               public Checkpoint,
+               public Health {
 public:
     static constexpr const char* plugin_name = MEMORY_NAME;
     static constexpr const char* plugin_version = "0.1.0";
@@ -211,8 +215,12 @@ public:
     void apply(const Scope& scope, Items changes, Results& results) override {
         store_->refresh();
         if (is_atomic && !can_all_be_done(scope, changes, results)) return;
+        // A transaction that has begun is brought to its end: it can be cancelled only before that.
+        if (is_atomic)
+            for (std::size_t i = 0; i < changes.size(); ++i)
+                if (scope.should_stop() || !wait(scope)) return;
         for (const Change& change : changes) {
-            if (scope.should_stop() || !wait(scope)) return;
+            if (!is_atomic && (scope.should_stop() || !wait(scope))) return;
             if (results.holds_back(change)) {
                 results.skipped(change);
             } else {
@@ -220,7 +228,7 @@ public:
                 tell_health(scope, change, result);
                 results.emit(change, result);
             }
-            if (!results.listening()) return;
+            if (!is_atomic && !results.listening()) return;
         }
         results.scope_version(std::to_string(store_->changes()));
     }
@@ -350,7 +358,7 @@ public:
         }
     }
 
-private:
+protected:
     // The generation, written without an allocation.
     std::string_view version_of(const memory::Object& object) {
         char* end = version_ + sizeof version_;
@@ -535,4 +543,6 @@ private:
 
 } // namespace
 
+#ifndef MEMORY_IS_A_BASE
 HOLDFAST_PLUGIN(Memory);
+#endif

@@ -1,5 +1,5 @@
 // Tells what a plugin sees of its host. What to look at is the identity: "env NAME", "descriptors",
-// "process", "put TEXT", "get SHA256", "http URL", "print TEXT", "hang", "hint", "flood".
+// "process", "put TEXT", "get SHA256", "http URL", "print TEXT", "hang", "hint", "late", "flood".
 
 #include <cstdio>
 #include <cstdlib>
@@ -44,6 +44,7 @@ public:
 
     void watch(const Scope&, Items items, Hints hints) override {
         hints_ = hints;
+        last_hints_ = hints;
         watched_ = items.size();
     }
     void unwatch() override { hints_.reset(); }
@@ -63,6 +64,7 @@ private:
         if (word == "die") _exit(3);
         if (word == "watched") return watched_;
         if (word == "hint" && hints_) hints_->item("zone", "k", rest);
+        if (word == "late" && last_hints_) last_hints_->item("zone", "k", rest); // also after unwatch()
         if (word == "large") return std::string(std::stoul(rest), 'x');
         return {};
     }
@@ -89,7 +91,7 @@ private:
 
     Host host_;
     std::string target_;
-    std::optional<Hints> hints_;
+    std::optional<Hints> hints_, last_hints_;
     std::size_t watched_ = 0;
 };
 

@@ -336,6 +336,48 @@ TEST_CASE("a schema is shown as a table of its fields") {
     CHECK(parse_json(run_line(engine, {"schema", "File", "--json"}).out).ok());
 }
 
+TEST_CASE("a new provider is written as a whole, in C++ or C, with its own name throughout") {
+    const auto [c, source, word] = GENERATE(table<bool, std::string, std::string>(
+        {{false, "my-dns.cpp", "HOLDFAST_PLUGIN(MyDns);"}, {true, "my-dns.c", ".name = \"my-dns\","}}));
+    FakeEngine engine;
+    const TemporaryFolder folder;
+    std::vector<std::string> arguments{"-C", folder.path, "provider", "new", "my-dns"};
+    if (c) arguments.emplace_back("--c");
+    const Ran ran = run_line(engine, arguments);
+    CHECK(ran.code == 0);
+    CHECK_THAT(ran.out, ContainsSubstring("ctest --test-dir build"));
+    std::size_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path / "provider-my-dns")) {
+        const std::string text = content_of(entry.path());
+        CAPTURE(entry.path());
+        CHECK_FALSE(text.empty());
+        CHECK_THAT(text, !ContainsSubstring("hello") && !ContainsSubstring("Hello"));
+        ++files;
+    }
+    CHECK(files == 4);
+    CHECK_THAT(content_of(folder.file("provider-my-dns/" + source)), ContainsSubstring(word));
+    CHECK_THAT(content_of(folder.file("provider-my-dns/CMakeLists.txt")),
+               ContainsSubstring("holdfast_add_provider(my-dns SOURCES " + source + ")"));
+
+    std::ofstream(folder.file("provider-my-dns/" + source)) << "mine";
+    const Ran again = run_line(engine, arguments);
+    CHECK(again.code == 1);
+    CHECK_THAT(again.err, ContainsSubstring("[provider.folder-exists]"));
+    CHECK(content_of(folder.file("provider-my-dns/" + source)) == "mine");
+}
+
+TEST_CASE("a new provider needs a name that can be one") {
+    FakeEngine engine;
+    const TemporaryFolder folder;
+    const std::string name = GENERATE("Dns", "1dns", "dns-", "../dns", "a.b", "a b", "dns/x");
+    CAPTURE(name);
+    const Ran ran = run_line(engine, {"-C", folder.path, "provider", "new", name});
+    CHECK(ran.code == 1);
+    CHECK_THAT(ran.err, ContainsSubstring("[cli.bad-value]"));
+    CHECK(std::filesystem::is_empty(folder.path));
+    CHECK_THAT(run_line(engine, {"provider", "new"}).err, ContainsSubstring("provider new needs NAME"));
+}
+
 TEST_CASE("an error that ends the operation is reported, not thrown") {
     FakeEngine engine;
     const Ran ran = run_line(engine, {"store", "check"});

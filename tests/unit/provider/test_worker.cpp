@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/json.hpp"
+#include "provider/worker_channel.hpp"
 
 using namespace holdfast;
 
@@ -174,6 +175,21 @@ TEST_CASE("results larger than the outbox arrive whole, between small ones") {
     CHECK(answers[0].document == "{\"answer\":\"" + std::string(200000, 'x') + "\"}");
     CHECK(answers[1].document.size() == 65000 + 13);
     CHECK(answers[38].document.size() == 23);
+}
+
+TEST_CASE("a hint after the end of the watch is dropped, and the log says so") {
+    LogLines log;
+    PluginHost host(test_options(&log));
+    auto provider = must_open(host, {"p", "probe", "{}", Isolation::worker});
+    bool was_hinted = false;
+    const OnHint on_hint = [&](const Hint&) { was_hinted = true; };
+    REQUIRE(provider->watch("zone", items_named({"\"a\""}), on_hint).ok());
+    provider->unwatch();
+    const std::string line = "p/2: " + std::string(late_hint);
+    CHECK_FALSE(log.has(line));
+    probe(*provider, "late me");
+    REQUIRE(soon([&] { return log.has(line); }));
+    CHECK_FALSE(was_hinted);
 }
 
 TEST_CASE("hints arrive at any time, also between calls, and end with the watch") {
