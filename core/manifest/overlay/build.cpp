@@ -189,6 +189,7 @@ bool OverlayBuilder::enter(const Kustomization& kustomization, const Value& name
     parts_.insert(kustomization.folder);
     const auto again = std::find(open_.begin(), open_.end(), &kustomization);
     if (again != open_.end()) {
+        has_ring_ = true;
         std::string ring;
         for (auto it = again; it != open_.end(); ++it) ring += (*it)->file + " -> ";
         context_.error(

@@ -27,8 +27,8 @@ public:
     // The documents of the overlay in `folder`, in kustomize's order. None where there are errors.
     std::vector<OverlayDocument> build(const std::string& folder, Diagnostics& problems);
 
-    // Whether an overlay that was built uses the kustomization in `folder`.
-    bool is_part(const std::string& folder) const { return parts_.contains(folder); }
+    // Whether an overlay that was built uses the kustomization in `folder`. Of a ring nobody is a part.
+    bool is_part(const std::string& folder) const { return !has_ring_ && parts_.contains(folder); }
     const SourceMap& sources() { return files_.sources(); }
     std::size_t files() const { return files_.count(); }
     void add_inputs(Hasher& hasher) const { files_.add_inputs(hasher); }
@@ -53,6 +53,7 @@ private:
     OverlayContext context_;
     std::map<std::string, std::unique_ptr<Kustomization>> read_; // by folder; null: has errors
     std::set<std::string, std::less<>> parts_;
+    bool has_ring_ = false;
     std::vector<const Kustomization*> open_; // the way to the one that is carried out
     std::size_t added_ = 0, layers_ = 0;
 };

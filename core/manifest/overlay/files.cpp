@@ -93,9 +93,9 @@ Diagnostic OverlayFiles::missing(const std::string& path) const {
     return problem;
 }
 
-Diagnostic OverlayFiles::missing_folder(const std::string& folder) const {
+Diagnostic OverlayFiles::missing_folder(const std::string& folder) {
     const Result<std::vector<TreeFile>> files = tree_.list(folder);
-    if (!files || files->empty()) return missing(folder);
+    if (!files || files->empty()) return find(folder).error();
     return failure("overlay.no-file", fmt::format("the folder {} has no kustomization.yaml", folder),
                    "add one that lists its files under \"resources\", or list the files here");
 }

@@ -40,7 +40,7 @@ public:
     // The files in `folder` that are called as kustomizations are.
     std::vector<std::string> kustomizations_in(const std::string& folder);
     // Why there is none in `folder`.
-    Diagnostic missing_folder(const std::string& folder) const;
+    Diagnostic missing_folder(const std::string& folder);
 
     // The documents of a file of resources or patches, with positions in `sources`; lists are unpacked. Each
     // is read by the scalar rules of its group.

@@ -125,7 +125,10 @@ private:
         const bool is_atomic = !merges(rules_.at(pointer));
         List items;
         for (const Value& item : *list) {
-            if (is_list_directive(item)) continue;
+            if (is_list_directive(item)) {
+                if (directive_of(item) == Directive::remove) return std::nullopt;
+                continue;
+            }
             if (is_atomic)
                 items.push_back(item);
             else if (std::optional<Value> value = cleaned(item, pointer + "/*"))
@@ -158,7 +161,7 @@ private:
         if (what == Directive::remove) return false;
         const ListRule& rule = rules_.at(pointer);
         if (what == Directive::replace || !merges(rule))
-            target = *cleaned(patch, pointer);
+            target = cleaned(patch, pointer).value_or(Value(List{}));
         else if (rule.type == ListType::set)
             merge_set(target.as_list(), changes);
         else
