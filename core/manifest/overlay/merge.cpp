@@ -222,6 +222,15 @@ private:
         return is_partial;
     }
 
+    // kustomize puts the old element back over one that replaces it.
+    bool is_kept_whole(const Value& change) {
+        if (!rules_.is_builtin() || directive_of(change) != Directive::replace) return false;
+        without_effect(*change.find(directive_key),
+                       "kustomize passes over \"$patch: replace\" for an element of a list",
+                       "replace the whole list with an element {$patch: replace}, or set each key");
+        return true;
+    }
+
     // Of the rule's keys those that anybody uses: with one key less, kustomize orders elements differently.
     ListRule used_keys(const ListRule& rule, const List& target, const List& changes) const {
         ListRule used = rule;
@@ -263,7 +272,8 @@ private:
             }
             Value& element = target[found->second];
             if (is_taken[found->second]) continue; // named twice
-            const bool stays = merge_maps(element, change, pointer) && !element.if_map()->empty();
+            const bool stays =
+                is_kept_whole(change) || (merge_maps(element, change, pointer) && !element.if_map()->empty());
             if (stays && rule.by.size() > 1) continue;
             is_taken[found->second] = true;
             if (stays) first.push_back(std::move(element));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include <fmt/core.h>
@@ -173,8 +174,11 @@ class NameFollower {
 public:
     NameFollower(OverlayResources& resources, OverlayContext& context) : context_(context) {
         for (OverlayResource& resource : resources) {
-            if (resource.former.empty()) continue;
             const std::string space = space_of(resource);
+            const std::string original = resource.original_id().name_space;
+            original_spaces_[space].insert(original);
+            all_original_spaces_.insert(original);
+            if (resource.former.empty()) continue;
             std::vector<std::string_view> seen;
             for (const OverlayResource::Former& former : resource.former) {
                 if (std::find(seen.begin(), seen.end(), former.name) != seen.end()) continue;
@@ -256,11 +260,11 @@ private:
         if (referrer_->kind() != "RoleBinding") return false;
         const Value* subjects = referrer_->tree.find("subjects");
         if (!subjects || !subjects->is_list()) return false;
-        return std::any_of(
-            subjects->if_list()->begin(), subjects->if_list()->end(), [&](const Value& subject) {
-                return subject.text_at("kind") == "ServiceAccount" &&
-                       subject.text_at("namespace") == target.name_space() && subject.find("namespace");
-            });
+        return std::any_of(subjects->if_list()->begin(), subjects->if_list()->end(),
+                           [&](const Value& subject) {
+                               return subject.text_at("kind") == "ServiceAccount" &&
+                                      subject.find("namespace") && subject.text_at("namespace") == space;
+                           });
     }
 
     const OverlayResource* choose(const std::string& name, const Value* name_space, const Value& at) {
@@ -281,15 +285,29 @@ private:
         return nullptr;
     }
 
-    // The namespace as it was written when the reference was; or as it is now.
-    static void keep_of_namespace(std::vector<const OverlayResource*>& found, const std::string& name_space) {
-        std::vector<const OverlayResource*> kept;
-        const auto keep = [&](auto is_in) {
-            std::copy_if(found.begin(), found.end(), std::back_inserter(kept), is_in);
+    // The namespace is the one that was written when the reference was, if anything that the referrer can see
+    // came from there; else it is one of now.
+    void keep_of_namespace(std::vector<const OverlayResource*>& found, const std::string& name_space) const {
+        const bool is_original = sees_original(name_space);
+        std::erase_if(found, [&](const OverlayResource* one) {
+            return (is_original ? one->original_id().name_space : space_of(*one)) != name_space;
+        });
+    }
+
+    bool sees_original(const std::string& name_space) const {
+        if (space_ == no_namespace) return all_original_spaces_.contains(name_space);
+        const auto came_from = [&](const std::string& now) {
+            const auto spaces = original_spaces_.find(now);
+            return spaces != original_spaces_.end() && spaces->second.contains(name_space);
         };
-        keep([&](const OverlayResource* one) { return one->original_id().name_space == name_space; });
-        if (kept.empty()) keep([&](const OverlayResource* one) { return space_of(*one) == name_space; });
-        found = std::move(kept);
+        if (came_from(space_)) return true;
+        const Value* subjects = referrer_->tree.find("subjects");
+        if (referrer_->kind() != "RoleBinding" || !subjects || !subjects->is_list()) return false;
+        return std::any_of(subjects->if_list()->begin(), subjects->if_list()->end(),
+                           [&](const Value& subject) {
+                               return subject.text_at("kind") == "ServiceAccount" &&
+                                      came_from(std::string(subject.text_at("namespace")));
+                           });
     }
 
     bool is_of_kind(const OverlayResource& target) const {
@@ -325,7 +343,9 @@ private:
 
     OverlayContext& context_;
     using Index = std::unordered_map<std::string, std::vector<OverlayResource*>>;
-    Index all_, in_space_; // by former name; and by namespace of now
+    Index all_, in_space_;                                         // by former name; and by namespace of now
+    std::map<std::string, std::set<std::string>> original_spaces_; // by namespace of now
+    std::set<std::string> all_original_spaces_;
     OverlayResource* referrer_ = nullptr;
     std::string space_;
     const NameReference* reference_ = nullptr;
