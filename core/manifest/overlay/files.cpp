@@ -38,19 +38,33 @@ std::string renderer_hint() {
            "and let spec.path of the stack name its folder";
 }
 
+std::optional<TreeFile> OverlayFiles::find_entry(const std::string& path) {
+    constexpr std::size_t few = 8;
+    const std::string_view folder = folder_of(path);
+    if (const auto known = listed_.find(path); known != listed_.end()) return known->second;
+    if (++lookups_[std::string(folder)] == few)
+        if (Result<std::vector<TreeFile>> files = tree_.list(folder))
+            for (TreeFile& file : *files) {
+                std::string at = file.path;
+                listed_.emplace(std::move(at), std::move(file));
+            }
+    if (const auto known = listed_.find(path); known != listed_.end()) return known->second;
+    return tree_.find(path);
+}
+
 // The file that `path` leads to. Git's trees know no way through a symlink, so each is followed here.
 Result<TreeFile> OverlayFiles::find(const std::string& path) {
     constexpr int most_hops = 8;
     constexpr std::size_t longest_target = 4096;
     std::string at = path;
     for (int hop = 0; hop <= most_hops; ++hop) {
-        std::optional<TreeFile> file = tree_.find(at);
+        std::optional<TreeFile> file = find_entry(at);
         if (file && file->type == TreeFile::Type::file) return *std::move(file);
         // The file itself, or the nearest of its folders, may be a symlink.
         std::string_view link = at;
         while (!file && !link.empty()) {
             link = folder_of(link);
-            if (!link.empty()) file = tree_.find(link);
+            if (!link.empty()) file = find_entry(std::string(link));
         }
         if (!file) return missing(path);
         if (file->type == TreeFile::Type::submodule)

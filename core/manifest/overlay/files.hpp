@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/hash.hpp"
@@ -58,10 +59,14 @@ public:
 
 private:
     Result<TreeFile> find(const std::string& path);
+    std::optional<TreeFile> find_entry(const std::string& path);
     Diagnostic missing(const std::string& path) const;
 
     const Tree& tree_;
     Router& router_;
+    // Git reads a large folder anew for every file that is looked up in it: such a folder is listed instead.
+    std::map<std::string, std::size_t, std::less<>> lookups_; // by folder
+    std::unordered_map<std::string, TreeFile> listed_;        // by path
     SourceMap sources_;
     std::map<std::string, Text, std::less<>> texts_;
     std::map<std::string, Parsed, std::less<>> parsed_;
