@@ -23,6 +23,8 @@ struct OverlayDocument {
 class OverlayBuilder {
 public:
     OverlayBuilder(const Tree& tree, Router& router, std::string stack);
+    OverlayBuilder(const OverlayBuilder&) = delete;
+    OverlayBuilder& operator=(const OverlayBuilder&) = delete;
 
     // The documents of the overlay in `folder`, in kustomize's order. None where there are errors.
     std::vector<OverlayDocument> build(const std::string& folder, Diagnostics& problems);

@@ -215,8 +215,7 @@ private:
             resources_.add(std::move(made));
         } else if (there.size() == 1 && (replaces || merges)) {
             take_over(*there.front(), made, merges);
-            *there.front() = std::move(made);
-            resources_.names_have_changed();
+            *there.front() = std::move(made); // by the same names
         } else {
             const Value* at = entry_->find(replaces || merges ? "behavior" : "name");
             const std::string id = to_string(made.id());

@@ -141,10 +141,9 @@ public:
     }
 
     void apply_all(std::string_view key) {
-        for (const Value& entry : kustomization_.list(key)) {
+        for (const Value& entry : kustomization_.list(key))
             if (std::optional<PatchText> patch = text_of(entry)) apply(*patch, entry);
-            resources_.remove_deleted();
-        }
+        resources_.remove_deleted();
     }
 
 private:
@@ -188,7 +187,6 @@ private:
             if (context_.problems.has_errors()) return; // each further one would say the same
             apply_to(*resource, patch, options);
         }
-        if (options.may_rename || options.may_change_kind) resources_.names_have_changed();
     }
 
     void apply_without_target(PatchText& patch, const Value& entry, Options options) {
@@ -217,9 +215,10 @@ private:
         }
         const Value& document = documents->front();
         if (document.is_list()) {
+            const OverlayId before = resource.id();
             resource.remember_name();
-            json_patch(resource.tree, document, to_string(resource.id()), context_.problems);
-            resources_.names_have_changed();
+            json_patch(resource.tree, document, to_string(before), context_.problems);
+            if (resource.id() != before) resources_.names_have_changed();
         } else if (document.is_map()) {
             merge(resource, document, options);
         } else {
@@ -245,7 +244,6 @@ private:
             else
                 report_target(document, id, found.size());
         }
-        if (options.may_rename || options.may_change_kind) resources_.names_have_changed();
     }
 
     void report_target(const Value& patch, const OverlayId& id, std::size_t count) {
@@ -270,7 +268,8 @@ private:
             api_version(resource.api_version());
         const Position name_at = position_at(resource.tree, "/metadata/name"),
                        kind_at = position_at(resource.tree, "/kind");
-        if (options.may_rename || options.may_change_kind) resource.remember_name();
+        const bool may_change = options.may_rename || options.may_change_kind;
+        if (may_change) resource.remember_name();
         const std::string provider(provider_of(resource.tree));
         const Route& route = context_.router.route(api_version, kind, provider);
         const MergeRules rules(api_version, kind, route.kind);
@@ -283,6 +282,7 @@ private:
         if (!options.may_change_kind) set_text(*root, "kind", kind, kind_at);
         if (!options.may_rename) resource.set_name(name, name_at);
         resource.set_namespace(name_space, {});
+        if (may_change) resources_.names_have_changed();
     }
 
     static std::string_view provider_of(const Value& tree) {

@@ -121,10 +121,6 @@ void OverlayResource::set_namespace(std::string_view name_space, Position positi
         if (Map* map = metadata->if_map()) map->erase("namespace");
 }
 
-bool OverlayResource::was_called(std::string_view name) const {
-    return std::any_of(former.begin(), former.end(), [&](const Former& one) { return one.name == name; });
-}
-
 OverlayResource& OverlayResources::add(OverlayResource resource) {
     OverlayResource& added = list_.emplace_back(std::move(resource));
     if (is_indexed_) index(added);

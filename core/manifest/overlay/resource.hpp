@@ -52,7 +52,6 @@ struct OverlayResource {
     std::string_view name_space() const; // as written; may be empty
     void set_name(std::string name, Position position);
     void set_namespace(std::string_view name_space, Position position);
-    bool was_called(std::string_view name) const; // before
 };
 
 // In the order in which they were added. The index is made anew when it is asked for after names have
