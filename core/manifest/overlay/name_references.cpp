@@ -260,11 +260,11 @@ private:
         if (referrer_->kind() != "RoleBinding") return false;
         const Value* subjects = referrer_->tree.find("subjects");
         if (!subjects || !subjects->is_list()) return false;
-        return std::any_of(subjects->if_list()->begin(), subjects->if_list()->end(),
-                           [&](const Value& subject) {
-                               return subject.text_at("kind") == "ServiceAccount" &&
-                                      subject.find("namespace") && subject.text_at("namespace") == space;
-                           });
+        return std::any_of(
+            subjects->if_list()->begin(), subjects->if_list()->end(), [&](const Value& subject) {
+                return subject.text_at("kind") == "ServiceAccount" && subject.find("namespace") &&
+                       subject.text_at("namespace") == target.name_space();
+            });
     }
 
     const OverlayResource* choose(const std::string& name, const Value* name_space, const Value& at) {
