@@ -91,6 +91,21 @@ constexpr std::string_view stack_spec = R"json({
       }
     },
     "vars": {"type": "object"},
+    "each": {
+      "type": "array", "minItems": 1,
+      "items": {
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": false,
+        "properties": {
+          "name": {"type": "string", "minLength": 1, "maxLength": 200,
+                   "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+                   "description": "names are lower-case letters, digits, '-' and '.'"},
+          "path": {"type": "string"},
+          "vars": {"type": "object"}
+        }
+      }
+    },
     "prune": {"type": "boolean"},
     "deletion": {"enum": ["delete", "orphan"]},
     "adopt": {"enum": ["equal", "always", "never"]},
@@ -128,12 +143,20 @@ Value schema_of(std::string_view kind, std::string_view spec, bool needs_spec) {
     return schema;
 }
 
+// An entry of "each" maps providers in the same way as the stack itself.
+Value stack_schema() {
+    Value schema = schema_of("Stack", stack_spec, true);
+    const Value providers = *find_at(schema, "/properties/spec/properties/providers");
+    set_at(schema, "/properties/spec/properties/each/items/properties/providers", providers);
+    return schema;
+}
+
 const std::map<std::string, Value, std::less<>>& schemas() {
     static const std::map<std::string, Value, std::less<>> all{
         {"Project", schema_of("Project", project_spec, false)},
         {"Provider", schema_of("Provider", provider_spec, true)},
         {"Source", schema_of("Source", source_spec, true)},
-        {"Stack", schema_of("Stack", stack_spec, true)}};
+        {"Stack", stack_schema()}};
     return all;
 }
 

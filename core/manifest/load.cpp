@@ -14,6 +14,7 @@
 #include "manifest/cache_record.hpp"
 #include "manifest/identity.hpp"
 #include "manifest/ignore.hpp"
+#include "manifest/overlay/build.hpp"
 #include "manifest/paths.hpp"
 #include "manifest/read_documents.hpp"
 #include "manifest/reference.hpp"
@@ -25,10 +26,6 @@ namespace {
 
 bool is_manifest_name(std::string_view path) {
     return path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with(".json");
-}
-
-bool is_overlay_name(std::string_view name) {
-    return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization";
 }
 
 // Files of tools that live beside manifests: .github/, .gitlab-ci.yml, .pre-commit-config.yaml.
@@ -82,6 +79,7 @@ private:
         for (std::size_t i = 0; i < selected_.size(); ++i)
             if (!is_done_[i]) read(i);
         flush_cache();
+        load_overlays();
         finish();
     }
 
@@ -89,18 +87,18 @@ private:
 
     void select(std::vector<TreeFile> files) {
         read_ignore_files(files);
-        std::set<std::string, std::less<>> charts = find_charts(files);
+        const Folders charts = find_charts(files);
+        overlays_ = find_overlays(files, charts);
+        if (!overlays_.empty()) out_.always_whole = "it has overlays, whose bases may lie elsewhere";
         for (TreeFile& file : files) {
-            const std::string_view name = name_of_file(file.path);
             if (is_hidden(file.path, stack_.path) || ignore_.ignores(file.path)) continue;
             if (!charts.empty() && is_below(charts, file.path)) continue;
+            if (!overlays_.empty() && is_below(overlays_, file.path)) continue;
             if (file.type == TreeFile::Type::submodule)
                 report_submodule(file.path);
             else if (file.type == TreeFile::Type::symlink)
                 follow(file);
-            else if (is_overlay_name(name))
-                report_overlay(file.path);
-            else if (is_manifest_name(name) && !is_project_file(file.path))
+            else if (is_manifest_name(file.path) && !is_project_file(file.path))
                 add({file.path, std::move(file)});
         }
     }
@@ -110,7 +108,7 @@ private:
         std::set<std::string, std::less<>> ruled; // folders whose rules are read
         for (const std::string& path : paths) {
             const std::string_view name = name_of_file(path);
-            if (name == ".holdfastignore" || name == "Chart.yaml" || is_overlay_name(name))
+            if (name == ".holdfastignore" || name == "Chart.yaml" || is_kustomization_name(name))
                 return only_whole(fmt::format("{} says how other files are read", path));
             std::optional<TreeFile> file = tree_.find(path);
             if (!file || is_hidden(path, stack_.path)) continue;
@@ -181,8 +179,10 @@ private:
         ignore_.add(folder_of(file.path), *text);
     }
 
-    std::set<std::string, std::less<>> find_charts(const std::vector<TreeFile>& files) {
-        std::set<std::string, std::less<>> charts;
+    using Folders = std::set<std::string, std::less<>>;
+
+    Folders find_charts(const std::vector<TreeFile>& files) {
+        Folders charts;
         for (const TreeFile& file : files) {
             if (name_of_file(file.path) != "Chart.yaml" || ignore_.ignores(file.path)) continue;
             if (!charts.empty() && is_below(charts, file.path)) continue; // a chart inside a chart
@@ -195,7 +195,21 @@ private:
         return charts;
     }
 
-    static bool is_below(const std::set<std::string, std::less<>>& folders, std::string_view path) {
+    // The outermost folders with a kustomization: nothing below is read that it does not name.
+    Folders find_overlays(const std::vector<TreeFile>& files, const Folders& charts) {
+        Folders all, outermost;
+        for (const TreeFile& file : files) {
+            if (!is_kustomization_name(name_of_file(file.path)) || file.type == TreeFile::Type::submodule)
+                continue;
+            if (is_hidden(file.path, stack_.path) || ignore_.ignores(file.path)) continue;
+            if (charts.empty() || !is_below(charts, file.path)) all.emplace(folder_of(file.path));
+        }
+        for (const std::string& folder : all)
+            if (folder.empty() || !is_below(all, folder)) outermost.insert(folder);
+        return outermost;
+    }
+
+    static bool is_below(const Folders& folders, std::string_view path) {
         for (std::string_view folder = folder_of(path);; folder = folder_of(folder)) {
             if (folders.contains(folder)) return true;
             if (folder.empty()) return false;
@@ -366,7 +380,15 @@ private:
     // One resource for each instance that the document goes to.
     void emit(ParsedDocument document, std::size_t file, bool writes_out_secret) {
         const Selected& selected = selected_[file];
+        Origin origin{selected.path, document.line, selected.content.blob, document.index, {}};
         const Route& route = route_of(document);
+        Resource resource = make_resource(std::move(document), std::move(origin), writes_out_secret);
+        for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
+            put(file, for_instance(resource, route, i));
+        put(file, for_last_instance(std::move(resource), route));
+    }
+
+    Resource make_resource(ParsedDocument document, Origin origin, bool writes_out_secret) const {
         Resource resource;
         resource.id = std::move(document.id);
         resource.api_version = std::move(document.api_version);
@@ -376,18 +398,19 @@ private:
         resource.writes_out_secret = writes_out_secret;
         resource.identity = std::move(document.identity);
         resource.scope = std::move(document.scope);
-        resource.origin = {selected.path, document.line, selected.content.blob, document.index, {}};
+        resource.origin = std::move(origin);
         resource.policy = document.steering.policy(stack_.defaults);
         resource.depends_on = std::move(document.steering.depends_on);
         resource.moved_from = std::move(document.steering.moved_from);
         resource.refresh_on = std::move(document.steering.refresh_on);
-        for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
-            put(file, for_instance(resource, route, i));
+        return resource;
+    }
+
+    static Resource for_last_instance(Resource resource, const Route& route) {
         if (route.instances.size() > 1)
-            resource = for_instance(std::move(resource), route, route.instances.size() - 1);
-        else
-            resource.provider = route.instances.front()->name;
-        put(file, std::move(resource));
+            return for_instance(std::move(resource), route, route.instances.size() - 1);
+        resource.provider = route.instances.front()->name;
+        return resource;
     }
 
     // The cache gives files in its own order; resources stand in that of their files, nearly always one in
@@ -404,6 +427,50 @@ private:
         resource.provider = route.instances[index]->name;
         resource.id = resource.id.for_provider(resource.provider);
         return resource;
+    }
+
+    // ---- overlays ----
+
+    // An overlay that another one of the stack uses is a part of that one and none by itself.
+    void load_overlays() {
+        if (overlays_.empty()) return;
+        OverlayBuilder builder(tree_, router_, stack_.name);
+        struct Built {
+            std::vector<OverlayDocument> documents;
+            Diagnostics problems;
+        };
+        std::map<std::string, Built> built;
+        for (const std::string& folder : overlays_) {
+            Built& one = built[folder];
+            one.documents = builder.build(folder, one.problems);
+        }
+        for (auto& [folder, one] : built) {
+            if (builder.is_part(folder)) continue;
+            out_.problems.append(one.problems);
+            if (one.problems.has_errors())
+                block_prunes(
+                    fmt::format("the overlay in {}", folder.empty() ? "the repository's root" : folder));
+            for (OverlayDocument& document : one.documents) take_made(std::move(document), builder.sources());
+        }
+        builder.add_inputs(inputs_);
+        out_.files += builder.files();
+    }
+
+    void take_made(OverlayDocument made, const SourceMap& sources) {
+        ReadFile read = read_made_document(std::move(made.tree), {made.origin.file, {}, &sources}, context_);
+        for (const auto& [path, hash] : read.named_files) inputs_.add(path).add(as_bytes(hash));
+        out_.problems.append(read.problems);
+        out_.documents += read.count;
+        out_.unloaded.insert(out_.unloaded.end(), read.unloaded.begin(), read.unloaded.end());
+        if (read.ids_unknown) block_prunes(made.origin.file);
+        for (ParsedDocument& document : read.documents) {
+            const bool secret = writes_out_a_secret(document);
+            const Route& route = route_of(document);
+            Resource resource = make_resource(std::move(document), made.origin, secret);
+            for (std::size_t i = 0; i + 1 < route.instances.size(); ++i)
+                more_.push_back(for_instance(resource, route, i));
+            more_.push_back(for_last_instance(std::move(resource), route));
+        }
     }
 
     // ---- the end ----
@@ -504,12 +571,6 @@ private:
         block_prunes(path);
     }
 
-    void report_overlay(const std::string& path) {
-        error("manifest.overlay-unsupported", path, "kustomize overlays are not read yet",
-              "commit what `kustomize build` prints and name this folder in .holdfastignore");
-        block_prunes(path);
-    }
-
     const Tree& tree_;
     const StackDocument& stack_;
     const Catalog& catalog_;
@@ -519,7 +580,8 @@ private:
     ReadContext context_;
     IgnoreRules ignore_;
     LoadedStack out_;
-    std::vector<Resource> more_; // of files that give several
+    std::vector<Resource> more_; // of files that give several, and of overlays
+    Folders overlays_;
     Hasher inputs_;
     std::vector<Selected> selected_;
     std::vector<bool> is_done_;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/diagnostic.hpp"
+#include "manifest/overlay/source_map.hpp"
 #include "manifest/yaml.hpp"
 
 namespace holdfast {
@@ -13,9 +14,20 @@ namespace holdfast {
 struct SourceText {
     std::string file;
     std::string_view text;
+    const SourceMap* map = nullptr; // of an overlay: where positions are, if they are known
+
+    // The file that the value at `position` was written in.
+    std::string file_at(Position position) const {
+        const SourceMap::Place place = map ? map->find(position) : SourceMap::Place{};
+        return place.file.empty() ? file : place.file;
+    }
 
     Diagnostic& place(Diagnostic& problem) const {
         problem.span.file = file;
+        if (map) {
+            map->place(problem);
+            return problem;
+        }
         if (problem.span.position.is_known() && problem.excerpt.empty())
             problem.excerpt = excerpt_of(without_mark(), problem.span.position.line);
         return problem;

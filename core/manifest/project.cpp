@@ -42,7 +42,8 @@ public:
             Origin origin{.file = source_.file, .line = document.line, .index = index++};
             read(document.tree, std::move(origin));
         }
-        for (std::size_t i = 0; i < stack_trees_.size(); ++i) finish(project_.stacks[i], *stack_trees_[i]);
+        for (std::size_t i = 0; i < sources_of_stacks_.size(); ++i)
+            finish(project_.stacks[i], sources_of_stacks_[i]);
         check_cycles();
         return std::move(project_);
     }
@@ -118,13 +119,7 @@ private:
     void take_stack(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
         StackDocument stack{.name = name, .origin = std::move(origin)};
         stack.source = spec.text_at("source");
-        if (const auto path = path_inside("", spec.text_at("path")))
-            stack.path = *path;
-        else
-            source_.error(problems_, "manifest.path-escapes",
-                          fmt::format("the path \"{}\" leaves the repository", spec.text_at("path")),
-                          position_at(tree, "/spec/path"), spec.text_at("path").size(),
-                          "write a path relative to the repository's root");
+        stack.path = path_at(spec);
         if (const Value* vars = spec.find("vars"); vars && vars->is_map()) stack.vars = *vars->if_map();
         stack.prune = flag_of(spec, "prune", true);
         stack.deletion = spec.text_at("deletion") == "delete" ? Deletion::remove : Deletion::orphan;
@@ -132,8 +127,43 @@ private:
         stack.allow_insecure_secret_fields = flag_of(spec, "allowInsecureSecretFields", false);
         read_defaults(spec, stack.defaults);
         if (const Value* limits = spec.find("limits")) read_limits(*limits, stack.limits);
+        if (const Value* each = spec.find("each")) return take_each(tree, *each, stack);
         project_.stacks.push_back(std::move(stack));
-        stack_trees_.push_back(&tree);
+        sources_of_stacks_.push_back({&tree, nullptr});
+    }
+
+    // One stack for each entry: "web" with {name: a} gives "web-a". What an entry says stands over the
+    // stack's own.
+    void take_each(const Value& tree, const Value& each, const StackDocument& common) {
+        std::vector<std::string>& instances = groups_[common.name];
+        for (const Value& entry : *each.if_list()) {
+            StackDocument stack = common;
+            stack.name = fmt::format("{}-{}", common.name, entry.text_at("name"));
+            const Position position = entry.find("name")->position;
+            const auto [it, is_new] = names_.emplace("Stack/" + stack.name, position);
+            if (!is_new) {
+                source_.error(problems_, "manifest.duplicate-id",
+                              fmt::format("there are two stacks {}, the first at {}:{}", stack.name,
+                                          it->second.line, it->second.column),
+                              position, entry.text_at("name").size(), "rename one of them");
+                continue;
+            }
+            if (entry.find("path")) stack.path = path_at(entry);
+            if (const Value* vars = entry.find("vars"))
+                for (const MapEntry& var : *vars->if_map()) stack.vars.set(var.key, var.value);
+            instances.push_back(stack.name);
+            project_.stacks.push_back(std::move(stack));
+            sources_of_stacks_.push_back({&tree, &entry});
+        }
+    }
+
+    std::string path_at(const Value& map) {
+        const std::string_view written = map.text_at("path");
+        if (const auto path = path_inside("", written)) return *path;
+        source_.error(
+            problems_, "manifest.path-escapes", fmt::format("the path \"{}\" leaves the repository", written),
+            position_at(map, "/path"), written.size(), "write a path relative to the repository's root");
+        return {};
     }
 
     static void read_defaults(const Value& spec, Policy& policy) {
@@ -155,19 +185,42 @@ private:
         limits.max_leaves = count_at(spec, "maxLeaves", limits.max_leaves);
     }
 
+    // Where a stack was written: its document, and the entry of "each" that it is for.
+    struct StackSource {
+        const Value* tree;
+        const Value* entry;
+    };
+
     // What needs all documents: names of providers, sources and stacks.
-    void finish(StackDocument& stack, const Value& tree) {
+    void finish(StackDocument& stack, const StackSource& written) {
+        const Value& tree = *written.tree;
         std::vector<std::string> providers, stacks;
         for (const ProviderDocument& provider : project_.providers) providers.push_back(provider.name);
         for (const StackDocument& other : project_.stacks) stacks.push_back(other.name);
-        const Value* map = find_at(tree, "/spec/providers");
-        if (map && map->is_map())
-            for (const MapEntry& entry : *map->if_map())
-                stack.providers[entry.key] = instances_of(entry.value, providers, entry.key);
+        for (const auto& [name, instances] : groups_) stacks.push_back(name);
+        for (const Value* map :
+             {find_at(tree, "/spec/providers"), written.entry ? written.entry->find("providers") : nullptr})
+            if (map && map->is_map())
+                for (const MapEntry& entry : *map->if_map())
+                    stack.providers[entry.key] = instances_of(entry.value, providers, entry.key);
         const Value* depends_on = find_at(tree, "/spec/dependsOn");
         if (depends_on && depends_on->is_list())
             for (const Value& name : *depends_on->if_list()) check_known("stack", name, stacks);
+        expand_groups(stack.depends_on);
         if (!stack.source.empty()) check_source(stack, tree);
+    }
+
+    // A stack with "each" stands for all that it gives.
+    void expand_groups(std::vector<std::string>& names) const {
+        std::vector<std::string> all;
+        for (std::string& name : names) {
+            const auto group = groups_.find(name);
+            if (group == groups_.end())
+                all.push_back(std::move(name));
+            else
+                all.insert(all.end(), group->second.begin(), group->second.end());
+        }
+        names = std::move(all);
     }
 
     std::vector<std::string> instances_of(const Value& value, const std::vector<std::string>& known,
@@ -247,7 +300,7 @@ private:
         for (auto it = std::find(way.begin(), way.end(), name); it != way.end(); ++it) circle += *it + " -> ";
         source_.error(problems_, "manifest.stack-cycle",
                       fmt::format("stacks depend on each other in a circle: {}{}", circle, name),
-                      position_at(*stack_trees_[index], "/spec/dependsOn", true), 9,
+                      position_at(*sources_of_stacks_[index].tree, "/spec/dependsOn", true), 9,
                       "take out one of these dependencies");
     }
 
@@ -255,7 +308,8 @@ private:
     Diagnostics& problems_;
     Project project_;
     std::vector<YamlDocument> documents_;
-    std::vector<const Value*> stack_trees_; // as Project::stacks
+    std::vector<StackSource> sources_of_stacks_;             // as Project::stacks
+    std::map<std::string, std::vector<std::string>> groups_; // stacks with "each" -> what they give
     std::map<std::string, Position> names_;
     std::set<std::string> sources_;
 };
@@ -266,7 +320,9 @@ Project load_project(std::string_view text, const std::string& file, Diagnostics
     Diagnostics found;
     Project project = ProjectLoader(text, file, found).load();
     found.sort_by_place();
-    problems.append(found);
+    // What all stacks of one "each" have wrong is said once.
+    for (std::size_t i = 0; i < found.size(); ++i)
+        if (i == 0 || found.list()[i] != found.list()[i - 1]) problems.add(found.list()[i]);
     return project;
 }
 

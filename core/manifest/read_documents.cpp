@@ -51,16 +51,8 @@ void unpack(Value tree, std::vector<Value>& out) {
     }
 }
 
-// The documents of a file under one set of scalar rules, with the problems of each.
-struct Reading {
-    std::vector<YamlDocument> documents;
-    std::vector<Diagnostics> own; // by document
-    Diagnostics rest;             // of no document in particular
-    bool is_broken = false;       // what follows the last document is unknown
-};
-
-Reading read_with(const SourceText& source, ScalarRules rules) {
-    Reading reading;
+RuledDocuments read_with(const SourceText& source, ScalarRules rules) {
+    RuledDocuments reading;
     Diagnostics problems;
     reading.documents = parse_yaml(source.text, source.file, rules, problems);
     reading.own.resize(reading.documents.size());
@@ -80,35 +72,23 @@ Reading read_with(const SourceText& source, ScalarRules rules) {
 
 class DocumentReader {
 public:
-    DocumentReader(const std::string& file, std::string_view text, const ReadContext& context, ReadFile& out)
-        : source_{file, text}, context_(context), out_(out) {}
+    DocumentReader(SourceText source, const ReadContext& context, ReadFile& out)
+        : source_(std::move(source)), context_(context), out_(out) {}
 
     void read() {
-        const ScalarRules guess = guess_rules(source_.text, context_.router);
-        Reading reading = read_with(source_, guess);
-        std::optional<Reading> other;
+        RuledDocuments reading = read_ruled(source_, context_.router, ScalarRules::kubernetes);
         out_.problems.append(reading.rest);
         out_.ids_unknown |= reading.is_broken;
-        for (std::size_t i = 0; i < reading.documents.size(); ++i) {
-            Reading* used = &reading;
-            if (rules_of(reading.documents[i].tree, guess) != guess) {
-                const ScalarRules opposite =
-                    guess == ScalarRules::strict ? ScalarRules::kubernetes : ScalarRules::strict;
-                if (!other) other = read_with(source_, opposite);
-                if (other->documents.size() == reading.documents.size()) used = &*other;
-            }
-            read_document(std::move(used->documents[i]), used->own[i]);
-        }
+        for (std::size_t i = 0; i < reading.documents.size(); ++i)
+            read_document(std::move(reading.documents[i]), reading.own[i]);
+    }
+
+    void read_made(Value tree) {
+        ++out_.count;
+        read_resource(tree);
     }
 
 private:
-    ScalarRules rules_of(const Value& tree, ScalarRules guess) const {
-        const std::string_view api_version = tree.text_at("apiVersion");
-        if (api_version.empty() || !context_.router.has_kubernetes()) return guess;
-        return context_.router.group_follows_kubernetes(api_version) ? ScalarRules::kubernetes
-                                                                     : ScalarRules::strict;
-    }
-
     void read_document(YamlDocument document, const Diagnostics& syntax) {
         out_.problems.append(syntax);
         has_syntax_errors_ = syntax.has_errors();
@@ -253,8 +233,9 @@ private:
             found.add(broken);
         const bool fits = !found.has_errors();
         add_all(found);
-        document.has_references = !route.follows_kubernetes && may_hold_references(source_.text) &&
-                                  may_hold_references(to_json(tree));
+        const bool may_refer = source_.map || may_hold_references(source_.text);
+        document.has_references =
+            !route.follows_kubernetes && may_refer && may_hold_references(to_json(tree));
         if (document.has_references) check_references(tree);
         if (fits && !document.compiles) pick(tree, *route.kind, document);
         if (fits)
@@ -299,7 +280,7 @@ private:
         if (may_hold_references(*named))
             return complain("manifest.bad-file", fmt::format("the path \"{}\" holds a reference", *named),
                             "name the file itself: its bytes are read with the manifest");
-        const auto path = path_inside(folder_of(source_.file), *named);
+        const auto path = path_inside(folder_of(source_.file_at(value->position)), *named);
         if (!path)
             return complain("manifest.path-escapes",
                             fmt::format("the path \"{}\" leaves the repository", *named),
@@ -377,9 +358,33 @@ ScalarRules guess_rules(std::string_view text, Router& router) {
     return router.group_follows_kubernetes(value) ? ScalarRules::kubernetes : ScalarRules::strict;
 }
 
+RuledDocuments read_ruled(const SourceText& source, Router& router, ScalarRules of_kubernetes) {
+    const bool follows = guess_rules(source.text, router) == ScalarRules::kubernetes;
+    const ScalarRules guess = follows ? of_kubernetes : ScalarRules::strict;
+    const ScalarRules opposite = follows ? ScalarRules::strict : of_kubernetes;
+    RuledDocuments reading = read_with(source, guess);
+    if (!router.has_kubernetes()) return reading;
+    std::optional<RuledDocuments> other;
+    for (std::size_t i = 0; i < reading.documents.size(); ++i) {
+        const std::string_view api_version = reading.documents[i].tree.text_at("apiVersion");
+        if (api_version.empty() || router.group_follows_kubernetes(api_version) == follows) continue;
+        if (!other) other = read_with(source, opposite);
+        if (other->documents.size() != reading.documents.size()) continue;
+        reading.documents[i] = std::move(other->documents[i]);
+        reading.own[i] = std::move(other->own[i]);
+    }
+    return reading;
+}
+
 ReadFile read_documents(const std::string& file, std::string_view text, const ReadContext& context) {
     ReadFile out;
-    DocumentReader(file, text, context, out).read();
+    DocumentReader({file, text}, context, out).read();
+    return out;
+}
+
+ReadFile read_made_document(Value tree, const SourceText& source, const ReadContext& context) {
+    ReadFile out;
+    DocumentReader(source, context, out).read_made(std::move(tree));
     return out;
 }
 

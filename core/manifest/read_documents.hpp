@@ -10,7 +10,9 @@
 
 #include "manifest/cache_record.hpp"
 #include "manifest/load.hpp"
+#include "manifest/places.hpp"
 #include "manifest/route.hpp"
+#include "manifest/yaml.hpp"
 
 namespace holdfast {
 
@@ -41,6 +43,18 @@ struct ReadFile {
 };
 
 ReadFile read_documents(const std::string& file, std::string_view text, const ReadContext& context);
+// The same for a document that an overlay has made; `source` names the file that it was first written in.
+ReadFile read_made_document(Value tree, const SourceText& source, const ReadContext& context);
+
+// The documents of a file, each read by the scalar rules of its group, with the problems of each.
+struct RuledDocuments {
+    std::vector<YamlDocument> documents;
+    std::vector<Diagnostics> own; // by document
+    Diagnostics rest;             // of no document in particular
+    bool is_broken = false;       // what follows the last document is unknown
+};
+// `of_kubernetes`: the rules for documents of the kubernetes provider.
+RuledDocuments read_ruled(const SourceText& source, Router& router, ScalarRules of_kubernetes);
 
 // The resources in `documents` as they are counted by Origin::index: lists of Kubernetes unpacked.
 std::vector<Value> unpack_lists(std::vector<YamlDocument> documents);

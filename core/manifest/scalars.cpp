@@ -189,14 +189,36 @@ Value read_strict(std::string_view text) {
     return Value(text);
 }
 
+// "2024-2-9": go-yaml v3 takes it for a point in time, which JSON writes out in full.
+bool read_date(std::string_view text, Value& value) {
+    unsigned year = 0, month = 0, day = 0;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    const auto number = [&](unsigned& out, std::ptrdiff_t least, std::ptrdiff_t most) {
+        const char* const from = at;
+        while (at != end && is_digit(*at) && at - from < most)
+            out = out * 10 + static_cast<unsigned>(*at++ - '0');
+        return at - from >= least;
+    };
+    const auto dash = [&] { return at != end && *at++ == '-'; };
+    if (!number(year, 4, 4) || !dash() || !number(month, 1, 2) || !dash() || !number(day, 1, 2) || at != end)
+        return false;
+    constexpr std::array<unsigned, 12> days{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (month < 1 || month > 12 || day < 1 || day > days[month - 1] || (month == 2 && day == 29 && !is_leap))
+        return false;
+    value = Value(fmt::format("{:04}-{:02}-{:02}T00:00:00Z", year, month, day));
+    return true;
+}
+
 // As sigs.k8s.io/yaml does it (go-yaml v2): the words of YAML 1.1, integers as Go's ParseInt with base 0
-// reads them, underscores dropped, no sexagesimals.
-Value read_kubernetes(std::string_view text) {
+// reads them, underscores dropped, no sexagesimals. Without `old_words`, as kustomize does it (go-yaml v3).
+Value read_kubernetes(std::string_view text, bool old_words) {
     bool boolean = false;
     if (is_null_text(text)) return {};
     if (read_boolean(text, boolean)) return Value(boolean);
-    if (is_one_of(text, old_true)) return Value(true);
-    if (is_one_of(text, old_false)) return Value(false);
+    if (old_words && is_one_of(text, old_true)) return Value(true);
+    if (old_words && is_one_of(text, old_false)) return Value(false);
     const char first = text.front();
     if (!is_digit(first) && first != '-' && first != '+' && first != '.') return Value(text);
     const std::string plain = first == '.' ? std::string(text) : without_underscores(text);
@@ -235,7 +257,11 @@ bool read_number(std::string_view text, Value& value) {
 
 PlainScalar read_plain_scalar(std::string_view text, ScalarRules rules) {
     if (!text.empty() && !may_be_special(text.front())) return {.value = Value(text)};
-    if (rules == ScalarRules::kubernetes) return {.value = read_kubernetes(text)};
+    if (rules == ScalarRules::kustomize) {
+        Value date;
+        return {.value = read_date(text, date) ? std::move(date) : read_kubernetes(text, false)};
+    }
+    if (rules == ScalarRules::kubernetes) return {.value = read_kubernetes(text, true)};
     PlainScalar scalar = ambiguity_of(text);
     if (scalar.ambiguity.empty()) scalar.value = read_strict(text);
     return scalar;

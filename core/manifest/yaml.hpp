@@ -11,8 +11,9 @@
 namespace holdfast {
 
 // How plain scalars are read. `strict`: ours; what YAML 1.1 and 1.2 read differently (yes, 0644, 1:30) is
-// an error that asks for quotes. `kubernetes`: as kubectl does (0644 is 420, yes is true).
-enum class ScalarRules { strict, kubernetes };
+// an error that asks for quotes. `kubernetes`: as kubectl does (0644 is 420, yes is true). `kustomize`: as
+// kustomize writes out what it reads (0644 is 420, yes is text).
+enum class ScalarRules { strict, kubernetes, kustomize };
 
 struct YamlLimits {
     std::size_t max_bytes = 4U << 20;  // of one file

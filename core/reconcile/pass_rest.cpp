@@ -39,6 +39,7 @@ bool Pass::has_converged() const {
 RestFacts Pass::facts_of_everything() const {
     RestFacts facts;
     facts.only_whole = declaration_->loaded().only_whole;
+    facts.always_whole = declaration_->loaded().always_whole;
     facts.files = outcome_.files;
     facts.documents = outcome_.documents;
     facts.leaves = declaration_->leaves().size();

@@ -184,7 +184,8 @@ TEST_CASE("many changes are told as a comparison of the whole lists tells them")
     std::sort(expected.begin(), expected.end());
     expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
     std::vector<std::string> found;
-    for (const TreeChange& change : *two.changes()) found.push_back(change.path);
+    const auto changes = two.changes();
+    for (const TreeChange& change : *changes) found.push_back(change.path);
     REQUIRE(found.size() > 20);
     CHECK(found == expected);
 }

@@ -148,3 +148,76 @@ TEST_CASE("the engine's own kinds have schemas to print") {
     }
     CHECK_FALSE(engine_schema("File"));
 }
+
+namespace {
+
+Project each_project(const std::string& spec, Diagnostics& problems, const std::string& rest = "") {
+    return load_project("apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: files}\n"
+                        "spec: {plugin: host}\n---\n"
+                        "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: more}\n"
+                        "spec: {plugin: host}\n---\n"
+                        "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\nspec:\n" +
+                            spec + rest,
+                        "holdfast.yaml", problems);
+}
+
+std::string places_of(const Diagnostics& problems) {
+    std::string out;
+    for (const Diagnostic& p : problems) out += p.code + " " + to_string(p.span) + "\n";
+    return out;
+}
+
+constexpr std::string_view other_stack =
+    "\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: late}\nspec: ";
+
+} // namespace
+
+TEST_CASE("a stack with each becomes one stack for each entry") {
+    Diagnostics problems;
+    const Project project =
+        each_project("  path: apps\n"
+                     "  vars: {zone: example.org, size: 1}\n"
+                     "  providers: {host.holdfast.dev: files, \"*\": files}\n"
+                     "  drift: report\n"
+                     "  each:\n"
+                     "  - {name: eu, vars: {size: 2}}\n"
+                     "  - {name: us, path: ./apps/us, providers: {\"*\": more}}\n",
+                     problems, std::string(other_stack) + "{path: x, dependsOn: [web, web-eu]}\n");
+    CHECK(places_of(problems) == "");
+    REQUIRE(project.stacks.size() == 3);
+    const StackDocument &eu = project.stacks[0], &us = project.stacks[1], &late = project.stacks[2];
+    CHECK(eu.name == "web-eu");
+    CHECK(eu.path == "apps");
+    CHECK(Value(eu.vars) == Value::map({{"zone", "example.org"}, {"size", 2}}));
+    CHECK(eu.providers.at("*") == std::vector<std::string>{"files"});
+    CHECK(us.name == "web-us");
+    CHECK(us.path == "apps/us");
+    CHECK(Value(us.vars) == Value::map({{"zone", "example.org"}, {"size", 1}}));
+    CHECK(us.providers.at("*") == std::vector<std::string>{"more"});
+    CHECK(us.providers.at("host.holdfast.dev") == std::vector<std::string>{"files"});
+    CHECK(us.defaults.drift == DriftPolicy::report);
+    CHECK(late.depends_on == std::vector<std::string>{"web-eu", "web-us", "web-eu"});
+    CHECK(project.stack("web") == nullptr);
+}
+
+TEST_CASE("what is wrong in each is said once and at its place") {
+    const auto problems_in = [](const std::string& spec, const std::string& rest = "") {
+        Diagnostics problems;
+        each_project(spec, problems, rest);
+        return places_of(problems);
+    };
+    CHECK(problems_in("  path: apps\n  each: []\n") == "manifest.bad-value holdfast.yaml:16:9\n");
+    CHECK(problems_in("  path: apps\n  each: [{vars: {}}]\n") ==
+          "manifest.missing-key holdfast.yaml:16:10\n");
+    CHECK(problems_in("  path: apps\n  each: [{name: a}, {name: a}]\n") ==
+          "manifest.duplicate-id holdfast.yaml:16:28\n");
+    CHECK(problems_in("  path: apps\n  each: [{name: a}]\n",
+                      "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web-a}\n"
+                      "spec: {path: x}\n") == "manifest.duplicate-id holdfast.yaml:20:18\n");
+    CHECK(problems_in("  path: apps\n  each: [{name: a, path: ../x}]\n") ==
+          "manifest.path-escapes holdfast.yaml:16:26\n");
+    CHECK(problems_in("  path: apps\n  providers: {x: nobody}\n  each: [{name: a}, {name: b}]\n") ==
+          "manifest.unknown-provider holdfast.yaml:16:18\n");
+    CHECK(problems_in("  path: apps\n  dependsOn: [web]\n  each: [{name: a}, {name: b}]\n")
+              .starts_with("manifest.stack-cycle holdfast.yaml:16:3\n"));
+}

@@ -91,7 +91,8 @@ TEST_CASE("a memo of what came out equal, and a corrected place, let a stack res
     auto store = two_and_one();
     store->remember_rest(rest_of("web"));
     const Address first = address_of("web", "first");
-    store->remember_settled(std::vector<Store::Settled>{{first, sha256("equal"), "v"}});
+    const std::optional<LedgerEntry> entry = store->entry(first);
+    store->remember_settled(std::vector<Store::Settled>{{&*entry, sha256("equal"), "v"}});
     store->correct_origins(std::vector<Store::Place>{{first, "web/other.yaml", 40}});
     CHECK(lasts(*store, "web"));
     CHECK(store->entry(first)->file == "web/other.yaml");
