@@ -1,0 +1,183 @@
+#include "dns.hpp"
+
+#include "check.hpp"
+#include "compile.hpp"
+
+namespace holdfast::dns {
+
+namespace {
+
+using sdk::Json;
+
+std::unique_ptr<Backend> make_backend(const Json& config) {
+    std::unique_ptr<Backend> backend;
+    unsigned count = 0;
+    const auto consider = [&](const char* key, auto make) {
+        if (!config.contains(key)) return;
+        ++count;
+        backend = make(config.at(key));
+    };
+    consider("rfc2136", make_rfc2136);
+    if (count == 1) return backend;
+    throw sdk::Error("dns.config",
+                     count == 0 ? "the provider's config says nothing of what holds the zones"
+                                : "the provider's config names more than one thing that holds the zones",
+                     "set one of rfc2136, powerdns and zonefile; a provider is one of them");
+}
+
+} // namespace
+
+DnsProvider::DnsProvider(const sdk::Call& call, std::string_view config)
+    : DnsProvider(call, sdk::parse_json(config, "dns.config")) {}
+
+DnsProvider::DnsProvider(const sdk::Call& call, const Json& config)
+    : backend_(make_backend(config)), leave_(config) {
+    options_.may_change_apex_ns = config.value("allowApexNs", false);
+    target_ = backend_->target(call);
+}
+
+DnsProvider::~DnsProvider() = default;
+
+void DnsProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& results) {
+    for (const sdk::Item& item : documents) {
+        sdk::Result problems;
+        const std::vector<Compiled> leaves = compile_document(item.declared(), problems.diagnostics);
+        bool is_good = true;
+        for (const sdk::Diagnostic& why : problems.diagnostics)
+            is_good &= why.severity != sdk::Severity::error;
+        if (!problems.diagnostics.empty()) {
+            problems.outcome = sdk::Outcome::failed;
+            results.emit(item, problems);
+        }
+        for (const Compiled& leaf : is_good ? leaves : std::vector<Compiled>()) {
+            const std::string identity = identity_of(leaf.key), scope = zone_text(leaf.origin);
+            const std::string part = leaf.stands_alone ? "" : leaf.key.part();
+            results.leaf(item, {record_set_kind, identity, scope, part, leaf.pointer, leaf.document});
+        }
+    }
+}
+
+void DnsProvider::validate(const sdk::Call& call, sdk::Items items, sdk::Results& results) {
+    std::vector<Desired> read(items.size());
+    std::vector<sdk::Diagnostics> problems(items.size());
+    std::map<std::string, std::vector<Declared>> zones; // a call may be about one scope, or about none
+    std::map<std::string, std::vector<std::size_t>> places;
+    for (const sdk::Item& item : items) {
+        try {
+            const Json document = sdk::parse_json(item.declared(), "dns.document");
+            Desired& desired = read[item.index()];
+            desired = read_leaf(document);
+            backend_->check_type(desired.key.type);
+            if (const std::string pattern = leave_.claimed_by(desired.key); !pattern.empty())
+                throw sdk::Error("dns.left",
+                                 desired.key.part() + " is declared, and the provider's config leaves \"" +
+                                     pattern + "\" to others",
+                                 "remove it here, or narrow the pattern");
+            const std::string zone = sdk::text_at(document, "/spec/zone");
+            zones[zone].push_back({desired.key, &desired.values, std::to_string(item.index())});
+        } catch (const sdk::Error& error) {
+            problems[item.index()].push_back(error.diagnostic());
+        }
+    }
+    for (const auto& [zone, declared] : zones) {
+        sdk::Diagnostics found;
+        check_together(declared, parse_zone(zone), found);
+        for (sdk::Diagnostic& why : found) {
+            const std::size_t index = std::stoul(why.pointer);
+            why.pointer.clear();
+            problems[index].push_back(std::move(why));
+        }
+    }
+    (void)call;
+    for (const sdk::Item& item : items) {
+        sdk::Result result;
+        result.diagnostics = std::move(problems[item.index()]);
+        result.outcome = result.diagnostics.empty() ? sdk::Outcome::done : sdk::Outcome::failed;
+        results.emit(item, result);
+    }
+}
+
+void DnsProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
+    const Wire origin = parse_zone(scope.name());
+    ZoneData& zone = last_[std::string(scope.name())];
+    zone = {};
+    zone = backend_->read(scope, origin);
+    results.scope_version(zone.version);
+    for (const sdk::Item& item : items) {
+        if (!results.listening()) return;
+        try {
+            const Key key = key_of_identity(item.identity());
+            if (const RrSet* set = zone.find(key))
+                results.done(item, document_of(origin, key, *set));
+            else
+                results.absent(item);
+        } catch (const sdk::Error& error) {
+            results.failed(item, error.diagnostic());
+        }
+    }
+}
+
+void DnsProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) {
+    if (request.kind != record_set_kind) return;
+    std::vector<Wire> zones;
+    if (scope.name().empty())
+        zones = backend_->zones(scope);
+    else
+        zones.push_back(parse_zone(scope.name()));
+    for (const Wire& origin : zones) {
+        const ZoneData zone = backend_->read(scope, origin);
+        const std::string name = zone_text(origin);
+        for (const auto& [key, set] : zone.sets)
+            if (!leave_.is_left(key) &&
+                !results.object(record_set_kind, identity_of(key), document_of(origin, key, set), name))
+                return;
+    }
+}
+
+void DnsProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    const auto known = last_.find(std::string(scope.name()));
+    Writer writer(*backend_, scope, options_, known == last_.end() ? nullptr : &known->second);
+    writer.apply(changes, results);
+    if (auto zone = writer.take_zone())
+        last_[std::string(scope.name())] = *std::move(zone);
+    else
+        last_.erase(std::string(scope.name()));
+}
+
+std::string DnsProvider::snapshot(const sdk::Scope& scope) {
+    const Wire origin = parse_zone(scope.name());
+    Json sets = Json::array();
+    for (const auto& [key, set] : backend_->read(scope, origin).sets)
+        sets.push_back(sdk::parse_json(document_of(origin, key, set)));
+    return sdk::dump_json({{"format", "dns/1"}, {"zone", scope.name()}, {"sets", std::move(sets)}});
+}
+
+// Back to what the snapshot holds, whatever happened since; names that are left to others stay as they are.
+void DnsProvider::restore(const sdk::Scope& scope, std::string_view snapshot) {
+    const Json saved = sdk::parse_json(snapshot, "dns.snapshot");
+    const Wire origin = parse_zone(scope.name());
+    const ZoneData live = backend_->read(scope, origin);
+    std::map<Key, RrSet> then;
+    for (const Json& document : saved.at("sets")) {
+        const Desired set = read_leaf(document);
+        then[set.key] = {set.ttl.value_or(default_ttl), set.values};
+    }
+    std::map<Key, Change> changes;
+    for (const auto& [key, set] : then) changes[key] = {key, std::nullopt, set};
+    for (const auto& [key, set] : live.sets) {
+        Change& change = changes[key];
+        change.key = key;
+        change.before = set;
+    }
+    std::vector<Change> todo;
+    for (const auto& [key, change] : changes)
+        if (change.before != change.after && !(leave_.is_left(key) && key.type != type::ns))
+            todo.push_back(change);
+    if (todo.empty()) return;
+    const Written written = backend_->write(scope, live, todo);
+    if (written.end != Written::End::done) throw sdk::Error(written.why);
+}
+
+} // namespace holdfast::dns
+
+HOLDFAST_PLUGIN(holdfast::dns::DnsProvider);
