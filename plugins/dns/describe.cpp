@@ -7,14 +7,14 @@ namespace {
 // What RecordSet and the objects in a Zone's list have in common.
 constexpr const char* set_members = R"json(
     "name":{"type":"string","minLength":1,"maxLength":1100,"examples":["www","@","*.dev"],
-        "description":"relative to the zone, or with a final dot; \"@\" is the zone itself; letters beyond ASCII become A-labels"},
+        "description":"relative to the zone, or with a final dot; \"@\" is the zone itself; IDNA is done"},
     "type":{"type":"string","minLength":1,"maxLength":12,"examples":["A","MX","TYPE65280"],
-        "description":"A, AAAA, CNAME, MX, TXT, SRV, ...; any other as TYPE and its number (RFC 3597)"},
+        "description":"A, AAAA, CNAME, MX, TXT, SRV, ...; others as TYPE and number (RFC 3597)"},
     "ttl":{"type":["integer","string"],"minimum":0,"maximum":2147483647,"default":3600,"examples":[300,"1h"],
         "description":"seconds, or with units such as 1h30m; not compared where not declared"},
     "values":{"type":["array","string"],"minItems":1,"items":{"type":"string"},
         "examples":[["192.0.2.10"],["10 mail"],["v=spf1 -all"]],
-        "description":"one or a list, as in a zone file; a host outside the zone ends with a dot; TXT as plain text of any length"})json";
+        "description":"one or more, as in a zone file: hosts outside the zone end with a dot; TXT plainly"})json";
 
 constexpr const char* head =
     R"json("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":{
@@ -35,12 +35,14 @@ std::string zone() {
     return std::string(
                R"({"apiVersion":"dns.holdfast.dev/v1alpha1","kind":"Zone","compiles":true,"schema":{)") +
            head +
-           R"json("spec":{"type":"object","additionalProperties":false,"required":["name","records"],"properties":{
+           R"json("spec":{"type":"object","additionalProperties":false,
+        "required":["name","records"],"properties":{
         "name":{"type":"string","minLength":1,"examples":["example.org"],"description":"the zone's name"},
         "ttl":{"type":["integer","string"],"minimum":0,"maximum":2147483647,"examples":[300,"1h"],
             "description":"of records that say none"},
-        "records":{"type":"array","examples":[["www 300 A 192.0.2.10",{"name":"@","type":"MX","values":["10 mail"]}]],
-            "description":"each a line as in a zone file (name, ttl if you like, type, data) or a set of records",
+        "records":{"type":"array",
+            "examples":[["www 300 A 192.0.2.10",{"name":"@","type":"MX","values":["10 mail"]}]],
+            "description":"lines as in a zone file (name, ttl if you like, type, data), or sets",
             "items":{"type":["string","object"],"additionalProperties":false,"minLength":5,
                 "required":["name","type","values"],"properties":{)json" +
            set_members + "}}}}}}}}";
@@ -48,18 +50,37 @@ std::string zone() {
 
 constexpr const char* config_schema = R"json({"type":"object","additionalProperties":false,"properties":{
     "rfc2136":{"type":"object","additionalProperties":false,"required":["server"],
-        "description":"a name server: zones are read by transfer and written by dynamic update","properties":{
+        "description":"a name server: zones are read by transfer, written by dynamic update","properties":{
         "server":{"type":"string","minLength":1,"examples":["192.0.2.53"],
             "description":"address or name of the zones' primary"},
         "port":{"type":"integer","minimum":1,"maximum":65535,"default":53,"description":"TCP port"},
         "tsig":{"type":"object","additionalProperties":false,"required":["name","secret"],
             "description":"the key that signs every message","properties":{
             "name":{"type":"string","minLength":1,"description":"as the server calls the key"},
-            "algorithm":{"enum":["hmac-sha256","hmac-sha512","hmac-sha384","hmac-sha224","hmac-sha1","hmac-md5"],
+            "algorithm":{
+                "enum":["hmac-sha256","hmac-sha512","hmac-sha384","hmac-sha224","hmac-sha1","hmac-md5"],
                 "default":"hmac-sha256","description":"as the server's configuration says"},
-            "secret":{"type":"string","minLength":1,"description":"base64; a reference such as ${{ secrets.DNS.tsig }}"}}},
+            "secret":{"type":"string","minLength":1,
+                "description":"base64; a reference such as ${{ secrets.DNS.tsig }}"}}},
         "zones":{"type":"array","items":{"type":"string"},
             "description":"what to list where nobody names a zone: a name server does not tell"}}},
+    "powerdns":{"type":"object","additionalProperties":false,"required":["url","apiKey"],
+        "description":"a PowerDNS server, by its HTTP API","properties":{
+        "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:8081"],
+            "description":"where its webserver listens"},
+        "apiKey":{"type":"string","minLength":1,
+            "description":"api-key of pdns.conf; a reference such as ${{ secrets.PDNS.key }}"},
+        "server":{"type":"string","minLength":1,"default":"localhost",
+            "description":"server_id in the API's paths"},
+        "caFile":{"type":"string","minLength":1,"description":"certificates to trust with https"}}},
+    "zonefile":{"type":"object","additionalProperties":false,"required":["directory"],
+        "description":"zone files on this machine; the server has to be told of changes by other means",
+        "properties":{
+        "directory":{"type":"string","format":"path","minLength":1,"description":"where they lie"},
+        "file":{"type":"string","minLength":2,"default":"%s.zone","examples":["db.%s"],
+            "description":"how they are called; %s is the zone's name"},
+        "serial":{"enum":["increment","date","unixtime"],"default":"increment",
+            "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"}}},
     "leave":{"type":"array","items":{"type":"string","minLength":1},"examples":[["dhcp-*","*/TLSA"]],
         "description":"names, or NAME/TYPE, with * and ?, that others write: neither imported nor removed"},
     "allowApexNs":{"type":"boolean","default":false,

@@ -18,6 +18,8 @@ std::unique_ptr<Backend> make_backend(const Json& config) {
         backend = make(config.at(key));
     };
     consider("rfc2136", make_rfc2136);
+    consider("powerdns", make_powerdns);
+    consider("zonefile", make_zonefile);
     if (count == 1) return backend;
     throw sdk::Error("dns.config",
                      count == 0 ? "the provider's config says nothing of what holds the zones"
@@ -57,7 +59,7 @@ void DnsProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& 
     }
 }
 
-void DnsProvider::validate(const sdk::Call& call, sdk::Items items, sdk::Results& results) {
+void DnsProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
     std::vector<Desired> read(items.size());
     std::vector<sdk::Diagnostics> problems(items.size());
     std::map<std::string, std::vector<Declared>> zones; // a call may be about one scope, or about none
@@ -88,7 +90,6 @@ void DnsProvider::validate(const sdk::Call& call, sdk::Items items, sdk::Results
             problems[index].push_back(std::move(why));
         }
     }
-    (void)call;
     for (const sdk::Item& item : items) {
         sdk::Result result;
         result.diagnostics = std::move(problems[item.index()]);

@@ -119,13 +119,13 @@ std::string labels_text(std::string_view name, std::size_t end) {
     return out;
 }
 
-const std::string root(1, '\0');
+constexpr std::string_view root("\0", 1);
 
 } // namespace
 
 Wire parse_name(std::string_view text, std::string_view origin, Relative relative) {
     if (text == "@") return Wire(origin);
-    if (text == ".") return root;
+    if (text == ".") return Wire(root);
     if (text.empty()) refuse_name(text, "it is empty", "\"@\" stands for the zone itself");
     const Labels parsed = split_labels(text);
     if (parsed.is_absolute) return wire_of(text, parsed.labels, root);
@@ -143,7 +143,7 @@ Wire parse_name(std::string_view text, std::string_view origin, Relative relativ
 }
 
 Wire parse_zone(std::string_view text) {
-    if (text == ".") return root;
+    if (text == ".") return Wire(root);
     if (text.empty()) refuse_name(text, "it is empty", "write the zone's name, for instance example.org");
     return lower(wire_of(text, split_labels(text).labels, root));
 }

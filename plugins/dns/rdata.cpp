@@ -139,16 +139,36 @@ Wire parse_unknown(TypeNumber type, std::string_view text, const std::vector<std
         out += static_cast<char>(std::stoul(hex.substr(i, 2), nullptr, 16));
     if (type == type::alias ? name_size(out, 0) != out.size() : !record_of(type, out))
         bad_value(type, text, "the bytes do not have the type's form");
-    return canonical(type, out);
+    try {
+        return canonical(type, out);
+    } catch (const sdk::Error&) { // libldns takes names for whole that are not
+        bad_value(type, text, "the bytes do not have the type's form");
+    }
 }
 
-// Where names stand among the words, libldns knows; they are made absolute and plain here.
-void complete_names(TypeNumber type, std::vector<std::string>& words, std::string_view origin) {
+void check_number(TypeNumber type, const std::string& word, ldns_rdf_type form) {
+    const std::uint64_t limit = form == LDNS_RDF_TYPE_INT8    ? 0xFF
+                                : form == LDNS_RDF_TYPE_INT16 ? 0xFFFF
+                                : form == LDNS_RDF_TYPE_INT32 ? 0xFFFFFFFF
+                                                              : 0;
+    const bool is_number = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+    if (limit > 0 && is_number && (word.size() > 10 || std::stoull(word) > limit))
+        bad_value(type, word, "the number is larger than " + std::to_string(limit));
+}
+
+// What stands where, libldns knows; what it is too lenient or too strict with is mended here: names become
+// absolute and plain ASCII, numbers that are too large are refused (it takes them modulo 2^16), and a text
+// that it wants in quotes gets them.
+void prepare(TypeNumber type, std::vector<std::string>& words, std::string_view origin) {
     const ldns_rr_descriptor* form = ldns_rr_descript(type);
     if (type == type::alias) form = ldns_rr_descript(type::cname);
-    for (std::size_t i = 0; i < words.size() && i < ldns_rr_descriptor_minimum(form); ++i)
-        if (ldns_rr_descriptor_field_type(form, i) == LDNS_RDF_TYPE_DNAME)
+    for (std::size_t i = 0; i < words.size() && i < ldns_rr_descriptor_minimum(form); ++i) {
+        const ldns_rdf_type field = ldns_rr_descriptor_field_type(form, i);
+        check_number(type, words[i], field);
+        if (field == LDNS_RDF_TYPE_DNAME)
             words[i] = name_text(parse_name(words[i], origin, Relative::one_label));
+        if (field == LDNS_RDF_TYPE_LONG_STR && words[i].front() != '"') words[i] = '"' + words[i] + '"';
+    }
 }
 
 Wire parse_address(TypeNumber type, std::string_view text) {
@@ -274,7 +294,7 @@ Wire parse_rdata(TypeNumber type, std::string_view text, std::string_view origin
     if (!words.empty() && words[0] == "\\#") return parse_unknown(type, text, words);
     if (type == type::a || type == type::aaaa) return parse_address(type, text);
     if (words.empty()) bad_value(type, text, "it is empty");
-    complete_names(type, words, origin);
+    prepare(type, words, origin);
     if (type == type::alias && words.size() == 1) return lower(parse_name(words[0], origin, {}));
     std::string why;
     const std::optional<Wire> read = read_with_ldns(type, joined(words), why);

@@ -136,7 +136,7 @@ std::string Rfc2136::target(const sdk::Call& call) {
     constexpr std::uint16_t class_chaos = 3;
     Connection connection(server_, call);
     Exchange exchange(server_, std::nullopt, connection);
-    exchange.send(new_message(Opcode::query, parse_zone("id.server"), type::txt, class_chaos));
+    exchange.send(new_message(Opcode::query, parse_zone("id.server."), type::txt, class_chaos));
     const MessageView answer = exchange.receive();
     for (const RecordView& record : answer.answer)
         if (answer.rcode() == rcode::noerror && record.type == type::txt && record.size > 1)

@@ -1,4 +1,4 @@
-// The rfc2136 backend through the engine's plugin host, against BIND and Knot.
+// The dns plugin through the engine's plugin host, against BIND, Knot and PowerDNS, the last in both ways.
 
 #include "asks.hpp"
 #include "servers.hpp"
@@ -10,10 +10,28 @@ using namespace holdfast::test;
 
 namespace {
 
+struct Backend {
+    Program program;
+    bool by_update;
+};
+const Backend by_api{Program::pdns, false};
+
 struct World {
-    explicit World(Program program, const ServerOptions& options = {}) : server(program, options) {}
+    explicit World(Backend way, const ServerOptions& options = {})
+        : backend(way), server(way.program, options) {}
+    explicit World(Program program, const ServerOptions& options = {})
+        : World(Backend{program, true}, options) {}
+
+    std::string config(const std::string& secret = tsig_secret) const {
+        return server.provider_config(backend.by_update, secret);
+    }
+
+    Isolation isolation() const { return backend.by_update ? Isolation::in_process : Isolation::worker; }
+
+    Backend backend;
     NameServer server;
-    PluginDriver plugin{"dns", server.provider_config(true)};
+    // Only the worker offers the HTTP client.
+    PluginDriver plugin{"dns", config(), isolation()};
 
     Answers observe(const std::vector<Ask>& items) { return plugin.ask(Method::observe, zone, items); }
     Answers apply(const std::vector<Ask>& items, const std::string& version = {}) {
@@ -34,14 +52,15 @@ const std::vector<Ask> records{
 
 #define NEEDS_SERVERS                                                                                        \
     if (const auto why = obstacle()) return skip(*why)
-#define ON_EACH_SERVER                                                                                       \
+#define ON_EACH_BACKEND                                                                                      \
     NEEDS_SERVERS;                                                                                           \
-    const Program program = GENERATE(Program::bind, Program::knot, Program::pdns);                           \
-    INFO("server: " << name_of(program))
+    const Backend backend = GENERATE(Backend{Program::bind, true}, Backend{Program::knot, true},             \
+                                     Backend{Program::pdns, true}, by_api);                                  \
+    INFO("server: " << name_of(backend.program) << (backend.by_update ? "" : " by its API"))
 
 TEST_CASE("what is written is what is read, and writing it again writes nothing") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     const Answers before = world.observe(records);
     CHECK(before.summary() == "absent absent absent absent");
     CHECK(world.apply(records, before.scope.version).summary() == "done done done done");
@@ -59,8 +78,8 @@ TEST_CASE("what is written is what is read, and writing it again writes nothing"
 }
 
 TEST_CASE("a foreign edit of the same RRset between observe and apply is not overwritten") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     const std::string version = world.observe(records).scope.version;
     REQUIRE(world.server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
     const Answers refused = world.apply(records, version);
@@ -77,8 +96,8 @@ TEST_CASE("a foreign edit of the same RRset between observe and apply is not ove
 }
 
 TEST_CASE("a foreign edit elsewhere in the zone neither hinders nor gets lost") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     const std::string version = world.observe(records).scope.version;
     REQUIRE(world.server.foreign_edit("update add other.example.org 300 A 198.51.100.7"));
     CHECK(world.apply(records, version).summary() == "done done done done");
@@ -86,8 +105,8 @@ TEST_CASE("a foreign edit elsewhere in the zone neither hinders nor gets lost") 
 }
 
 TEST_CASE("a second apply in the same zone goes by the version that the first one left") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     const std::string left = world.apply(records, world.observe(records).scope.version).scope.version;
     CHECK(left == world.observe(records).scope.version);
     CHECK(world.apply({removal("api", "CNAME")}, left).summary() == "done");
@@ -116,9 +135,9 @@ TEST_CASE("one bad item leaves everything as it was, and is the one that is blam
 }
 
 TEST_CASE("a CNAME becomes an A in one message, in whichever order the two are given") {
-    ON_EACH_SERVER;
+    ON_EACH_BACKEND;
     const bool delete_comes_first = GENERATE(true, false);
-    World world(program);
+    World world(backend);
     std::vector<Ask> changes{rrset("old", "A", {"192.0.2.1"}), removal("old", "CNAME")};
     if (delete_comes_first) std::swap(changes[0], changes[1]);
     CHECK(world.apply(changes, world.observe(changes).scope.version).summary() == "done done");
@@ -128,15 +147,15 @@ TEST_CASE("a CNAME becomes an A in one message, in whichever order the two are g
 }
 
 TEST_CASE("the zone's own name servers change as a whole, and only where that is allowed") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     const Ask wanted = changed(rrset("@", "NS", {"ns2", "ns3.example.net."}),
                                world.observe({rrset("@", "NS", {})})[0].document);
     CHECK(world.apply({removal("@", "NS")}).summary() == "failed(dns.apex-ns)");
     CHECK(world.apply({wanted, rrset("ns2", "A", {"127.0.0.1"})}).summary() == "failed(dns.apex-ns) skipped");
-    Json config = Json::parse(world.server.provider_config(true));
+    Json config = Json::parse(world.config());
     config["allowApexNs"] = true;
-    PluginDriver allowed("dns", config.dump());
+    PluginDriver allowed("dns", config.dump(), world.isolation());
     CHECK(allowed.ask(Method::apply, zone, {wanted, rrset("ns2", "A", {"127.0.0.1"})}).summary() ==
           "done done");
     const std::string seen = world.server.dig("example.org NS");
@@ -146,10 +165,11 @@ TEST_CASE("the zone's own name servers change as a whole, and only where that is
 }
 
 TEST_CASE("a zone that cannot be read, or not be believed, is never an empty one") {
-    ON_EACH_SERVER;
+    NEEDS_SERVERS;
+    const Program program = GENERATE(Program::bind, Program::knot, Program::pdns);
+    INFO("server: " << name_of(program));
     World world(program);
-    const char* const other_secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    PluginDriver stranger("dns", world.server.provider_config(true, other_secret));
+    PluginDriver stranger("dns", world.config("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
     // Where PowerDNS and Knot cannot sign, they answer unsigned; both are as little believed as a wrong one.
     const bool is_pdns = program == Program::pdns, is_bind = program == Program::bind;
     CHECK(stranger.ask(Method::observe, zone, {records[0]}).summary() ==
@@ -158,6 +178,19 @@ TEST_CASE("a zone that cannot be read, or not be believed, is never an empty one
           "failed(dns." + std::string(is_bind ? "refused" : "unsigned") + ") call failed");
     world.server.stop();
     CHECK(world.observe({records[0]}).summary() == "failed(dns.unreachable) call failed");
+}
+
+TEST_CASE("an API that refuses, has no such zone or is gone is never an empty zone") {
+    NEEDS_SERVERS;
+    World world(by_api);
+    Json config = Json::parse(world.config());
+    config["powerdns"]["apiKey"] = "wrong";
+    CHECK_THROWS_WITH(PluginDriver("dns", config.dump(), world.isolation()), ContainsSubstring("401"));
+    CHECK(world.plugin.ask(Method::observe, "example.net", {records[0]}).summary() ==
+          "failed(dns.refused) call failed");
+    world.server.stop();
+    CHECK(world.observe({records[0]}).summary() == "failed(dns.unreachable) call failed");
+    CHECK(world.apply(records).summary().find("done") == std::string::npos);
 }
 
 TEST_CASE("every algorithm that a server offers for keys signs and verifies") {
@@ -170,8 +203,8 @@ TEST_CASE("every algorithm that a server offers for keys signs and verifies") {
 }
 
 TEST_CASE("a snapshot brings back the zone as it was") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     REQUIRE(world.apply(records).summary() == "done done done done");
     const std::string snapshot = world.all();
     const std::string seen = world.observe({records[0]})[0].document;
@@ -180,14 +213,14 @@ TEST_CASE("a snapshot brings back the zone as it was") {
                         rrset("new", "A", {"192.0.2.5"})})
                 .end.ok);
     REQUIRE(world.all() != snapshot);
-    PluginDriver fresh("dns", world.server.provider_config(true));
+    PluginDriver fresh("dns", world.config(), world.isolation());
     CHECK(fresh.ask(Method::restore, zone, {}, snapshot).end.ok);
     CHECK(world.all() == snapshot);
 }
 
 TEST_CASE("more than one message's worth of changes arrives whole") {
-    ON_EACH_SERVER;
-    World world(program);
+    ON_EACH_BACKEND;
+    World world(backend);
     std::vector<Ask> many;
     for (int i = 0; i < 1201; ++i)
         many.push_back(
@@ -202,7 +235,7 @@ TEST_CASE("more than one message's worth of changes arrives whole") {
 TEST_CASE("the worker process and the calling process give the same answers") {
     NEEDS_SERVERS;
     World world(Program::bind);
-    PluginDriver worker("dns", world.server.provider_config(true), Isolation::worker);
+    PluginDriver worker("dns", world.config(), Isolation::worker);
     CHECK(worker.ask(Method::apply, zone, records).summary() == "done done done done");
     const Answers there = worker.ask(Method::observe, zone, records), here = world.observe(records);
     REQUIRE(there.summary() == here.summary());
