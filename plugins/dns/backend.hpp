@@ -18,6 +18,12 @@ struct Written {
     sdk::Diagnostic why;       // of that
 };
 
+// A word that changes when the zone does.
+struct Mark {
+    std::string word;
+    std::uint32_t refresh_s = 0; // how often the zone's own SOA says to look; 0: it does not
+};
+
 class Backend {
 public:
     virtual ~Backend() = default;
@@ -26,8 +32,8 @@ public:
     virtual std::string target(const sdk::Call& call) = 0;
     // The whole zone, or sdk::Error: never a part of it.
     virtual ZoneData read(const sdk::Call& call, const Wire& origin) = 0;
-    // The start of authority alone, to see whether anything changed.
-    virtual Soa read_soa(const sdk::Call& call, const Wire& origin) = 0;
+    // Cheap to get. From any thread, also while another call runs.
+    virtual Mark mark(const sdk::Call& call, const Wire& origin) const = 0;
     // `changes` are sorted by key; those of one name end up in one transaction. Where the target can, it
     // refuses to write unless the zone is still `before`.
     virtual Written write(const sdk::Call& call, const ZoneData& before,

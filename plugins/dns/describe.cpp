@@ -81,6 +81,12 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
             "description":"how they are called; %s is the zone's name"},
         "serial":{"enum":["increment","date","unixtime"],"default":"increment",
             "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"}}},
+    "notify":{"type":"object","additionalProperties":false,"required":["port"],
+        "description":"where the server sends NOTIFY (also-notify), so that drift is seen at once","properties":{
+        "address":{"type":"string","default":"0.0.0.0","description":"address to listen at"},
+        "port":{"type":"integer","minimum":1,"maximum":65535,"description":"UDP and TCP port"}}},
+    "poll":{"type":"integer","minimum":1,"maximum":86400,"default":60,
+        "description":"seconds between looks at the SOA; less where the SOA's refresh is less"},
     "leave":{"type":"array","items":{"type":"string","minLength":1},"examples":[["dhcp-*","*/TLSA"]],
         "description":"names, or NAME/TYPE, with * and ?, that others write: neither imported nor removed"},
     "allowApexNs":{"type":"boolean","default":false,
@@ -94,7 +100,7 @@ std::string DnsProvider::describe() {
            R"(,"sensitiveConfig":["/rfc2136/tsig/secret","/powerdns/apiKey"],
         "ownership":["owned","additive","exclusive","observe"],"atomic":true,"cas":"recheck",
         "maxItems":200000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.checkpoint/1"],"kinds":[)" +
+        "extensions":["holdfast.compile/1","holdfast.watch/1","holdfast.checkpoint/1"],"kinds":[)" +
            record_set() + "," + zone() + "]}";
 }
 

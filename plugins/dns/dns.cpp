@@ -33,7 +33,7 @@ DnsProvider::DnsProvider(const sdk::Call& call, std::string_view config)
     : DnsProvider(call, sdk::parse_json(config, "dns.config")) {}
 
 DnsProvider::DnsProvider(const sdk::Call& call, const Json& config)
-    : backend_(make_backend(config)), leave_(config) {
+    : backend_(make_backend(config)), leave_(config), watch_options_(read_watch_options(config)) {
     options_.may_change_apex_ns = config.value("allowApexNs", false);
     target_ = backend_->target(call);
 }
@@ -144,6 +144,13 @@ void DnsProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Result
     else
         last_.erase(std::string(scope.name()));
 }
+
+void DnsProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {
+    if (!watcher_) watcher_ = std::make_unique<Watcher>(*backend_, watch_options_, scope.host());
+    watcher_->watch(scope, !items.empty(), hints);
+}
+
+void DnsProvider::unwatch() { watcher_.reset(); }
 
 std::string DnsProvider::snapshot(const sdk::Scope& scope) {
     const Wire origin = parse_zone(scope.name());

@@ -9,13 +9,15 @@
 
 #include "backend.hpp"
 #include "leave.hpp"
+#include "watcher.hpp"
 #include "writer.hpp"
 
 namespace holdfast::dns {
 
-class Watcher;
-
-class DnsProvider final : public sdk::Provider, public sdk::Compile, public sdk::Checkpoint {
+class DnsProvider final : public sdk::Provider,
+                          public sdk::Compile,
+                          public sdk::Watch,
+                          public sdk::Checkpoint {
 public:
     static constexpr const char* plugin_name = "dns";
     static constexpr const char* plugin_version = "0.1.0";
@@ -30,6 +32,8 @@ public:
     void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
+    void watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) override;
+    void unwatch() override;
     std::string snapshot(const sdk::Scope& scope) override;
     void restore(const sdk::Scope& scope, std::string_view snapshot) override;
 
@@ -39,6 +43,8 @@ private:
     std::unique_ptr<Backend> backend_;
     Leave leave_;
     WriterOptions options_;
+    WatchOptions watch_options_;
+    std::unique_ptr<Watcher> watcher_;
     std::string target_;
     std::map<std::string, ZoneData> last_; // zones as they were read last, by scope
 };

@@ -105,17 +105,16 @@ public:
     }
 
     ZoneData read(const sdk::Call&, const Wire& origin) override {
-        const std::string path = path_of(origin);
-        const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-        if (fd.number < 0) fail_with("read", path, errno);
-        if (fstat(fd.number, &read_) != 0) fail_with("read", path, errno);
-        const std::string text = read_whole(fd.number, path);
+        const std::string path = path_of(origin), text = load(path, read_);
         ZoneData zone = parse_zone_file(text, origin, path);
         zone.version = sha256_hex(text);
         return zone;
     }
 
-    Soa read_soa(const sdk::Call& call, const Wire& origin) override { return read(call, origin).soa; }
+    Mark mark(const sdk::Call&, const Wire& origin) const override {
+        struct stat status {};
+        return {sha256_hex(load(path_of(origin), status)), 0};
+    }
 
     Written write(const sdk::Call&, const ZoneData& before, const std::vector<Change>& changes) override {
         ZoneData after = before;
@@ -165,6 +164,12 @@ public:
     bool compares() const override { return false; }
 
 private:
+    static std::string load(const std::string& path, struct stat& status) {
+        const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+        if (fd.number < 0 || fstat(fd.number, &status) != 0) fail_with("read", path, errno);
+        return read_whole(fd.number, path);
+    }
+
     // The root's file is called "root"; a "/" in a name would lead elsewhere.
     std::string path_of(const Wire& origin) const {
         const std::string name = origin.size() == 1 ? "root" : zone_text(origin);

@@ -81,10 +81,9 @@ public:
         return out;
     }
 
-    Soa read_soa(const sdk::Call& call, const Wire& origin) override {
+    Mark mark(const sdk::Call& call, const Wire& origin) const override {
         const Json zone =
             get(call, "/zones/" + escaped(name_text(origin)) + "?rrsets=false", "zone " + zone_text(origin));
-        // Not the record itself, but as good for telling whether anything changed.
         return {zone.value("serial", Json()).dump() + " " + zone.value("edited_serial", Json()).dump(), 0};
     }
 

@@ -146,23 +146,26 @@ std::string Rfc2136::target(const sdk::Call& call) {
     return "dns:" + server_.host + ":" + std::to_string(server_.port);
 }
 
-ZoneData Rfc2136::read(const sdk::Call& call, const Wire& origin) {
+ZoneData Rfc2136::read(const sdk::Call& call, const Wire& origin) { return transfer(call, origin); }
+
+ZoneData Rfc2136::transfer(const sdk::Call& call, const Wire& origin) const {
     Connection connection(server_, call);
     Exchange exchange(server_, key_, connection);
     exchange.send(new_message(Opcode::query, origin, type::axfr));
-    Transfer transfer(server_, origin);
-    while (!transfer.is_complete()) {
+    Transfer zone(server_, origin);
+    while (!zone.is_complete()) {
         const MessageView message = exchange.receive();
         if (message.rcode() != rcode::noerror) throw sdk::Error(refusal(message.rcode(), origin));
         if (message.answer.empty()) throw bad_answer(server_, "a transfer without records");
-        for (const RecordView& record : message.answer) transfer.add(exchange.bytes(), record);
+        for (const RecordView& record : message.answer) zone.add(exchange.bytes(), record);
     }
-    return transfer.take();
+    return zone.take();
 }
 
-Soa Rfc2136::read_soa(const sdk::Call& call, const Wire& origin) {
+Mark Rfc2136::mark(const sdk::Call& call, const Wire& origin) const {
     Connection connection(server_, call);
-    return ask_soa(connection, origin);
+    const Soa soa = ask_soa(connection, origin);
+    return {to_hex(soa.rdata), soa.refresh()};
 }
 
 Soa Rfc2136::ask_soa(Connection& connection, const Wire& origin) const {
@@ -199,7 +202,7 @@ Soa Rfc2136::after_step(const sdk::Call& call, Connection& connection, const Zon
         now.rdata.size() == then.rdata.size() && now.rdata.size() > 20 &&
         now.rdata.compare(0, now.rdata.size() - 20, then.rdata, 0, now.rdata.size() - 20) == 0;
     if (is_same_but_serial && now.serial() - then.serial() <= 1) return now;
-    const ZoneData zone = const_cast<Rfc2136*>(this)->read(call, expected.origin);
+    const ZoneData zone = transfer(call, expected.origin);
     if (zone.sets != expected.sets)
         throw sdk::Error(problem("dns.conflict", "somebody else wrote to the zone between two of our updates",
                                  "what was not written yet is planned again", sdk::Retry::conflict));

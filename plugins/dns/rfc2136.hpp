@@ -16,7 +16,7 @@ public:
 
     std::string target(const sdk::Call& call) override;
     ZoneData read(const sdk::Call& call, const Wire& origin) override;
-    Soa read_soa(const sdk::Call& call, const Wire& origin) override;
+    Mark mark(const sdk::Call& call, const Wire& origin) const override;
     Written write(const sdk::Call& call, const ZoneData& before, const std::vector<Change>& changes) override;
     std::vector<Wire> zones(const sdk::Call& call) override;
     void check_type(TypeNumber type) const override;
@@ -27,6 +27,7 @@ public:
 private:
     class Exchange;
 
+    ZoneData transfer(const sdk::Call& call, const Wire& origin) const;
     Soa ask_soa(Connection& connection, const Wire& origin) const;
     Soa after_step(const sdk::Call& call, Connection& connection, const ZoneData& expected) const;
     sdk::Diagnostic refusal(unsigned code, const Wire& origin) const;
