@@ -36,9 +36,27 @@ std::string escaped(std::string_view text) {
     return out;
 }
 
-// The API's form: names with their final dot, TXT always in quotes.
-std::string content_of(TypeNumber type, const Wire& value) {
-    return type == type::txt || type == type::spf ? txt_quoted(value) : rdata_text(type, value);
+// PowerDNS takes data only as it would print it itself, and says how that is: "Record a.example.org./LOC
+// '...': Not in expected format (parsed as '...')".
+struct Spelling {
+    TypeNumber type = 0;
+    std::string sent, wanted;
+};
+std::optional<Spelling> wanted_spelling(const std::string& error) {
+    static const std::string before_wanted = "': Not in expected format (parsed as '";
+    const std::size_t slash = error.find("./") + 1;
+    const std::size_t quote = error.find(" '", slash), middle = error.find(before_wanted);
+    const std::size_t end = error.rfind("')");
+    if (slash == 0 || quote == std::string::npos || middle == std::string::npos || end == std::string::npos ||
+        middle < quote + 2 || end < middle + before_wanted.size())
+        return std::nullopt;
+    try {
+        const std::size_t from = middle + before_wanted.size();
+        return Spelling{parse_type(error.substr(slash + 1, quote - slash - 1)),
+                        error.substr(quote + 2, middle - quote - 2), error.substr(from, end - from)};
+    } catch (const sdk::Error&) {
+        return std::nullopt;
+    }
 }
 
 class PowerDns final : public Backend {
@@ -180,7 +198,7 @@ private:
 
     // False where it did not end well; `out` says how.
     bool patch(const sdk::Call& call, const Wire& origin, const std::vector<Change>& changes, std::size_t end,
-               Written& out) const {
+               Written& out) {
         Json removed = Json::array(), sets = Json::array();
         for (std::size_t i = out.count; i < end; ++i) {
             Json set = as_json(changes[i], origin);
@@ -194,10 +212,34 @@ private:
         const sdk::HttpResponse response =
             ask(call, std::move(request), "/zones/" + escaped(name_text(origin)));
         if (response.status == 204 || response.status == 200) return true;
+        if (response.status == 422 && learn_spelling(response, origin))
+            return patch(call, origin, changes, end, out); // nothing was done yet
         out.why = refusal(response, "the change of zone " + zone_text(origin));
         out.end =
             response.status == 0 || response.status >= 500 ? Written::End::unknown : Written::End::refused;
         return false;
+    }
+
+    // True where the server wants other words for the same data, which are used from now on.
+    bool learn_spelling(const sdk::HttpResponse& response, const Wire& origin) {
+        const Json body = Json::parse(response.body, nullptr, false);
+        const auto spelling =
+            wanted_spelling(body.is_object() ? sdk::text_at(body, "/error") : std::string());
+        if (!spelling || spellings_.size() > max_patch) return false;
+        try {
+            const Wire value = parse_rdata(spelling->type, spelling->wanted, origin);
+            return value == parse_rdata(spelling->type, spelling->sent, origin) &&
+                   spellings_.try_emplace({spelling->type, value}, spelling->wanted).second;
+        } catch (const sdk::Error&) {
+            return false;
+        }
+    }
+
+    // The API's form: names with their final dot, TXT always in quotes.
+    std::string content_of(TypeNumber type, const Wire& value) const {
+        if (const auto known = spellings_.find({type, value}); known != spellings_.end())
+            return known->second;
+        return type == type::txt || type == type::spf ? txt_quoted(value) : rdata_text(type, value);
     }
 
     Json as_json(const Change& change, const Wire& origin) const {
@@ -220,7 +262,8 @@ private:
     }
 
     std::string url_, server_, key_, ca_file_;
-    std::map<Key, std::vector<std::string>> disabled_; // of the zone that was read last
+    std::map<Key, std::vector<std::string>> disabled_;             // of the zone that was read last
+    std::map<std::pair<TypeNumber, Wire>, std::string> spellings_; // where the server's are not ours
 };
 
 } // namespace

@@ -187,7 +187,9 @@ sdk::Diagnostic Rfc2136::refusal(unsigned code, const Wire& origin) const {
     if (code == rcode::refused)
         why.hint =
             "allow the key, or this address, to transfer and update the zone (BIND: allow-transfer and "
-            "update-policy; Knot: an acl with action transfer and update)";
+            "update-policy; Knot: an acl with action transfer and update); BIND also refuses odd names of "
+            "hosts "
+            "(check-names)";
     if (code == rcode::notauth) why.hint = "the server is not the zone's primary, or does not know the key";
     if (code == rcode::servfail) why.retry = sdk::Retry::after;
     return why;

@@ -76,11 +76,11 @@ Watcher::Watcher(Backend& backend, const WatchOptions& options, const sdk::Host&
         close_all();
         throw;
     }
-    thread_ = std::jthread([this] { run(); });
+    thread_ = std::jthread([this] { run(); }); // stopped by stop_, which it may ask for from its start
 }
 
 Watcher::~Watcher() {
-    thread_.request_stop();
+    stop_.request_stop();
     const std::uint64_t one = 1;
     if (write(wake_, &one, sizeof one) < 0) host_.debug("the watching thread could not be woken");
     thread_.join();
@@ -142,7 +142,7 @@ int Watcher::wait_ms() {
 }
 
 void Watcher::run() {
-    const std::stop_token stop = thread_.get_stop_token();
+    const std::stop_token stop = stop_.get_token();
     while (!stop.stop_requested()) {
         std::array<pollfd, 3> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{udp_, POLLIN, 0},
                                           pollfd{tcp_, POLLIN, 0}};
@@ -232,7 +232,7 @@ void Watcher::look(const std::string& name) {
         if (found == zones_.end()) return;
         origin = found->second.origin;
     }
-    const OwnCall call(host_, thread_.get_stop_token());
+    const OwnCall call(host_, stop_.get_token());
     std::optional<Mark> mark;
     std::string why;
     try {
@@ -242,7 +242,7 @@ void Watcher::look(const std::string& name) {
     }
     const std::lock_guard lock(mutex_);
     const auto found = zones_.find(name);
-    if (found == zones_.end() || thread_.get_stop_token().stop_requested()) return;
+    if (found == zones_.end() || stop_.stop_requested()) return;
     Zone& zone = found->second;
     auto interval = interval_;
     if (mark && mark->refresh_s > 0) interval = std::min(interval, std::chrono::seconds(mark->refresh_s));

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -62,6 +63,7 @@ private:
     int udp_ = -1, tcp_ = -1, wake_ = -1;
     std::mutex mutex_; // of zones_
     std::map<std::string, Zone> zones_;
+    std::stop_source stop_;
     std::jthread thread_;
 };
 

@@ -23,7 +23,7 @@ std::string random_word() {
 } // namespace
 
 std::optional<std::string> output_of(const std::string& command) {
-    FILE* pipe = popen(("PATH=$PATH:/usr/sbin; " + command + " 2>/dev/null").c_str(), "r");
+    FILE* pipe = popen(("PATH=$PATH:/usr/sbin; " + command + " 2>/dev/null").c_str(), "re");
     std::array<char, 4096> buffer;
     std::string text;
     for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
