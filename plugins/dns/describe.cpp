@@ -14,11 +14,11 @@ constexpr const char* set_members = R"json(
         "description":"seconds, or with units such as 1h30m; not compared where not declared"},
     "values":{"type":["array","string"],"minItems":1,"items":{"type":"string"},
         "examples":[["192.0.2.10"],["10 mail"],["v=spf1 -all"]],
-        "description":"one or more, as in a zone file: hosts outside the zone end with a dot; TXT plainly"})json";
+        "description":"one or more, as in a zone file: other zones' hosts end with a dot; TXT plainly"})json";
 
 constexpr const char* head =
-    R"json("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":{
-    "apiVersion":{"const":"dns.holdfast.dev/v1alpha1"},"kind":{"type":"string"},
+    R"json("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":
+    {"apiVersion":{"const":"dns.holdfast.dev/v1alpha1"},"kind":{"type":"string"},
     "metadata":{"type":"object"},"status":{"type":"object"},)json";
 
 std::string record_set() {
@@ -27,7 +27,7 @@ std::string record_set() {
         "schema":{)") +
            head + R"("spec":{"type":"object","additionalProperties":false,
         "required":["zone","name","type","values"],"properties":{
-        "zone":{"type":"string","minLength":1,"examples":["example.org"],"description":"the zone that it lies in"},)" +
+        "zone":{"type":"string","minLength":1,"examples":["example.org"],"description":"where it lies"},)" +
            set_members + "}}}}}";
 }
 
@@ -82,7 +82,7 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
         "serial":{"enum":["increment","date","unixtime"],"default":"increment",
             "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"}}},
     "notify":{"type":"object","additionalProperties":false,"required":["port"],
-        "description":"where the server sends NOTIFY (also-notify), so that drift is seen at once","properties":{
+        "description":"where the server sends NOTIFY (also-notify): drift is seen at once","properties":{
         "address":{"type":"string","default":"0.0.0.0","description":"address to listen at"},
         "port":{"type":"integer","minimum":1,"maximum":65535,"description":"UDP and TCP port"}}},
     "poll":{"type":"integer","minimum":1,"maximum":86400,"default":60,

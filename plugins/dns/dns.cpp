@@ -1,5 +1,7 @@
 #include "dns.hpp"
 
+#include <algorithm>
+
 #include "check.hpp"
 #include "compile.hpp"
 
@@ -27,6 +29,11 @@ std::unique_ptr<Backend> make_backend(const Json& config) {
                      "set one of rfc2136, powerdns and zonefile; a provider is one of them");
 }
 
+bool has_errors(const sdk::Diagnostics& problems) {
+    return std::any_of(problems.begin(), problems.end(),
+                       [](const sdk::Diagnostic& why) { return why.severity == sdk::Severity::error; });
+}
+
 } // namespace
 
 DnsProvider::DnsProvider(const sdk::Call& call, std::string_view config)
@@ -44,9 +51,7 @@ void DnsProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& 
     for (const sdk::Item& item : documents) {
         sdk::Result problems;
         const std::vector<Compiled> leaves = compile_document(item.declared(), problems.diagnostics);
-        bool is_good = true;
-        for (const sdk::Diagnostic& why : problems.diagnostics)
-            is_good &= why.severity != sdk::Severity::error;
+        const bool is_good = !has_errors(problems.diagnostics);
         if (!problems.diagnostics.empty()) {
             problems.outcome = sdk::Outcome::failed;
             results.emit(item, problems);
@@ -59,43 +64,56 @@ void DnsProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& 
     }
 }
 
+// Leaves and documents as people write them alike: a leaf compiles to itself. What several of them say
+// together is judged zone by zone.
 void DnsProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
-    std::vector<Desired> read(items.size());
     std::vector<sdk::Diagnostics> problems(items.size());
-    std::map<std::string, std::vector<Declared>> zones; // a call may be about one scope, or about none
-    std::map<std::string, std::vector<std::size_t>> places;
+    std::vector<std::pair<std::size_t, Desired>> sets;
+    std::map<Wire, std::vector<std::size_t>> zones; // places in `sets`
     for (const sdk::Item& item : items) {
-        try {
-            const Json document = sdk::parse_json(item.declared(), "dns.document");
-            Desired& desired = read[item.index()];
-            desired = read_leaf(document);
-            backend_->check_type(desired.key.type);
-            if (const std::string pattern = leave_.claimed_by(desired.key); !pattern.empty())
-                throw sdk::Error("dns.left",
-                                 desired.key.part() + " is declared, and the provider's config leaves \"" +
-                                     pattern + "\" to others",
-                                 "remove it here, or narrow the pattern");
-            const std::string zone = sdk::text_at(document, "/spec/zone");
-            zones[zone].push_back({desired.key, &desired.values, std::to_string(item.index())});
-        } catch (const sdk::Error& error) {
-            problems[item.index()].push_back(error.diagnostic());
+        for (const Compiled& leaf : compile_document(item.declared(), problems[item.index()])) {
+            sets.emplace_back(item.index(), read_leaf(std::string_view(leaf.document)));
+            if (leaf.stands_alone) zones[leaf.origin].push_back(sets.size() - 1);
+            if (auto why = problem_of(leaf)) problems[item.index()].push_back(*std::move(why));
         }
     }
-    for (const auto& [zone, declared] : zones) {
+    for (const auto& [origin, places] : zones) {
+        std::vector<Declared> declared;
+        for (const std::size_t at : places)
+            declared.push_back(
+                {sets[at].second.key, &sets[at].second.values, std::to_string(sets[at].first)});
         sdk::Diagnostics found;
-        check_together(declared, parse_zone(zone), found);
+        check_together(declared, origin, found);
         for (sdk::Diagnostic& why : found) {
-            const std::size_t index = std::stoul(why.pointer);
+            sdk::Diagnostics& of_item = problems[std::stoul(why.pointer)];
             why.pointer.clear();
-            problems[index].push_back(std::move(why));
+            if (of_item.empty()) of_item.push_back(std::move(why)); // else it has said so by itself
         }
     }
     for (const sdk::Item& item : items) {
         sdk::Result result;
         result.diagnostics = std::move(problems[item.index()]);
-        result.outcome = result.diagnostics.empty() ? sdk::Outcome::done : sdk::Outcome::failed;
+        result.outcome = has_errors(result.diagnostics) ? sdk::Outcome::failed : sdk::Outcome::done;
         results.emit(item, result);
     }
+}
+
+std::optional<sdk::Diagnostic> DnsProvider::problem_of(const Compiled& leaf) const {
+    sdk::Diagnostic why;
+    const std::string pattern = leave_.claimed_by(leaf.key);
+    if (!pattern.empty())
+        why = problem("dns.left",
+                      leaf.key.part() + " is declared, and the provider's config leaves \"" + pattern +
+                          "\" to others",
+                      "remove it here, or narrow the pattern");
+    try {
+        backend_->check_type(leaf.key.type);
+    } catch (const sdk::Error& error) {
+        why = error.diagnostic();
+    }
+    if (why.code.empty()) return std::nullopt;
+    why.pointer = leaf.stands_alone ? leaf.pointer + (pattern.empty() ? "/type" : "/name") : leaf.pointer;
+    return why;
 }
 
 void DnsProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {

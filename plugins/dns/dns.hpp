@@ -8,6 +8,7 @@
 #include <holdfast/json.hpp>
 
 #include "backend.hpp"
+#include "compile.hpp"
 #include "leave.hpp"
 #include "watcher.hpp"
 #include "writer.hpp"
@@ -39,6 +40,7 @@ public:
 
 private:
     explicit DnsProvider(const sdk::Call& call, const sdk::Json& config);
+    std::optional<sdk::Diagnostic> problem_of(const Compiled& leaf) const;
 
     std::unique_ptr<Backend> backend_;
     Leave leave_;
