@@ -34,6 +34,9 @@ public:
     virtual ZoneData read(const sdk::Call& call, const Wire& origin) = 0;
     // Cheap to get. From any thread, also while another call runs.
     virtual Mark mark(const sdk::Call& call, const Wire& origin) const = 0;
+    // A descriptor to poll that is readable once something may have changed, which the caller reads and
+    // closes; -1 where there is no such thing.
+    virtual int events() const { return -1; }
     // `changes` are sorted by key; those of one name end up in one transaction. Where the target can, it
     // refuses to write unless the zone is still `before`.
     virtual Written write(const sdk::Call& call, const ZoneData& before,

@@ -117,6 +117,7 @@ std::optional<sdk::Diagnostic> DnsProvider::problem_of(const Compiled& leaf) con
 }
 
 void DnsProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
+    if (items.empty()) return;
     const Wire origin = parse_zone(scope.name());
     ZoneData& zone = last_[std::string(scope.name())];
     zone = {};
@@ -154,6 +155,7 @@ void DnsProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request,
 }
 
 void DnsProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    if (changes.empty()) return;
     const auto known = last_.find(std::string(scope.name()));
     Writer writer(*backend_, scope, options_, known == last_.end() ? nullptr : &known->second);
     writer.apply(changes, results);

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +115,15 @@ public:
     Mark mark(const sdk::Call&, const Wire& origin) const override {
         struct stat status {};
         return {sha256_hex(load(path_of(origin), status)), 0};
+    }
+
+    int events() const override {
+        const int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        const std::uint32_t mask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE;
+        if (fd >= 0 && inotify_add_watch(fd, directory_.c_str(), mask | IN_ONLYDIR) >= 0) return fd;
+        const int error = errno;
+        if (fd >= 0) close(fd);
+        fail_with("watch", directory_, error);
     }
 
     Written write(const sdk::Call&, const ZoneData& before, const std::vector<Change>& changes) override {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -71,6 +72,7 @@ Watcher::Watcher(Backend& backend, const WatchOptions& options, const sdk::Host&
     : backend_(backend), host_(host), interval_(options.interval) {
     try {
         wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        events_ = backend_.events();
         if (options.port != 0) listen(options);
     } catch (...) {
         close_all();
@@ -88,7 +90,7 @@ Watcher::~Watcher() {
 }
 
 void Watcher::close_all() {
-    for (const int fd : {udp_, tcp_, wake_})
+    for (const int fd : {udp_, tcp_, wake_, events_})
         if (fd >= 0) close(fd);
 }
 
@@ -144,14 +146,15 @@ int Watcher::wait_ms() {
 void Watcher::run() {
     const std::stop_token stop = stop_.get_token();
     while (!stop.stop_requested()) {
-        std::array<pollfd, 3> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{udp_, POLLIN, 0},
-                                          pollfd{tcp_, POLLIN, 0}};
+        std::array<pollfd, 4> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{udp_, POLLIN, 0},
+                                          pollfd{tcp_, POLLIN, 0}, pollfd{events_, POLLIN, 0}};
         poll(descriptors.data(), descriptors.size(), wait_ms());
         if (stop.stop_requested()) return;
         std::uint64_t count = 0;
         if ((descriptors[0].revents & POLLIN) != 0 && read(wake_, &count, sizeof count) < 0) continue;
         if ((descriptors[1].revents & POLLIN) != 0) take_datagram();
         if ((descriptors[2].revents & POLLIN) != 0) take_connection();
+        if ((descriptors[3].revents & POLLIN) != 0) look_at_all_soon();
         look_at_due();
     }
 }
@@ -213,6 +216,14 @@ std::string Watcher::answer_to(const std::string& message) {
     }
 }
 
+// What the events say is not read: whatever happened in the folder, every zone is looked at.
+void Watcher::look_at_all_soon() {
+    std::array<char, 4096> buffer{};
+    while (read(events_, buffer.data(), buffer.size()) > 0) continue;
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, zone] : zones_) zone.next = Clock::now();
+}
+
 void Watcher::look_at_due() {
     std::vector<std::string> due;
     {
@@ -248,8 +259,10 @@ void Watcher::look(const std::string& name) {
     if (mark && mark->refresh_s > 0) interval = std::min(interval, std::chrono::seconds(mark->refresh_s));
     zone.next = Clock::now() + interval;
     if (!mark) {
-        if (!zone.is_failing) host_.warning("zone " + name + " cannot be watched: " + why);
-        zone.is_failing = true;
+        if (!std::exchange(zone.is_failing, true)) {
+            host_.warning("zone " + name + " cannot be watched: " + why);
+            zone.hints.scope(name); // it may be gone
+        }
         return;
     }
     const bool has_changed = zone.is_failing || mark->word != zone.mark.word;

@@ -56,11 +56,12 @@ private:
     std::string answer_to(const std::string& message);
     void look(const std::string& name);
     void look_at_due();
+    void look_at_all_soon();
 
     Backend& backend_;
     sdk::Host host_;
     std::chrono::seconds interval_;
-    int udp_ = -1, tcp_ = -1, wake_ = -1;
+    int udp_ = -1, tcp_ = -1, wake_ = -1, events_ = -1;
     std::mutex mutex_; // of zones_
     std::map<std::string, Zone> zones_;
     std::stop_source stop_;

@@ -1,5 +1,7 @@
 #include "tampering_proxy.hpp"
 
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>

@@ -90,7 +90,8 @@ TEST_CASE("without NOTIFY the SOA is looked at, and a server that was gone is lo
     REQUIRE(server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
     CHECK(hinted.comes_within(5s));
     server.stop();
-    CHECK_FALSE(hinted.comes_within(1500ms));
+    CHECK(hinted.comes_within(5s));           // the zone cannot be seen any more
+    CHECK_FALSE(hinted.comes_within(1500ms)); // which is told once
     server.start();
     CHECK(hinted.comes_within(5s)); // what happened meanwhile nobody knows
 }
@@ -109,4 +110,22 @@ TEST_CASE("garbage sent to the NOTIFY port does no harm") {
                       port + "\"");
     REQUIRE(server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
     CHECK(hinted.comes_within(8s));
+}
+
+TEST_CASE("a change of a zone file is told at once") {
+    if (const auto why = obstacle()) return skip(*why);
+    TempFolder folder;
+    const std::string file = folder / "example.org.zone";
+    const std::string text = "@ 300 IN SOA ns1 host 1 3600 600 86400 60\n@ 300 IN NS ns1\n";
+    write_file(file, text);
+    PluginDriver plugin("dns", Json{{"zonefile", {{"directory", folder.path()}}}, {"poll", 3600}}.dump());
+    Hinted hinted;
+    const OnHint on_hint = hinted.on_hint();
+    watch(plugin, hinted, on_hint);
+    write_file(file, text + "www 300 IN A 192.0.2.1\n");
+    CHECK(hinted.comes_within(2s));
+    write_file(folder / "unrelated", "x");
+    CHECK_FALSE(hinted.comes_within(300ms));
+    std::filesystem::remove(file);
+    CHECK(hinted.comes_within(2s));
 }
