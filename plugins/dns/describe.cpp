@@ -54,6 +54,8 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
         "server":{"type":"string","minLength":1,"examples":["192.0.2.53"],
             "description":"address or name of the zones' primary"},
         "port":{"type":"integer","minimum":1,"maximum":65535,"default":53,"description":"TCP port"},
+        "identity":{"type":"string","minLength":1,
+            "description":"what to know the server by, instead of its id.server or address"},
         "tsig":{"type":"object","additionalProperties":false,"required":["name","secret"],
             "description":"the key that signs every message","properties":{
             "name":{"type":"string","minLength":1,"description":"as the server calls the key"},

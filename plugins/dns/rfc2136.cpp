@@ -121,6 +121,7 @@ Rfc2136::Rfc2136(const sdk::Json& config) {
     if (server_.host.empty())
         throw sdk::Error("dns.config", "the provider's config names no server",
                          "set rfc2136.server to the address of the zone's primary");
+    identity_ = sdk::text_at(config, "/identity");
     if (const sdk::Json* port = sdk::find(config, "/port")) server_.port = port->get<int>();
     if (config.contains("tsig"))
         key_ = make_key(sdk::text_at(config, "/tsig/name"),
@@ -131,9 +132,11 @@ Rfc2136::Rfc2136(const sdk::Json& config) {
 }
 
 // A server that has a name for itself (RFC 4892) keeps it when its address changes. That it gives none is
-// learnt from its answer alone: silence is an error, or the target would seem to be another one.
+// learnt from its answer alone: silence is an error, or the target would seem to be another one. Where a
+// server is silent about it, or several stand behind one address, the config names it.
 std::string Rfc2136::target(const sdk::Call& call) {
     constexpr std::uint16_t class_chaos = 3;
+    if (!identity_.empty()) return "dns:" + identity_;
     Connection connection(server_, call);
     Exchange exchange(server_, std::nullopt, connection);
     exchange.send(new_message(Opcode::query, parse_zone("id.server."), type::txt, class_chaos));

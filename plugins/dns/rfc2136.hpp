@@ -33,6 +33,7 @@ private:
     sdk::Diagnostic refusal(unsigned code, const Wire& origin) const;
 
     Server server_;
+    std::string identity_;
     std::optional<TsigKey> key_;
     std::vector<Wire> zones_;
 };

@@ -238,6 +238,19 @@ TEST_CASE("an API that refuses, has no such zone or is gone is never an empty zo
     CHECK(world.apply(records).summary().find("done") == std::string::npos);
 }
 
+TEST_CASE("a server is known by what it calls itself, by what the config calls it, or by its address") {
+    NEEDS_SERVERS;
+    const Program program = GENERATE(Program::bind, Program::pdns);
+    World world(program);
+    const std::string target = world.plugin.provider().target();
+    const bool has_no_name = program == Program::bind; // unless server-id is configured
+    CHECK((target == "dns:127.0.0.1:" + std::to_string(dns_port)) == has_no_name);
+    Json config = Json::parse(world.config());
+    config["rfc2136"]["identity"] = "primary-1";
+    PluginDriver named("dns", config.dump());
+    CHECK(named.provider().target() == "dns:primary-1");
+}
+
 TEST_CASE("every algorithm that a server offers for keys signs and verifies") {
     NEEDS_SERVERS;
     const std::string algorithm =
