@@ -251,24 +251,25 @@ void Watcher::look(const std::string& name) {
     } catch (const std::exception& error) {
         why = error.what();
     }
+    const std::optional<sdk::Hints> hints = take_look(name, mark);
+    if (!mark && hints) host_.warning("zone " + name + " cannot be watched: " + why);
+    if (hints && !stop_.stop_requested()) hints->scope(name);
+}
+
+// Where to tell of it, if what was seen is news: another mark, or that the zone cannot be seen any more, or
+// again, since then nobody knows what happened meanwhile.
+std::optional<sdk::Hints> Watcher::take_look(const std::string& name, const std::optional<Mark>& mark) {
     const std::lock_guard lock(mutex_);
     const auto found = zones_.find(name);
-    if (found == zones_.end() || stop_.stop_requested()) return;
+    if (found == zones_.end()) return std::nullopt;
     Zone& zone = found->second;
     auto interval = interval_;
     if (mark && mark->refresh_s > 0) interval = std::min(interval, std::chrono::seconds(mark->refresh_s));
     zone.next = Clock::now() + interval;
-    if (!mark) {
-        if (!std::exchange(zone.is_failing, true)) {
-            host_.warning("zone " + name + " cannot be watched: " + why);
-            zone.hints.scope(name); // it may be gone
-        }
-        return;
-    }
-    const bool has_changed = zone.is_failing || mark->word != zone.mark.word;
-    zone.is_failing = false;
-    zone.mark = *mark;
-    if (has_changed) zone.hints.scope(name);
+    const bool was_failing = std::exchange(zone.is_failing, !mark);
+    const bool is_news = was_failing != zone.is_failing || (mark && mark->word != zone.mark.word);
+    if (mark) zone.mark = *mark;
+    return is_news ? std::optional(zone.hints) : std::nullopt;
 }
 
 } // namespace holdfast::dns

@@ -55,6 +55,7 @@ private:
     void take_connection();
     std::string answer_to(const std::string& message);
     void look(const std::string& name);
+    std::optional<sdk::Hints> take_look(const std::string& name, const std::optional<Mark>& mark);
     void look_at_due();
     void look_at_all_soon();
 
