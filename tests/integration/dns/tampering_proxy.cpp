@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -98,11 +99,14 @@ TamperingProxy::TamperingProxy(int server_port) : server_port_(server_port) {
         listen(listener_, 16) != 0)
         std::abort();
     thread_ = std::jthread([this](std::stop_token stop) {
+        std::vector<std::jthread> clients; // each ends with its connection
         while (!stop.stop_requested()) {
             const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (client < 0) return;
-            serve(client);
-            close(client);
+            clients.emplace_back([this, client] {
+                serve(client);
+                close(client);
+            });
         }
     });
 }
@@ -114,7 +118,7 @@ TamperingProxy::~TamperingProxy() {
     close(listener_);
 }
 
-void TamperingProxy::serve(int client) const {
+void TamperingProxy::serve(int client) {
     const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = loopback(server_port_);
     if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
@@ -126,6 +130,8 @@ void TamperingProxy::serve(int client) const {
             }
             send_all(server, *question);
             std::vector<std::string> frames = answers_of(server);
+            if (is_update(*question))
+                if (const auto once = std::exchange(after_update_, nullptr)) once();
             if (tamper == Tamper::drop_answer && is_update(*question)) break;
             if (frames.size() > 2) {
                 if (tamper == Tamper::cut_transfer) frames.resize(frames.size() / 2);

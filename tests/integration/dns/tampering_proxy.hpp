@@ -3,6 +3,7 @@
 // attackers do.
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 namespace holdfast::test {
@@ -27,12 +28,15 @@ public:
     TamperingProxy& operator=(const TamperingProxy&) = delete;
 
     void set(Tamper tamper) { tamper_ = tamper; }
+    // Called once, after the server has done an update and before its answer is passed on. Set it while idle.
+    void after_next_update(std::function<void()> what) { after_update_ = std::move(what); }
 
 private:
-    void serve(int client) const;
+    void serve(int client);
 
     int server_port_, listener_ = -1;
     std::atomic<Tamper> tamper_{Tamper::nothing};
+    std::function<void()> after_update_;
     std::jthread thread_;
 };
 

@@ -68,6 +68,25 @@ TEST_CASE("an update whose answer is lost is neither done nor failed, and doing 
     CHECK(plugin.ask(Method::apply, zone, {changed(wanted[0], seen)}).summary() == "unchanged");
 }
 
+TEST_CASE("a foreign edit between two messages of one change ends it, and nothing of it is overwritten") {
+    if (const auto why = obstacle()) return skip(*why);
+    NameServer server(Program::bind);
+    TamperingProxy proxy(dns_port);
+    PluginDriver plugin("dns", config_through_proxy(server));
+    std::vector<Ask> many;
+    for (int i = 1000; i < 2201; ++i)
+        many.push_back(rrset("h" + std::to_string(i), "TXT", {std::string(100, 'x')}));
+    const std::string version = plugin.ask(Method::observe, zone, many).scope.version;
+    proxy.after_next_update([&] { server.foreign_edit("update add h2200.example.org. 60 TXT theirs"); });
+    const Answers answers = plugin.ask(Method::apply, zone, many, {}, version);
+    CHECK(answers[0].outcome == Outcome::done);
+    CHECK(answers[1200].outcome == Outcome::failed);
+    CHECK(answers[1200].diagnostics.list().at(0).retry == Retry::conflict);
+    CHECK(answers.scope.version.empty()); // the next apply looks again
+    CHECK(server.dig("h2200.example.org TXT") == "\"theirs\"\n");
+    CHECK(server.dig("h1000.example.org TXT").size() == 103);
+}
+
 TEST_CASE("a refused update changes nothing, and says what to allow") {
     if (const auto why = obstacle()) return skip(*why);
     NameServer server(Program::bind);
