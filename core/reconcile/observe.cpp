@@ -284,7 +284,7 @@ Result<std::vector<ForeignObject>> list_foreign(Session& session, const std::str
     if (!provider) return provider.error();
     std::vector<ForeignObject> foreign;
     for (const KindInfo& kind : (*provider)->description().kinds) {
-        if (kind.compiles) continue;
+        if (kind.compiles && kind.identity.empty()) continue; // no leaf is of this kind
         const std::string group = split_api_version(kind.api_version).group;
         const CallEnd end = list_kind(
             **provider, scope, kind.id(),

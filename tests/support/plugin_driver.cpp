@@ -58,6 +58,8 @@ PluginDriver::~PluginDriver() = default;
 
 const Description& PluginDriver::description() const { return state_->provider->description(); }
 
+Provider& PluginDriver::provider() { return *state_->provider; }
+
 Answers PluginDriver::ask(Method method, std::string_view scope, const std::vector<Ask>& asked,
                           std::string_view options, std::string_view scope_version) {
     std::vector<Item> items;

@@ -43,6 +43,7 @@ public:
     ~PluginDriver();
 
     const Description& description() const;
+    Provider& provider(); // for what is no call: watching
     Answers ask(Method method, std::string_view scope, const std::vector<Ask>& items,
                 std::string_view options = {}, std::string_view scope_version = {});
 

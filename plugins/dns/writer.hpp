@@ -1,0 +1,57 @@
+#pragma once
+// One apply: what was asked for against what stands there, checked, written, and read back.
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "backend.hpp"
+
+namespace holdfast::dns {
+
+struct WriterOptions {
+    bool may_change_apex_ns = false;
+};
+
+class Writer {
+public:
+    // `known`: the zone as it was read last, or null. Everything outlives the writer.
+    Writer(Backend& backend, const sdk::Scope& scope, const WriterOptions& options, const ZoneData* known);
+
+    // Every item gets its result. Afterwards take_zone() is what stands there, if that is known.
+    void apply(sdk::Items items, sdk::Results& results);
+    std::optional<ZoneData> take_zone() { return std::move(after_); }
+
+private:
+    struct Wanted {
+        std::size_t item;
+        Change change;
+        std::optional<std::optional<RrSet>> expected; // what the engine had observed, if it says so
+        sdk::Diagnostics remarks;
+        enum class Fate { unchanged, written, not_written, uncertain, other } fate = Fate::unchanged;
+    };
+
+    bool read_items(sdk::Items items, sdk::Results& results);
+    Wanted read_item(const sdk::Item& item) const;
+    void read_zone();
+    void settle_changes();
+    std::map<std::size_t, sdk::Diagnostic> culprits();
+    void blame(const std::map<std::size_t, sdk::Diagnostic>& culprits, sdk::Items items,
+               sdk::Results& results);
+    bool has_conflict(std::map<std::size_t, sdk::Diagnostic>& culprits) const;
+    Written write();
+    void mark(const Written& written, const std::vector<std::size_t>& order);
+    void report(sdk::Items items, const Written& written, sdk::Results& results);
+    void report_one(const Wanted& wanted, const sdk::Item& item, const Written& written,
+                    sdk::Results& results);
+    bool is_as_expected() const;
+
+    Backend& backend_;
+    const sdk::Scope& scope_;
+    const WriterOptions& options_;
+    Wire origin_;
+    std::optional<ZoneData> zone_, after_;
+    std::vector<Wanted> wanted_;
+};
+
+} // namespace holdfast::dns
