@@ -171,7 +171,7 @@ Status Pass::lock_scopes(const Plan& plan) {
 void Pass::begin_record(const Plan& plan) {
     PassRecord& pass = outcome_.pass;
     const std::int64_t now = session_.clock().now_ms();
-    pass.id = new_pass_id(now);
+    pass.id = options_.pass_id.empty() ? new_pass_id(now) : options_.pass_id;
     pass.stack = stack().name;
     pass.command = outcome_.is_removed ? "remove" : options_.mode == Mode::destroy ? "destroy" : "apply";
     pass.actor = session_.actor();

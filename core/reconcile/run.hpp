@@ -41,6 +41,7 @@ struct RunOptions {
     std::vector<std::string> only, exclude; // ids, addresses or globs of them
     std::vector<std::string> replace;       // addresses
     std::optional<SavedPlan> saved;         // apply exactly this (law 4)
+    std::string pass_id;                    // of the one stack's pass; empty: a new one
     ExecuteOptions execute;
 };
 

@@ -181,6 +181,11 @@ public:
         write([&] { stacks_.forget(name); });
     }
 
+    std::vector<StackHold> holds() override { return stacks_.holds(); }
+    void set_hold(const StackHold& hold) override {
+        write([&] { stacks_.set_hold(hold); });
+    }
+
     void audit(std::int64_t at_ms, std::string_view actor, std::string_view action, std::string_view subject,
                std::string_view detail) override {
         write([&] {
