@@ -85,8 +85,10 @@ void Scheduler::make_due(Stack& stack, Moment at, Cause cause) {
         if (!stack.again) stack.again = cause;
         return;
     }
-    if (at > stack.due) return;
-    stack.due = at;
+    // What is due already says from now on what it is about, where that is more than the passing of time.
+    const bool is_news = cause == Cause::commit || cause == Cause::resumed || cause == Cause::pinned;
+    if (at > stack.due && !is_news) return;
+    stack.due = std::min(stack.due, at);
     stack.cause = cause;
 }
 
