@@ -173,8 +173,7 @@ TEST_CASE("the socket has its mode, goes with its server, and one that was left 
     }
     CHECK(ControlServer::open({.path = path}));
     std::ofstream(folder / "file") << "precious";
-    const Result<std::unique_ptr<ControlServer>> over_file =
-        ControlServer::open({.path = folder / "file"});
+    const Result<std::unique_ptr<ControlServer>> over_file = ControlServer::open({.path = folder / "file"});
     REQUIRE_FALSE(over_file);
     CHECK(over_file.error().code == "control.socket");
     const Result<std::unique_ptr<ControlServer>> too_long =

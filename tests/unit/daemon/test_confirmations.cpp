@@ -22,9 +22,7 @@ TEST_CASE("a change waits for its confirmation, its time or its end") {
         CHECK(how == Confirmation::confirmed);
         CHECK(confirmations.waiting().empty());
     }
-    SECTION("nobody did") {
-        CHECK(confirmations.await("edge", "plan", 5ms, {}) == Confirmation::timed_out);
-    }
+    SECTION("nobody did") { CHECK(confirmations.await("edge", "plan", 5ms, {}) == Confirmation::timed_out); }
     SECTION("stopped") {
         std::stop_source stop;
         stop.request_stop();
