@@ -50,49 +50,56 @@ constexpr std::string_view config_schema = R"json({
         }
       }
     },
-    "daemon": {
-      "type": "object",
-      "additionalProperties": false,
-      "properties": {
-        "repository": {
-          "type": "object",
-          "required": ["path"],
-          "additionalProperties": false,
-          "properties": {
-            "path": {"type": "string", "minLength": 1},
-            "revision": {"type": "string", "minLength": 1},
-            "interval": {"type": "string"}
-          }
-        },
-        "interval": {"type": "string"},
-        "resync": {"type": "string"},
-        "retryInterval": {"type": "string"},
-        "maxRetryInterval": {"type": "string"},
-        "timeout": {"type": "string"},
-        "jitter": {"type": "number", "minimum": 0, "maximum": 0.5},
-        "concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
-        "socket": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "path": {"type": "string", "minLength": 1},
-            "mode": {"enum": ["0600", "0660"]},
-            "group": {"type": "string", "minLength": 1}
-          }
-        },
-        "log": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "format": {"enum": ["text", "json"]},
-            "level": {"enum": ["debug", "info", "warning", "error"]}
-          }
-        }
-      }
-    },
     "store": {"type": "string", "minLength": 1}
   }
 })json";
+
+constexpr std::string_view daemon_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "repository": {
+      "type": "object",
+      "required": ["path"],
+      "additionalProperties": false,
+      "properties": {
+        "path": {"type": "string", "minLength": 1},
+        "revision": {"type": "string", "minLength": 1},
+        "interval": {"type": "string"}
+      }
+    },
+    "interval": {"type": "string"},
+    "resync": {"type": "string"},
+    "retryInterval": {"type": "string"},
+    "maxRetryInterval": {"type": "string"},
+    "timeout": {"type": "string"},
+    "jitter": {"type": "number", "minimum": 0, "maximum": 0.5},
+    "concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
+    "socket": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "path": {"type": "string", "minLength": 1},
+        "mode": {"enum": ["0600", "0660"]},
+        "group": {"type": "string", "minLength": 1}
+      }
+    },
+    "log": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "format": {"enum": ["text", "json"]},
+        "level": {"enum": ["debug", "info", "warning", "error"]}
+      }
+    }
+  }
+})json";
+
+Value whole_schema() {
+    Value schema = *parse_json(config_schema);
+    set_at(schema, "/properties/daemon", *parse_json(daemon_schema));
+    return schema;
+}
 
 std::string own_code(std::string_view code) {
     if (code == "manifest.unknown-key") return "config.unknown-key";
@@ -103,7 +110,7 @@ std::string own_code(std::string_view code) {
 
 // The schema's findings, under this file's own codes.
 void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
-    static const Value schema = *parse_json(config_schema);
+    static const Value schema = whole_schema();
     const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(schema);
     assert(checker.ok());
     Diagnostics found;
