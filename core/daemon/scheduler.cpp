@@ -186,6 +186,10 @@ void Scheduler::hint(const std::string& name, Moment now) {
     make_due(stack, std::max(now + options_.hint_delay, stack.calm_until), Cause::hint);
 }
 
+void Scheduler::set_watched(const std::string& name, bool is_watched) {
+    if (const auto found = stacks_.find(name); found != stacks_.end()) found->second.is_watched = is_watched;
+}
+
 void Scheduler::calm(const std::string& name, Moment until) {
     if (const auto found = stacks_.find(name); found != stacks_.end()) found->second.calm_until = until;
 }
@@ -342,8 +346,10 @@ void Scheduler::cancel_what_is_late(Step& step, Moment now) {
 
 DuePass Scheduler::start(Stack& stack, Moment now) {
     const Moment timeout = stack.declared.schedule.timeout.value_or(options_.timeout);
-    const bool only_touched = stack.cause == Cause::commit || stack.cause == Cause::hint ||
-                              stack.cause == Cause::interval || stack.cause == Cause::dependency;
+    // Where nothing is watched, the interval is when changes by hand are seen.
+    const bool only_touched =
+        stack.cause == Cause::commit || stack.cause == Cause::dependency ||
+        (stack.is_watched && (stack.cause == Cause::hint || stack.cause == Cause::interval));
     const bool is_resync = now >= stack.resync_due;
     if (is_resync && stack.cause == Cause::interval) stack.cause = Cause::resync;
     DuePass pass{.stack = stack.declared.name,

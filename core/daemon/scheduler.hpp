@@ -86,6 +86,8 @@ public:
     bool request(const std::string& stack, Moment now);
     // Something may have changed on a target of the stack.
     void hint(const std::string& stack, Moment now);
+    // Whether hints tell of every change on its targets; else its interval looks at everything.
+    void set_watched(const std::string& stack, bool is_watched);
     // Until then, hints do not make the stack due.
     void calm(const std::string& stack, Moment until);
     void ended(const std::string& stack, PassEnd end, Moment now);
@@ -137,6 +139,7 @@ private:
         Cause cause = Cause::start;
         bool is_requested = false, waits_for_look = false;
         bool is_gone = false; // no longer listed, but its pass still runs
+        bool is_watched = false;
         std::optional<Running> running;
         std::optional<Cause> again; // after the pass that runs
         bool again_requested = false;

@@ -13,8 +13,6 @@ namespace holdfast {
 
 namespace {
 
-// Secrets that were changed and plugins that were installed are seen after this at the latest.
-constexpr std::chrono::minutes longest_use{10};
 constexpr std::string_view project_file = "holdfast.yaml";
 constexpr std::size_t project_max_bytes = 4U << 20;
 
@@ -176,26 +174,34 @@ SessionReconciler::open_session(const std::string& revision, const std::string& 
     return Session::open(options, clock_, masker_, log_);
 }
 
+// One that is at the revision already, or else any: to move is cheaper than to open, since workers and
+// instances stay.
 Result<SessionReconciler::Idle> SessionReconciler::take_session(const std::string& revision) {
-    const auto now = clock_.steady();
     const auto config = this->config();
     std::vector<Idle> old;
     std::optional<Idle> found = idle_.with([&](auto& idle) {
-        std::optional<Idle> match;
-        for (auto at = idle.begin(); at != idle.end();) {
-            const bool is_old = at->config != config || now - at->opened > longest_use;
-            const bool matches = !is_old && !match && at->revision == revision;
-            if (matches) match = std::move(*at);
-            if (is_old) old.push_back(std::move(*at));
-            at = matches || is_old ? idle.erase(at) : std::next(at);
-        }
+        const auto is_old = [&](const Idle& one) { return one.config != config; };
+        for (Idle& one : idle)
+            if (is_old(one)) old.push_back(std::move(one));
+        std::erase_if(idle, [](const Idle& one) { return !one.session; });
+        auto at =
+            std::find_if(idle.begin(), idle.end(), [&](const Idle& one) { return one.revision == revision; });
+        if (at == idle.end() && !idle.empty()) at = idle.begin();
+        if (at == idle.end()) return std::optional<Idle>();
+        std::optional<Idle> match = std::move(*at);
+        idle.erase(at);
         return match;
     });
     old.clear(); // ends their workers; not under the lock
-    if (found) return *std::move(found);
-    Result<std::unique_ptr<Session>> session = open_session(revision, "", config);
-    if (!session) return session.error();
-    return Idle{revision, config, *std::move(session), now};
+    if (!found) {
+        Result<std::unique_ptr<Session>> session = open_session(revision, "", config);
+        if (!session) return session.error();
+        return Idle{revision, config, *std::move(session)};
+    }
+    // Also where it is there already: secrets and plugins may be others by now.
+    if (Status moved = found->session->move_to(revision); !moved) return moved.error();
+    found->revision = revision;
+    return *std::move(found);
 }
 
 void SessionReconciler::give_back(Idle session) {
@@ -217,7 +223,10 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
             report.problems.add(masker_.mask(idle.error()));
             return report;
         }
-        RunOptions options{.mode = Mode::apply, .stacks = {request.stack}, .pass_id = request.id};
+        RunOptions options{.mode = Mode::apply,
+                           .reach = request.everything ? Reach::everything : Reach::changed,
+                           .stacks = {request.stack},
+                           .pass_id = request.id};
         for (const Address& leaf : request.leave_alone) options.exclude.push_back(to_string(leaf));
         report = report_of(run(*idle->session, options, {}, stop), stop);
         report.commit = idle->session->commit();

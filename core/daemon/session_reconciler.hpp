@@ -31,7 +31,6 @@ private:
         std::string revision;
         std::shared_ptr<const OperatorConfig> config; // another one since: not to be used any more
         std::unique_ptr<Session> session;
-        std::chrono::steady_clock::time_point opened{};
     };
 
     std::shared_ptr<const OperatorConfig> config() const;

@@ -56,13 +56,15 @@ public:
         }
         inputs_.add(stack_.path).add(tree_.id_of(stack_.path)).add(as_bytes(catalog_.fingerprint));
         select(*std::move(files));
-        out_.files = selected_.size();
-        out_.resources.resize(selected_.size());
-        take_cached();
-        for (std::size_t i = 0; i < selected_.size(); ++i)
-            if (!is_done_[i]) read(i);
-        flush_cache();
-        finish();
+        read_selected();
+        return std::move(out_);
+    }
+
+    LoadedStack load_files(std::span<const std::string> paths) {
+        select_files(paths);
+        if (!out_.only_whole.empty()) return std::move(out_);
+        read_selected();
+        out_.tree_is_empty = false; // nobody looked
         return std::move(out_);
     }
 
@@ -72,6 +74,16 @@ private:
         std::string path;
         TreeFile content;
     };
+
+    void read_selected() {
+        out_.files = selected_.size();
+        out_.resources.resize(selected_.size());
+        take_cached();
+        for (std::size_t i = 0; i < selected_.size(); ++i)
+            if (!is_done_[i]) read(i);
+        flush_cache();
+        finish();
+    }
 
     // ---- which files ----
 
@@ -93,6 +105,48 @@ private:
         }
     }
 
+    // What rules other files, or stands for them, cannot be looked at without them.
+    void select_files(std::span<const std::string> paths) {
+        std::set<std::string, std::less<>> ruled; // folders whose rules are read
+        for (const std::string& path : paths) {
+            const std::string_view name = name_of_file(path);
+            if (name == ".holdfastignore" || name == "Chart.yaml" || is_overlay_name(name))
+                return only_whole(fmt::format("{} says how other files are read", path));
+            std::optional<TreeFile> file = tree_.find(path);
+            if (!file || is_hidden(path, stack_.path)) continue;
+            read_rules_of(folder_of(path), ruled);
+            if (ignore_.ignores(path) || is_in_chart(path)) continue;
+            if (file->type != TreeFile::Type::file)
+                return only_whole(fmt::format("{} is a symlink or a submodule", path));
+            if (is_manifest_name(path) && !is_project_file(path)) add({path, *std::move(file)});
+        }
+    }
+
+    void only_whole(std::string why) {
+        if (out_.only_whole.empty()) out_.only_whole = std::move(why);
+    }
+
+    // Of the folder and of all above it.
+    void read_rules_of(std::string_view folder, std::set<std::string, std::less<>>& ruled) {
+        for (;; folder = folder_of(folder)) {
+            if (!ruled.emplace(folder).second) return;
+            const std::string path =
+                folder.empty() ? ".holdfastignore" : std::string(folder) + "/.holdfastignore";
+            if (const auto file = tree_.find(path)) read_ignore_file(*file);
+            if (folder.empty()) return;
+        }
+    }
+
+    bool is_in_chart(std::string_view path) {
+        for (std::string_view folder = folder_of(path); folder.size() >= stack_.path.size();
+             folder = folder_of(folder)) {
+            const std::string chart = folder.empty() ? "Chart.yaml" : std::string(folder) + "/Chart.yaml";
+            if (tree_.find(chart) && !ignore_.ignores(chart)) return true;
+            if (folder.empty()) break;
+        }
+        return false;
+    }
+
     bool is_project_file(std::string_view path) const {
         return path == stack_.origin.file || path == "holdfast.yaml";
     }
@@ -104,7 +158,6 @@ private:
     }
 
     void read_ignore_files(const std::vector<TreeFile>& files) {
-        constexpr std::size_t largest = 1U << 20;
         // Those above the stack's folder count as well, as with Git.
         std::vector<TreeFile> found;
         std::string_view above = stack_.path;
@@ -116,16 +169,16 @@ private:
         }
         for (const TreeFile& file : files)
             if (name_of_file(file.path) == ".holdfastignore") found.push_back(file);
-        for (const TreeFile& file : found) {
-            if (file.type != TreeFile::Type::file) continue;
-            Result<std::string> text = tree_.read(file, largest);
-            if (!text) {
-                report_unreadable(file.path, text.error());
-                continue;
-            }
-            inputs_.add(file.path).add(*text);
-            ignore_.add(folder_of(file.path), *text);
-        }
+        for (const TreeFile& file : found) read_ignore_file(file);
+    }
+
+    void read_ignore_file(const TreeFile& file) {
+        constexpr std::size_t largest = 1U << 20;
+        if (file.type != TreeFile::Type::file) return;
+        Result<std::string> text = tree_.read(file, largest);
+        if (!text) return report_unreadable(file.path, text.error());
+        inputs_.add(file.path).add(*text);
+        ignore_.add(folder_of(file.path), *text);
     }
 
     std::set<std::string, std::less<>> find_charts(const std::vector<TreeFile>& files) {
@@ -153,6 +206,7 @@ private:
     void follow(const TreeFile& link) {
         constexpr int most_hops = 8;
         constexpr std::size_t longest_target = 4096;
+        only_whole("it has symlinks");
         TreeFile at = link;
         for (int hop = 0; at.type == TreeFile::Type::symlink; ++hop) {
             Result<std::string> target = tree_.read(at, longest_target);
@@ -238,6 +292,7 @@ private:
         if (selected.content.blob.empty()) inputs_.add(*text);
         ReadFile file = read_documents(selected.path, *text, context_);
         for (const auto& [path, hash] : file.named_files) inputs_.add(path).add(as_bytes(hash));
+        if (!file.named_files.empty()) only_whole("it has documents that name other files");
         out_.problems.append(file.problems);
         out_.documents += file.count;
         out_.unloaded.insert(out_.unloaded.end(), file.unloaded.begin(), file.unloaded.end());
@@ -478,6 +533,23 @@ private:
 LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
                        DocumentCache* cache, const KeepBlob& keep_blob) {
     return StackLoader(tree, stack, catalog, cache, keep_blob).load();
+}
+
+LoadedStack load_files(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
+                       DocumentCache* cache, std::span<const std::string> paths, const KeepBlob& keep_blob) {
+    return StackLoader(tree, stack, catalog, cache, keep_blob).load_files(paths);
+}
+
+Hash rules_above(const Tree& tree, const StackDocument& stack) {
+    Hasher hasher;
+    std::string_view above = stack.path;
+    while (!above.empty()) {
+        above = folder_of(above);
+        const std::string path = above.empty() ? ".holdfastignore" : std::string(above) + "/.holdfastignore";
+        const std::optional<TreeFile> file = tree.find(path);
+        hasher.add(path).add(file ? file->blob : "");
+    }
+    return hasher.finish();
 }
 
 Span locate(const Tree& tree, const Origin& origin, std::string_view pointer, std::string* excerpt) {

@@ -42,6 +42,9 @@ struct LoadedStack {
     bool tree_is_empty = false;       // the path exists but holds no document
     std::size_t files = 0, documents = 0, from_cache = 0;
     Hash inputs; // of everything that was read
+    // Why a change of one file may change what others stand for, so that files of this stack, or these
+    // files, cannot be loaded alone (law 13): a sentence for people. Empty: they can.
+    std::string only_whole;
 };
 
 // Parsed documents by the content of their file. The store serves it; here it is only an interface, because
@@ -61,6 +64,15 @@ using KeepBlob = std::function<void(const Hash& hash, std::string_view bytes)>;
 // `cache` may be null. Without `keep_blob` the bytes of named files are only hashed. Never throws.
 LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
                        DocumentCache* cache, const KeepBlob& keep_blob = {});
+
+// As `load_stack`, but of these files alone, which `paths` names as Tree::list does; those that are gone, or
+// are no manifests of the stack, give nothing. What can be said only of all files is not: duplicate ids
+// across files, `tree_is_empty`, `inputs`. Where `only_whole` says something the rest is not to be used.
+LoadedStack load_files(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
+                       DocumentCache* cache, std::span<const std::string> paths,
+                       const KeepBlob& keep_blob = {});
+// Hash of the .holdfastignore files above the stack's folder, which rule it as well.
+Hash rules_above(const Tree& tree, const StackDocument& stack);
 
 // The schema of one of the engine's own kinds ("Stack", "Provider", ...), for `holdfast schema`. Null
 // otherwise.

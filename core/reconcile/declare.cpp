@@ -1,15 +1,8 @@
 #include "reconcile/declare.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <set>
-
-#include <fmt/core.h>
-
-#include "base/json.hpp"
-#include "base/text.hpp"
-#include "log/masker.hpp"
-#include "manifest/identity.hpp"
-#include "plan/plan.hpp"
 
 namespace holdfast {
 
@@ -49,7 +42,8 @@ private:
 
 } // namespace
 
-void Declaration::load() {
+// Nothing where a provider of the stack cannot be used.
+std::optional<Catalog> Declaration::catalog() {
     std::set<std::string> names;
     for (const auto& [group, instances] : stack_.providers) names.insert(instances.begin(), instances.end());
 
@@ -71,14 +65,35 @@ void Declaration::load() {
             fingerprint.add(as_bytes(file->hash));
     }
     catalog.fingerprint = fingerprint.finish();
-    if (!loaded_.prunes_blocked.empty()) return;
+    if (!loaded_.prunes_blocked.empty()) return std::nullopt;
+    return catalog;
+}
 
+void Declaration::load() {
+    const std::optional<Catalog> catalog = this->catalog();
+    if (!catalog) return;
     StoreCache cache(session_.store());
     loaded_ =
-        load_stack(session_.tree(), stack_, catalog, session_.options().working_tree ? nullptr : &cache,
+        load_stack(session_.tree(), stack_, *catalog, session_.options().working_tree ? nullptr : &cache,
                    [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
+}
+
+void Declaration::load_files(std::span<const std::string> paths) {
+    loaded_ = files_of(session_.tree(), paths);
+    problems_.append(loaded_.problems);
+    unloaded_ = loaded_.unloaded;
+}
+
+LoadedStack Declaration::files_of(const Tree& tree, std::span<const std::string> paths) {
+    const std::optional<Catalog> catalog = this->catalog();
+    StoreCache cache(session_.store());
+    return catalog ? holdfast::load_files(tree, stack_, *catalog, &cache, paths) : LoadedStack{};
+}
+
+const Resource* Declaration::resource_of(std::size_t leaf) const {
+    return loaded_.resources.empty() ? nullptr : &loaded_.resources[resource_of_[leaf]];
 }
 
 void Declaration::declare() {
@@ -276,194 +291,6 @@ std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolve
     return leaves;
 }
 
-void Declaration::resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs,
-                          Leaf& leaf, Diagnostics& problems) {
-    ResolvedDocument resolved = resolve_references(
-        tree_of(resource.document), [&](const Reference& reference, std::string_view pointer) {
-            return resolve_one(resource, kind, reference, pointer, outputs);
-        });
-    problems.append(resolved.problems);
-    leaf.sensitive = std::move(resolved.sensitive);
-    leaf.waits = std::move(resolved.waits);
-    for (Wait& wait : leaf.waits)
-        if (wait.producer.stack.empty()) wait.producer.stack = stack_.name;
-    for (Address& producer : resolved.producers) {
-        if (producer.stack.empty()) producer.stack = stack_.name;
-        leaf.producers.push_back(producer);
-        if (producer.stack == stack_.name) leaf.depends_on.push_back(std::move(producer));
-    }
-    leaf.declared = make_document(resolved.document);
-    if (!kind.compiles) identify(kind, resolved.document, leaf);
-    mask(kind, resolved.document, leaf);
-}
-
-Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& kind,
-                                    const Reference& reference, std::string_view pointer,
-                                    const OutputResolver& outputs) {
-    auto error = [](Diagnostic problem) {
-        return Resolution{.state = Resolution::State::error, .problem = std::move(problem)};
-    };
-    switch (reference.root) {
-        case Reference::Root::vars: {
-            std::vector<std::string> path = reference.path;
-            path.insert(path.begin(), reference.name);
-            const Value vars(stack_.vars); // must outlive what is found in it
-            if (const Value* value = follow_path(vars, path)) return {.value = *value};
-            std::vector<std::string> names;
-            for (const MapEntry& entry : stack_.vars) names.push_back(entry.key);
-            const auto meant = closest(reference.name, names);
-            return error(failure("reference.unknown-variable",
-                                 fmt::format("stack {} has no variable for {}", stack_.name, reference.text),
-                                 meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                       : "set it under spec.vars of the Stack in holdfast.yaml"));
-        }
-        case Reference::Root::secrets: {
-            if (!stack_.allow_insecure_secret_fields && !any_covers(kind.sensitive, pointer))
-                return error(
-                    failure("secret.outside-sensitive-field",
-                            fmt::format("{} stands in a field that {} does not treat as secret",
-                                        reference.text, resource.id.kind),
-                            "the value could be read from the target by others; if that is meant, set "
-                            "spec.allowInsecureSecretFields: true on the Stack"));
-            Result<Value> value =
-                session_.secrets().value(reference.name, reference.path, "stack:" + stack_.name);
-            if (!value) return error(value.error());
-            return {.value = *std::move(value), .sensitive = true};
-        }
-        case Reference::Root::outputs: {
-            Reference full = reference;
-            if (full.producer.stack.empty()) full.producer.stack = stack_.name;
-            return outputs(full);
-        }
-    }
-    return {};
-}
-
-void Declaration::identify(const KindInfo& kind, const Value& document, Leaf& leaf) const {
-    Picked picked = pick_identity(kind, document, !leaf.waits.empty());
-    leaf.identity = std::move(picked.identity);
-    leaf.scope = std::move(picked.scope);
-}
-
-void Declaration::mask(const KindInfo& kind, const Value& document, Leaf& leaf) const {
-    leaf.sensitive.insert(leaf.sensitive.end(), kind.sensitive.begin(), kind.sensitive.end());
-    if (leaf.sensitive.empty()) return;
-    Document masked = make_document(mask_document(document, leaf.sensitive, session_.store().masking_key()));
-    if (!(masked == leaf.declared)) leaf.masked = std::move(masked);
-}
-
-namespace {
-
-// The scalars below the pointers, which may hold "*".
-void collect_scalars(const Value& node, std::vector<Value>& out) {
-    if (const Map* map = node.if_map())
-        for (const MapEntry& entry : *map) collect_scalars(entry.value, out);
-    else if (const List* list = node.if_list())
-        for (const Value& item : *list) collect_scalars(item, out);
-    else if (!node.is_null() && !node.if_bool())
-        out.push_back(node);
-}
-
-std::vector<Value> values_at(const std::vector<std::string>& pointers, const Value& document) {
-    std::vector<Value> values;
-    for (const std::string& pointer : pointers)
-        for (const std::string& place : expand_pointer(document, pointer))
-            if (const Value* value = find_at(document, place)) collect_scalars(*value, values);
-    return values;
-}
-
-// Whether `text` repeats the secret; a short one has to be all of it, or ordinary text would be hidden.
-bool repeats(const Value& scalar, const Value& secret) {
-    if (scalar == secret) return true;
-    const std::string* text = scalar.if_string();
-    const std::string part = secret.if_string() ? *secret.if_string() : to_json(secret);
-    return text &&
-           (*text == part || (part.size() >= shortest_secret && text->find(part) != std::string::npos));
-}
-
-void find_pointers(const std::vector<Value>& secrets, const Value& node, const std::string& pointer,
-                   std::vector<std::string>& out) {
-    if (const Map* map = node.if_map()) {
-        for (const MapEntry& entry : *map)
-            find_pointers(secrets, entry.value, append_pointer(pointer, entry.key), out);
-    } else if (const List* list = node.if_list()) {
-        for (std::size_t i = 0; i < list->size(); ++i)
-            find_pointers(secrets, (*list)[i], append_pointer(pointer, i), out);
-    } else if (std::any_of(secrets.begin(), secrets.end(),
-                           [&](const Value& s) { return repeats(node, s); })) {
-        out.push_back(pointer);
-    }
-}
-
-std::vector<std::string> pointers_to(const std::vector<Value>& secrets, const Value& document) {
-    std::vector<std::string> pointers;
-    if (!secrets.empty()) find_pointers(secrets, document, "", pointers);
-    return pointers;
-}
-
-// Maps with a key that holds a secret: a key cannot be masked, so the map is, as a whole.
-void find_secret_keys(const Masker& masker, const Value& node, const std::string& pointer,
-                      std::vector<std::string>& out) {
-    if (const Map* map = node.if_map()) {
-        const bool holds_any = std::any_of(
-            map->begin(), map->end(), [&](const MapEntry& entry) { return masker.holds_secret(entry.key); });
-        if (holds_any && !pointer.empty()) return out.push_back(pointer);
-        for (const MapEntry& entry : *map)
-            find_secret_keys(masker, entry.value, append_pointer(pointer, entry.key), out);
-    } else if (const List* list = node.if_list()) {
-        for (std::size_t i = 0; i < list->size(); ++i)
-            find_secret_keys(masker, (*list)[i], append_pointer(pointer, i), out);
-    }
-}
-
-} // namespace
-
-std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
-    std::vector<Leaf> leaves;
-    Result<Provider*> provider = session_.provider(resource.provider);
-    if (!provider) {
-        problems.add(provider.error());
-        return leaves;
-    }
-    const std::string kind_id = whole.kind_id();
-    const std::vector<Value> secrets = values_at(whole.sensitive, tree_of(whole.declared));
-    const Item item{.kind = kind_id, .declared = whole.declared.json};
-    const CallEnd end =
-        (*provider)->call({.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
-            problems.append(result.diagnostics);
-            if (result.outcome != Outcome::done) return;
-            Result<Value> tree = parse_json(result.document);
-            if (!tree) {
-                problems.add(tree.error());
-                return;
-            }
-            Leaf leaf = whole;
-            leaf.declared = make_document(*tree);
-            leaf.masked = {};
-            leaf.api_version = tree->text_at("apiVersion", whole.api_version);
-            leaf.kind = tree->text_at("kind", whole.address.id.kind);
-            leaf.address.id = resource.id.leaf(result.part);
-            leaf.identity = result.identity;
-            leaf.scope = result.scope;
-            leaf.origin.pointer = result.pointer;
-            const Description* description = this->description(resource.provider);
-            if (const KindInfo* kind = description->find(leaf.api_version, leaf.kind_name())) {
-                // The parent's pointers say nothing about the leaf's document; its secrets are known by
-                // value.
-                leaf.sensitive = pointers_to(secrets, *tree);
-                if (!secrets.empty()) find_secret_keys(session_.masker(), *tree, "", leaf.sensitive);
-                mask(*kind, *tree, leaf);
-                leaves.push_back(std::move(leaf));
-            } else {
-                problems.error("plugin.unknown-kind",
-                               fmt::format("provider {} compiled {} into a kind {} that it does not describe",
-                                           resource.provider, short_name(resource.id), leaf.kind_id()));
-            }
-        });
-    problems.append(end.why);
-    return leaves;
-}
-
 void Declaration::place(Diagnostics& problems, const Resource& resource) const {
     Diagnostics placed;
     for (Diagnostic problem : problems) {
@@ -473,122 +300,6 @@ void Declaration::place(Diagnostics& problems, const Resource& resource) const {
         placed.add(session_.masker().mask(std::move(problem)));
     }
     problems = std::move(placed);
-}
-
-// Depth-first over the leaves that consume outputs of the same stack. A ring can never be resolved, so
-// each is reported once, with every document on it.
-void Declaration::find_reference_cycles() {
-    if (consumers_.empty()) return;
-    std::unordered_map<Address, std::size_t> by_address;
-    for (std::size_t i = 0; i < leaves_.size(); ++i) by_address.emplace(leaves_[i].address, i);
-    enum class Mark : std::uint8_t { unseen, open, closed };
-    std::vector<Mark> marks(leaves_.size(), Mark::unseen);
-    struct Frame {
-        std::size_t leaf, next = 0;
-    };
-    for (std::size_t start = 0; start < leaves_.size(); ++start) {
-        if (marks[start] != Mark::unseen || leaves_[start].producers.empty()) continue;
-        std::vector<Frame> path{{start}};
-        marks[start] = Mark::open;
-        while (!path.empty()) {
-            Frame& frame = path.back();
-            const std::vector<Address>& producers = leaves_[frame.leaf].producers;
-            if (frame.next == producers.size()) {
-                marks[frame.leaf] = Mark::closed;
-                path.pop_back();
-                continue;
-            }
-            auto it = by_address.find(producers[frame.next++]);
-            if (it == by_address.end() || marks[it->second] == Mark::closed) continue;
-            if (marks[it->second] == Mark::unseen) {
-                marks[it->second] = Mark::open;
-                path.push_back({it->second});
-                continue;
-            }
-            std::string ring;
-            for (auto f = std::find_if(path.begin(), path.end(),
-                                       [&](const Frame& x) { return x.leaf == it->second; });
-                 f != path.end(); ++f)
-                ring += short_name(leaves_[f->leaf].address.id) + " -> ";
-            Diagnostic& problem =
-                problems_.error("reference.cycle", fmt::format("references go in a circle: {}{}", ring,
-                                                               short_name(leaves_[it->second].address.id)));
-            problem.span = {leaves_[it->second].origin.file, {leaves_[it->second].origin.line, 1}, 0};
-            problem.hint = "let one of them take the value from somewhere else";
-        }
-    }
-}
-
-void Declaration::link() {
-    const bool any = std::any_of(loaded_.resources.begin(), loaded_.resources.end(), [](const Resource& r) {
-        return !r.refresh_on.empty() || !r.depends_on.empty();
-    });
-    if (!any) return;
-    by_parent_.clear();
-    by_address_.clear();
-    for (std::size_t i = 0; i < leaves_.size(); ++i) {
-        if (is_dropped(i)) continue;
-        const ResourceId& id = loaded_.resources[resource_of_[i]].id;
-        by_parent_[id].push_back(i);
-        if (!id.part.empty()) by_parent_[id.parent()].push_back(i); // one of several providers'
-        by_address_.emplace(leaves_[i].address, i);
-    }
-    for (std::size_t i = 0; i < leaves_.size(); ++i)
-        if (!is_dropped(i)) relink(i);
-}
-
-void Declaration::relink(std::size_t index) {
-    if (by_parent_.empty()) return;
-    expand_dependencies(leaves_[index]);
-    link_refresh(leaves_[index], loaded_.resources[resource_of_[index]]);
-}
-
-// A dependency on a compiled document is one on all of its leaves.
-void Declaration::expand_dependencies(Leaf& leaf) {
-    std::vector<Address> expanded;
-    for (Address& dependency : leaf.depends_on) {
-        auto parent = by_address_.contains(dependency) || dependency.stack != stack_.name
-                          ? by_parent_.end()
-                          : by_parent_.find(dependency.id);
-        if (parent == by_parent_.end())
-            expanded.push_back(std::move(dependency));
-        else
-            for (std::size_t part : parent->second) expanded.push_back(leaves_[part].address);
-    }
-    leaf.depends_on = std::move(expanded);
-}
-
-void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
-    if (resource.refresh_on.empty()) return;
-    Hasher refresh;
-    auto depend_on = [&](const Address& before) {
-        if (std::find(leaf.depends_on.begin(), leaf.depends_on.end(), before) == leaf.depends_on.end())
-            leaf.depends_on.push_back(before);
-    };
-    for (const Address& named : resource.refresh_on) {
-        const Address address = own(named);
-        if (address.stack != stack_.name) { // what was declared there when it was applied
-            for (const LedgerEntry& entry : recorded_elsewhere(address))
-                refresh.add(as_bytes(entry.declared_hash));
-            depend_on(address);
-            continue;
-        }
-        auto parent = by_parent_.find(address.id);
-        if (parent == by_parent_.end()) {
-            Diagnostic& problem =
-                problems_.error("reference.unknown-refresh",
-                                fmt::format("holdfast.dev/refresh-on names {}, which stack {} does "
-                                            "not declare",
-                                            to_string(address.id), stack_.name));
-            problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
-            continue;
-        }
-        for (std::size_t part : parent->second) {
-            refresh.add(as_bytes(leaves_[part].recordable().hash));
-            depend_on(leaves_[part].address);
-        }
-    }
-    leaf.refresh = refresh.finish();
 }
 
 } // namespace holdfast

@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,6 +31,11 @@ public:
 
     // Reads and checks the documents. Afterwards `problems()` holds everything that is wrong with them.
     void load();
+    // The same for these files alone (load_files); where `loaded().only_whole` says something, that is no
+    // use.
+    void load_files(std::span<const std::string> paths);
+    // What these files of another commit of the stack held.
+    LoadedStack files_of(const Tree& tree, std::span<const std::string> paths);
     // Makes leaves of all resources that name no outputs, and waiting leaves of the others.
     void declare();
     // Tries the resource of a waiting leaf, or of one whose producers have changed, again. The leaf is
@@ -54,6 +61,12 @@ public:
     // The provider instances that the stack's documents go to.
     std::vector<std::string> providers() const;
 
+    // What the leaf was made of; null once nothing needs it: no leaf has references, depends-on, refresh-on
+    // or was compiled.
+    const Resource* resource_of(std::size_t leaf) const;
+    // Name and path of each secret that a document took.
+    const std::set<std::vector<std::string>>& secrets_taken() const { return secrets_taken_; }
+
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
     void link();
     // The same for one leaf, once others have changed.
@@ -66,6 +79,7 @@ public:
     const std::vector<LedgerEntry>& recorded_elsewhere(const Address& address);
 
 private:
+    std::optional<Catalog> catalog();
     // Takes the document out of a resource that cannot be declared again.
     std::vector<Leaf> leaves_of(Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
     Leaf plain_leaf(Resource& resource) const;
@@ -98,6 +112,7 @@ private:
     std::unordered_map<Address, std::size_t> by_address_;
     std::set<Address> awaited_elsewhere_, moved_from_elsewhere_;
     std::map<Address, std::vector<LedgerEntry>> recorded_elsewhere_;
+    std::set<std::vector<std::string>> secrets_taken_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
     const KindInfo* last_kind_ = nullptr; // of `leaves_of`, with its provider

@@ -14,6 +14,7 @@
 #include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
 #include "reconcile/observe.hpp"
+#include "reconcile/rest.hpp"
 #include "reconcile/run.hpp"
 
 namespace holdfast {
@@ -34,10 +35,26 @@ struct Neighbours {
     std::vector<std::string> broken;            // stacks that could not be loaded
 };
 
+// Whether executing it calls the provider.
+bool reaches_the_target(Action action);
+
 class Pass {
 public:
     // A removed stack (law 16) has no document in holdfast.yaml; `stack` is made up by `run` then.
     Pass(Session& session, const StackDocument& stack, const RunOptions& options, bool is_removed);
+
+    // Whether anything differs from when the stack came to rest; nothing is declared yet.
+    const Difference& compare_with_rest();
+    // Of a difference that is a part: declares that part alone, with whatever hangs on it. False where that
+    // is not enough to go by; the outcome says why, and `start_over` makes this a pass over everything.
+    bool declare_part();
+    // Plans the part. False as above.
+    bool plan_part(const RunEvents& events, std::stop_token stop);
+    // There is nothing to look at.
+    void rest();
+    void start_over(std::string why);
+    // Whether the ledger is now what is declared, as far as this pass looked.
+    bool has_converged() const;
 
     // Reads, checks and compiles the documents.
     void declare();
@@ -71,6 +88,33 @@ public:
     const StackDocument& stack() const { return stack_; }
 
 private:
+    // What a pass over a part of a stack looks at, and how much there is besides.
+    struct Part {
+        std::set<std::string> files;            // to be loaded
+        std::set<std::string> changed;          // of these, the ones that differ from the commit of the rest
+        std::set<ResourceId> before;            // documents that these held then
+        std::set<std::string> may_change_files; // whose leaves may change on the target
+        std::vector<LedgerEntry> entries;       // of all documents that are, or were, in these files
+        std::set<Address> gone;                 // entries without a leaf
+        std::size_t made = 0;                   // leaves without an entry
+    };
+    std::string gather_part();
+    bool read_files_before();
+    std::string why_not_apart();
+    void read_part_of_ledger();
+    std::string why_entries_do_not_fit() const;
+    std::string find_what_hangs_on_it(std::set<std::string>& more);
+    std::string find_needed(const Leaf& leaf, const Resource* resource, std::set<std::string>& more);
+    std::string find_followers(std::set<std::string>& more);
+    bool is_declared_in_part(const Address& address) const;
+    std::string file_of(const Address& address, std::set<std::string>& more) const;
+    std::string why_objects_are_not_ours();
+    std::string why_to_turn_back() const;
+    void count_what_is_left(Plan& plan);
+    RestFacts facts_of_everything() const;
+    void remember_rest();
+    void correct_origins(bool is_known);
+
     void tell_named(Neighbours& neighbours) const;
     void tell_taken_over(Neighbours& neighbours) const;
     void take_in_moved();
@@ -83,6 +127,8 @@ private:
     void check_targets(Diagnostics& problems);
     bool is_orphaned() const;
     Diagnostics placed(const Leaf& leaf, const Diagnostics& problems) const;
+    void look(const RunEvents& events, std::stop_token stop);
+    void forget_all();
     void resolve_and_observe(const RunEvents& events, std::stop_token stop);
     void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events,
                         std::stop_token stop);
@@ -145,6 +191,10 @@ private:
     HashIndex entry_by_address_, leaf_by_address_;
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr; // while `plan` runs
+    Neighbours nobody_;                      // of a part: whoever matters was asked through the ledger
+    std::optional<Difference> difference_;   // of a pass that was to look only at what changed
+    std::optional<Part> part_;               // of one that does
+    RestFacts facts_;                        // for the next rest
     ScopeVersions scope_versions_;
     std::map<std::string, std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> parked_;     // leaves whose change waits for an approval

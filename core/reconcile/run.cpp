@@ -78,7 +78,8 @@ public:
         if (!outcome_.problems.has_errors()) lock_stacks();
         if (!outcome_.problems.has_errors()) go();
         for (auto& [pass, chosen] : passes_)
-            if (chosen) outcome_.stacks.push_back(std::move(pass.outcome()));
+            if (chosen || pass.outcome().looked == StackOutcome::Looked::at_nothing)
+                outcome_.stacks.push_back(std::move(pass.outcome()));
         return std::move(outcome_);
     }
 
@@ -144,6 +145,54 @@ private:
     }
 
     void go() {
+        if (options_.reach == Reach::changed && options_.mode != Mode::validate && go_by_changes()) return;
+        go_over_everything();
+    }
+
+    // True where that was enough. Otherwise the chosen stacks with anything to look at are gone over as a
+    // whole, together, because then they have to know of each other.
+    bool go_by_changes() {
+        std::set<std::string> busy;
+        for (auto& [pass, chosen] : passes_)
+            if (chosen && pass.compare_with_rest().kind != Difference::Kind::nothing)
+                busy.insert(pass.stack().name);
+        bool is_enough = true;
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen) continue;
+            const Difference& difference = pass.compare_with_rest();
+            for (const std::string& before : difference.facts.stacks_before)
+                if (busy.contains(before) && before != pass.stack().name) {
+                    pass.start_over(
+                        fmt::format("it comes after stack {}, which is looked at as well", before));
+                    is_enough = false;
+                }
+            if (difference.kind != Difference::Kind::everything) continue;
+            pass.start_over(difference.why);
+            is_enough = false;
+        }
+        for (auto& [pass, chosen] : passes_) {
+            if (!chosen || !pass.outcome().why_everything.empty()) continue;
+            if (pass.compare_with_rest().kind == Difference::Kind::nothing) {
+                pass.rest();
+                chosen = false;
+            } else if (is_enough) {
+                is_enough = pass.declare_part() && pass.plan_part(events_, stop_);
+            }
+        }
+        for (auto& [pass, chosen] : passes_)
+            if (chosen && !is_enough && pass.outcome().why_everything.empty())
+                pass.start_over("another stack of the same run is gone over as a whole");
+        if (!is_enough) return false;
+        if (writes() && !busy.empty() && agreed())
+            for (auto& [pass, chosen] : passes_)
+                if (chosen) pass.execute(events_, stop_);
+        for (auto& [pass, chosen] : passes_)
+            if (chosen && !options_.touched.empty() && !pass.has_converged())
+                session_.store().end_rest(pass.stack().name); // or the hints would be lost
+        return true;
+    }
+
+    void go_over_everything() {
         Neighbours neighbours;
         for (auto& [pass, chosen] : passes_) {
             pass.declare();

@@ -11,6 +11,7 @@
 #include "execute/execute.hpp"
 #include "model/plan.hpp"
 #include "reconcile/session.hpp"
+#include "reconcile/touched.hpp"
 
 namespace holdfast {
 
@@ -35,8 +36,16 @@ struct SavedPlan {
 std::string to_json(const SavedPlan& plan);
 Result<SavedPlan> parse_saved_plan(std::string_view json); // `plan.invalid-file`
 
+// How much of a stack a pass looks at. `changed`: of a stack that is at rest (its last pass converged, and
+// nobody wrote to its ledger since) only what differs from then, and what was touched. A change on the target
+// that nobody tells of is not seen by that; a pass over everything sees it. Whatever makes a partial pass
+// unsafe turns it into one over everything, and the outcome says why.
+enum class Reach { everything, changed };
+
 struct RunOptions {
     Mode mode = Mode::plan;
+    Reach reach = Reach::everything;
+    std::vector<Touched> touched;           // hints since the last pass; with `changed` only
     std::vector<std::string> stacks;        // empty: all
     std::vector<std::string> only, exclude; // ids, addresses or globs of them
     std::vector<std::string> replace;       // addresses
@@ -62,6 +71,11 @@ struct StackOutcome {
     std::vector<Round> rounds; // at least one, unless invalid
     Diagnostics problems;      // sorted by place
     std::size_t files = 0, documents = 0, leaves = 0;
+    // What the pass did look at. `nothing`: its inputs are those of the last one (law 13); then no provider
+    // was called. `part`: `leaves` and `plan()->counts.unchanged` count what was not looked at as well.
+    enum class Looked { at_everything, at_part, at_nothing } looked = Looked::at_everything;
+    // Where only what changed was asked for and everything was looked at: why. A sentence.
+    std::string why_everything;
 
     const Plan* plan() const { return rounds.empty() ? nullptr : &rounds.front().plan; }
 };

@@ -1,5 +1,7 @@
 #include "reconcile/session.hpp"
 
+#include <set>
+
 #include <semver.h>
 
 #include <fmt/core.h>
@@ -59,6 +61,12 @@ void make_paths_absolute(Value& config, const Value& schema, const std::string& 
     }
 }
 
+Diagnostic about_config(const ProviderDocument& document, Diagnostic problem) {
+    if (problem.span.file.empty()) problem.span = {document.origin.file, {document.origin.line, 1}, 0};
+    problem.context.push_back("reading the config of provider " + document.name);
+    return problem;
+}
+
 bool satisfies(const std::string& version, const std::string& range) {
     semver_range_t wanted{};
     if (semver_rangen(&wanted, range.data(), range.size()) != 0) return false;
@@ -84,8 +92,8 @@ Session::~Session() = default;
 Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Clock& clock, Masker& masker,
                                                Log& log) {
     std::unique_ptr<Session> session(new Session(options, clock, masker, log));
-    session->operator_config_ =
-        options.operator_config ? *options.operator_config : load_operator_config(session->problems_);
+    session->operator_config_ = options.operator_config ? *options.operator_config
+                                                        : load_operator_config(session->operator_problems_);
     if (Status opened = session->open_repository(); !opened) return opened.error();
     if (Status opened = session->open_store_and_host(); !opened) return opened.error();
     session->secrets_ = std::make_unique<Secrets>(session->operator_config_, masker);
@@ -101,21 +109,25 @@ Status Session::open_repository() {
     if (!tree) return tree.error();
     tree_ = *std::move(tree);
 
-    const std::optional<TreeFile> file = tree_->find(project_file);
-    if (!file) {
-        Diagnostic missing = failure(
+    return read_project(*tree_, project_, problems_);
+}
+
+Status Session::read_project(const Tree& tree, Project& project, Diagnostics& problems) const {
+    problems = operator_problems_;
+    const std::optional<TreeFile> file = tree.find(project_file);
+    if (!file)
+        return failure(
             "session.no-project",
             fmt::format("the repository at {} has no {}{}",
                         repository_->work_directory().empty() ? repository_->git_directory()
                                                               : repository_->work_directory(),
-                        project_file, options_.working_tree ? "" : " in commit " + commit().id.substr(0, 10)),
+                        project_file,
+                        options_.working_tree ? "" : " in commit " + tree.commit().id.substr(0, 10)),
             "run `holdfast init`, then commit the file; `--working-tree` reads files that "
             "are not committed yet");
-        return missing;
-    }
-    Result<std::string> text = tree_->read(*file, project_max_bytes);
+    Result<std::string> text = tree.read(*file, project_max_bytes);
     if (!text) return text.error();
-    project_ = load_project(*text, std::string(project_file), problems_);
+    project = load_project(*text, std::string(project_file), problems);
     return Ok{};
 }
 
@@ -189,8 +201,7 @@ Result<std::shared_ptr<const Description>> Session::describe(const ProviderDocum
     return description;
 }
 
-Result<std::string> Session::provider_config(const ProviderDocument& document,
-                                             const Description& description) {
+Result<Value> Session::resolved_config(const ProviderDocument& document) {
     const std::string user = "provider:" + document.name;
     ResolvedDocument resolved =
         resolve_references(document.config, [&](const Reference& reference, std::string_view) -> Resolution {
@@ -204,52 +215,79 @@ Result<std::string> Session::provider_config(const ProviderDocument& document,
             if (!value) return {.state = Resolution::State::error, .problem = value.error()};
             return {.value = *std::move(value), .sensitive = true};
         });
-    auto place = [&](Diagnostic problem) {
-        if (problem.span.file.empty()) problem.span = {document.origin.file, {document.origin.line, 1}, 0};
-        problem.context.push_back("reading the config of provider " + document.name);
-        return problem;
-    };
-    if (resolved.problems.has_errors()) return place(resolved.problems.list().front());
+    if (resolved.problems.has_errors()) return about_config(document, resolved.problems.list().front());
+    return std::move(resolved.document);
+}
 
+Result<std::string> Session::provider_config(const ProviderDocument& document,
+                                             const Description& description) {
+    Result<Value> config = resolved_config(document);
+    if (!config) return config.error();
     std::string relative_without_root;
-    make_paths_absolute(resolved.document, description.config_schema, repository_->work_directory(),
+    make_paths_absolute(*config, description.config_schema, repository_->work_directory(),
                         relative_without_root);
     if (!relative_without_root.empty())
-        return place(
+        return about_config(
+            document,
             failure("provider.relative-path",
                     fmt::format("config.{} is a relative path, but the repository has no working directory",
                                 relative_without_root),
                     "write an absolute path"));
-    if (resolved.document.is_null()) resolved.document.as_map();
-    return to_json(resolved.document);
+    if (config->is_null()) config->as_map();
+    return to_json(*config);
+}
+
+Result<std::unique_ptr<Provider>> Session::open_provider(const std::string& name) {
+    const ProviderDocument* document = project_.provider(name);
+    if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));
+    auto description = describe(*document);
+    if (!description) return description.error();
+    Result<std::string> config = provider_config(*document, **description);
+    if (!config) return config.error();
+    auto opened = host_->open(
+        {.name = name, .plugin = document->plugin, .config = *config, .isolation = options_.isolation});
+    if (!opened) {
+        Diagnostic why = masker_.mask(opened.error());
+        if (why.span.file.empty()) why.span = {document->origin.file, {document->origin.line, 1}, 0};
+        return why;
+    }
+    std::unique_ptr<Provider> gate = std::make_unique<SecretGate>(*std::move(opened), masker_);
+    return gate;
 }
 
 Result<Provider*> Session::provider(const std::string& name) {
     auto known = providers_.find(name);
     if (known == providers_.end()) {
-        auto open = [&]() -> Result<std::unique_ptr<Provider>> {
-            const ProviderDocument* document = project_.provider(name);
-            if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));
-            auto description = describe(*document);
-            if (!description) return description.error();
-            Result<std::string> config = provider_config(*document, **description);
-            if (!config) return config.error();
-            auto opened = host_->open({.name = name,
-                                       .plugin = document->plugin,
-                                       .config = *std::move(config),
-                                       .isolation = options_.isolation});
-            if (!opened) {
-                Diagnostic why = masker_.mask(opened.error());
-                if (why.span.file.empty()) why.span = {document->origin.file, {document->origin.line, 1}, 0};
-                return why;
-            }
-            std::unique_ptr<Provider> gate = std::make_unique<SecretGate>(*std::move(opened), masker_);
-            return gate;
-        };
-        known = providers_.emplace(name, open()).first;
+        const Result<Hash> version = provider_version(name);
+        Opened opened{open_provider(name), version ? *version : Hash{}};
+        known = providers_.emplace(name, std::move(opened)).first;
+        if (known->second.provider && on_touched_) {
+            if (Status watching = subscribe(name, **known->second.provider); !watching)
+                log_.write(LogLevel::warning, masker_.mask(watching.error()).message, {{"provider", name}});
+            on_touched_({.provider = name}); // between the old instance and this one nobody watched
+        }
     }
-    if (!known->second) return known->second.error();
-    return known->second->get();
+    if (!known->second.provider) return known->second.provider.error();
+    return known->second.provider->get();
+}
+
+bool Session::is_open(const std::string& name) const {
+    const auto known = providers_.find(name);
+    return known != providers_.end() && known->second.provider;
+}
+
+Result<Hash> Session::provider_version(const std::string& name) {
+    const ProviderDocument* document = project_.provider(name);
+    if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));
+    Result<PluginFile> file = host_->find(document->plugin);
+    if (!file) return file.error();
+    Result<Value> config = resolved_config(*document);
+    if (!config) return config.error();
+    Hasher hasher;
+    hasher.add(store_->masking_key()).add(document->plugin).add(document->version);
+    hasher.add(to_json(*config)).add(to_string(document->ownership)).add(as_bytes(file->hash));
+    for (const auto& [key, value] : document->labels) hasher.add(key).add(value);
+    return hasher.finish();
 }
 
 void Session::keep_blob(const Hash& hash, std::string_view bytes) {
@@ -258,6 +296,86 @@ void Session::keep_blob(const Hash& hash, std::string_view bytes) {
     if (exists(path)) return;
     if (Status made = make_directories(folder, 0700); !made) throw Error(made.error());
     if (Status written = write_file_atomically(path, bytes, 0600); !written) throw Error(written.error());
+}
+
+// ---- one pass after the other
+
+Status Session::move_to(const std::string& revision) {
+    auto tree = options_.working_tree ? repository_->working_tree()
+                                      : repository_->at(revision.empty() ? options_.revision : revision);
+    if (!tree) return tree.error();
+    const std::optional<TreeFile> file = (*tree)->find(project_file);
+    const bool is_same = file && !file->blob.empty() && file->blob == project_blob_;
+    if (!is_same) {
+        Project project;
+        Diagnostics problems;
+        if (Status read = read_project(**tree, project, problems); !read) return read.error();
+        project_ = std::move(project);
+        problems_ = std::move(problems);
+        project_blob_ = file ? file->blob : "";
+    }
+    tree_ = *std::move(tree);
+    secrets_ = std::make_unique<Secrets>(operator_config_, masker_);
+    std::erase_if(providers_, [&](const auto& opened) {
+        if (!opened.second.provider) return true;
+        const Result<Hash> version = provider_version(opened.first);
+        return !version || *version != opened.second.version;
+    });
+    return Ok{};
+}
+
+Diagnostics Session::watch(std::vector<std::string> stacks, OnTouched on_touched) {
+    Diagnostics problems;
+    std::set<std::string> names;
+    for (const std::string& stack : stacks)
+        store_->for_each_object(stack, [&](const Store::RecordedObject& object) {
+            if (names.empty() || !names.contains(std::string(object.provider)))
+                names.emplace(object.provider);
+        });
+    for (auto& [name, opened] : providers_)
+        if (on_touched_ && opened.provider && !names.contains(name)) (*opened.provider)->unwatch();
+    watched_stacks_ = std::move(stacks);
+    on_touched_ = std::move(on_touched);
+    for (const std::string& name : names) {
+        const bool was_open = is_open(name);
+        Result<Provider*> opened = provider(name);
+        const Status watching = opened ? was_open ? subscribe(name, **opened) : Ok{} : Status(opened.error());
+        if (!watching) problems.add(masker_.mask(watching.error())).severity = Severity::warning;
+    }
+    return problems;
+}
+
+void Session::unwatch() {
+    if (on_touched_)
+        for (auto& [name, opened] : providers_)
+            if (opened.provider) (*opened.provider)->unwatch();
+    on_touched_ = nullptr;
+    watched_stacks_.clear();
+}
+
+// The interest set of each scope replaces the one before. The texts are held only while it is sent.
+Status Session::subscribe(const std::string& name, Provider& provider) {
+    if (!provider.description().has("holdfast.watch/1")) return Ok{};
+    struct Texts {
+        std::string kind, identity;
+    };
+    std::map<std::string, std::vector<Texts>> by_scope;
+    for (const std::string& stack : watched_stacks_)
+        store_->for_each_object(stack, [&](const Store::RecordedObject& object) {
+            if (object.provider != name) return;
+            const std::string_view kind = object.object_kind.substr(object.object_kind.rfind('/') + 1);
+            by_scope[std::string(object.scope)].push_back(
+                {fmt::format("{}/{}", object.api_version, kind), std::string(object.identity)});
+        });
+    const OnHint on_hint = [name, on_touched = on_touched_](const Hint& hint) { on_touched({name, hint}); };
+    provider.unwatch();
+    for (const auto& [scope, texts] : by_scope) {
+        std::vector<Item> items;
+        items.reserve(texts.size());
+        for (const Texts& text : texts) items.push_back({.kind = text.kind, .identity = text.identity});
+        if (Status watching = provider.watch(scope, items, on_hint); !watching) return watching;
+    }
+    return Ok{};
 }
 
 } // namespace holdfast

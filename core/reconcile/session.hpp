@@ -13,6 +13,7 @@
 #include "manifest/load.hpp"
 #include "manifest/operator_config.hpp"
 #include "provider/host.hpp"
+#include "reconcile/touched.hpp"
 #include "secrets/secrets.hpp"
 #include "store/store.hpp"
 #include "sys/clock.hpp"
@@ -41,6 +42,22 @@ public:
                                                  Log& log);
     ~Session();
 
+    // Makes the next runs see `revision` (empty: as in the options), without giving up what is open: store,
+    // plugin host, worker processes and instances stay, unless the Provider document, a secret in its config
+    // or the plugin's file is another one than when it was opened; that one is opened anew when it is asked
+    // for. Secrets are read again. For a process that makes one pass after the other; to be called before
+    // each. Outcomes of earlier runs may no longer be used but for their own data (`remains` has to be let
+    // go). After an error (as `open`) everything is as it was. Another `store` in holdfast.yaml has no
+    // effect.
+    Status move_to(const std::string& revision = {});
+
+    // Subscribes to what these stacks have recorded, and to nothing else; again after passes that made or
+    // removed objects, since interest is by object. Providers without holdfast.watch/1 are left out. What is
+    // opened anew later is watched as before, with a hint about all of it. `on_touched` is called from any
+    // thread, until `unwatch` or the end of the session. Gives a warning for each provider that could not.
+    Diagnostics watch(std::vector<std::string> stacks, OnTouched on_touched);
+    void unwatch();
+
     const SessionOptions& options() const { return options_; }
     const Repository& repository() const { return *repository_; }
     const Tree& tree() const { return *tree_; }
@@ -63,6 +80,11 @@ public:
     // The opened instance, with its configuration's secrets resolved and its relative paths made absolute
     // from the repository's root. Opened at most once; the error of a failed try is kept.
     Result<Provider*> provider(const std::string& name);
+    // Whether `provider` would answer at once.
+    bool is_open(const std::string& name) const;
+    // Everything that an opened instance hangs on: the document, its config with secrets, the plugin's file.
+    // Keyed, so it may be stored. Nothing is opened or started.
+    Result<Hash> provider_version(const std::string& name);
     // The documents' bytes that plugins get by hash.
     void keep_blob(const Hash& hash, std::string_view bytes);
 
@@ -71,6 +93,8 @@ private:
     Status open_repository();
     Status open_store_and_host();
     Status open_store_at(const std::string& path);
+    Status read_project(const Tree& tree, Project& project, Diagnostics& problems) const;
+    Result<Value> resolved_config(const ProviderDocument& document);
     Result<std::string> provider_config(const ProviderDocument& document, const Description& description);
 
     SessionOptions options_;
@@ -86,7 +110,18 @@ private:
     std::unique_ptr<Store> store_;
     std::unique_ptr<PluginHost> host_;
     std::unique_ptr<Secrets> secrets_;
-    std::map<std::string, Result<std::unique_ptr<Provider>>> providers_;
+    struct Opened {
+        Result<std::unique_ptr<Provider>> provider;
+        Hash version; // of when it was opened
+    };
+    Result<std::unique_ptr<Provider>> open_provider(const std::string& name);
+    Status subscribe(const std::string& name, Provider& provider);
+
+    std::map<std::string, Opened> providers_;
+    std::string project_blob_;
+    Diagnostics operator_problems_;
+    std::vector<std::string> watched_stacks_;
+    OnTouched on_touched_; // not set: nothing is watched
 };
 
 } // namespace holdfast

@@ -6,21 +6,22 @@
 
 #include <fmt/core.h>
 
+#include "store/ledger_rows.hpp"
+
 namespace holdfast {
 
 namespace {
 
-// What `read_entry` expects, in its order.
-#define HOLDFAST_MATCH_COLUMNS                                                                               \
-    "stack, group_name, kind, name_space, name, part, provider, api_version, target, scope, object_kind, "   \
-    "identity, state, declared_hash, settled, version, private_data, refreshed, protect, deletion, "         \
-    "plugin_version, comes_after, wave"
-#define HOLDFAST_BRIEF_COLUMNS HOLDFAST_MATCH_COLUMNS ", commit_id, author, file, line, pass, applied_at_ms"
-#define HOLDFAST_ORDER " ORDER BY stack, group_name, kind, name_space, name, part"
-#define HOLDFAST_THIS_ADDRESS                                                                                \
-    " WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND name_space = ?4 AND name = ?5 AND part = ?6"
-
 constexpr int origin_column = 23, document_column = 29;
+
+std::vector<LedgerEntry> read_all(Query& rows, Detail detail, std::size_t expected) {
+    std::vector<LedgerEntry> entries;
+    entries.reserve(expected);
+    while (rows.next()) read_entry(rows, entries.emplace_back(), detail);
+    return entries;
+}
+
+} // namespace
 
 void read_entry(Query& row, LedgerEntry& e, Detail detail) {
     std::string_view state, deletion, after;
@@ -39,15 +40,6 @@ void read_entry(Query& row, LedgerEntry& e, Detail detail) {
     e.wave = static_cast<std::int32_t>(wave);
     if (detail == Detail::full) row.read_from(document_column, e.declared, e.observed);
 }
-
-std::vector<LedgerEntry> read_all(Query& rows, Detail detail, std::size_t expected) {
-    std::vector<LedgerEntry> entries;
-    entries.reserve(expected);
-    while (rows.next()) read_entry(rows, entries.emplace_back(), detail);
-    return entries;
-}
-
-} // namespace
 
 // Names may hold any character but NUL, and parts do, so each text goes behind its length: "3:web4:File".
 std::string write_addresses(const std::vector<Address>& addresses) {

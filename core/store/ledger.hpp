@@ -2,6 +2,7 @@
 // The ledger's rows: one entry per leaf.
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -21,7 +22,17 @@ public:
     std::optional<LedgerEntry> entry(const Address& address);
     std::vector<LedgerEntry> owners_elsewhere(std::string_view stack, std::span<const Hash> object_keys);
 
+    // What a pass over a part of a stack asks (ledger_lookup.cpp); see Store.
+    std::vector<LedgerEntry> entries_of(std::string_view stack, std::span<const ResourceId> documents);
+    std::vector<LedgerEntry> entries_of_objects(std::span<const Hash> object_keys);
+    std::vector<Address> addresses_in_scope(std::string_view stack, std::string_view target,
+                                            std::string_view scope, std::size_t limit);
+    std::vector<Address> followers(std::string_view stack, std::span<const Address> leaders);
+    std::map<std::string, std::size_t, std::less<>> counts_by_kind(std::string_view stack);
+    void for_each_object(std::string_view stack, const Store::OnObject& visit);
+
     // To be called inside a transaction.
+    void correct_origins(std::span<const Store::Place> places);
     void upsert(const LedgerEntry& entry);
     void erase(const Address& address);
     void move(std::span<const std::pair<Address, Address>> moves);

@@ -162,6 +162,19 @@ ALTER TABLE ledger ADD COLUMN comes_after TEXT NOT NULL DEFAULT '';
 ALTER TABLE ledger ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// What lets a pass do only what a change made necessary. The order of leaves is read backwards through its
+// index: who comes after this one? Most leaves have none and are not in it.
+constexpr const char* stacks_at_rest = R"sql(
+CREATE TABLE rest (
+    stack     TEXT PRIMARY KEY,
+    commit_id TEXT NOT NULL,
+    tree      TEXT NOT NULL,
+    facts     TEXT NOT NULL,
+    lasts     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ledger_by_order ON ledger (stack, comes_after) WHERE comes_after <> '';
+)sql";
+
 // What people asked of a stack and have not taken back: it outlives the stack's own row and its document.
 constexpr const char* holds = R"sql(
 CREATE TABLE stack_hold (
@@ -188,10 +201,11 @@ struct Step {
 };
 
 // Step n makes version n out of version n - 1. Steps are never changed once they were released.
-constexpr std::array<Step, 4> steps{{
+constexpr std::array<Step, 5> steps{{
     {first_tables, make_installation},
     {audit_head, nullptr},
     {order_of_deletes, nullptr},
+    {stacks_at_rest, nullptr},
     {holds, nullptr},
 }};
 

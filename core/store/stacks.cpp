@@ -27,7 +27,29 @@ void Stacks::remember(const Store::StackMemory& stack) {
 
 void Stacks::forget(std::string_view name) {
     database_.query("DELETE FROM stack WHERE name = ?1").run(std::string(name));
+    database_.query("DELETE FROM rest WHERE stack = ?1").run(std::string(name));
     drop_approvals(name);
+}
+
+std::optional<Store::Rest> Stacks::rest(std::string_view stack) {
+    Query row =
+        database_.query("SELECT stack, commit_id, tree, facts, lasts FROM rest WHERE stack = ?1");
+    const std::string name(stack);
+    if (!row.find(name)) return std::nullopt;
+    Store::Rest rest;
+    row.read(rest.stack, rest.commit, rest.tree, rest.facts, rest.lasts);
+    return rest;
+}
+
+void Stacks::remember_rest(const Store::Rest& rest) {
+    database_
+        .query("INSERT OR REPLACE INTO rest (stack, commit_id, tree, facts, lasts) "
+               "VALUES (?1, ?2, ?3, ?4, ?5)")
+        .run(rest.stack, rest.commit, rest.tree, rest.facts, rest.lasts);
+}
+
+void Stacks::end_rest(std::string_view stack) {
+    database_.query("UPDATE rest SET lasts = 0 WHERE stack = ?1 AND lasts").run(std::string(stack));
 }
 
 void Stacks::approve(const Approval& approval) {

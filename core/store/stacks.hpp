@@ -1,6 +1,7 @@
 #pragma once
 // What is remembered of whole stacks: their last pass's facts, and approvals of parked plans.
 
+#include <optional>
 #include <vector>
 
 #include "store/database.hpp"
@@ -22,6 +23,11 @@ public:
     std::vector<Store::StackMemory> all();
     void remember(const Store::StackMemory& stack);
     void forget(std::string_view name);
+
+    std::optional<Store::Rest> rest(std::string_view stack);
+    void remember_rest(const Store::Rest& rest);
+    // It stays as what was known once, and no longer holds.
+    void end_rest(std::string_view stack);
 
     void approve(const Approval& approval);
     bool is_approved(std::string_view stack, const Hash& plan);

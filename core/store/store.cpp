@@ -1,5 +1,7 @@
 #include "store/store.hpp"
 
+#include <set>
+
 #include <fmt/core.h>
 
 #include "store/audit.hpp"
@@ -124,9 +126,34 @@ public:
         return ledger_.owners_elsewhere(stack, object_keys);
     }
 
+    std::vector<LedgerEntry> entries_of(std::string_view stack,
+                                        std::span<const ResourceId> documents) override {
+        return ledger_.entries_of(stack, documents);
+    }
+    std::vector<LedgerEntry> entries_of_objects(std::span<const Hash> object_keys) override {
+        return ledger_.entries_of_objects(object_keys);
+    }
+    std::vector<Address> addresses_in_scope(std::string_view stack, std::string_view target,
+                                            std::string_view scope, std::size_t limit) override {
+        return ledger_.addresses_in_scope(stack, target, scope, limit);
+    }
+    std::vector<Address> followers(std::string_view stack, std::span<const Address> leaders) override {
+        return ledger_.followers(stack, leaders);
+    }
+    std::map<std::string, std::size_t, std::less<>> counts_by_kind(std::string_view stack) override {
+        return ledger_.counts_by_kind(stack);
+    }
+    void for_each_object(std::string_view stack, const OnObject& visit) override {
+        ledger_.for_each_object(stack, visit);
+    }
+    void correct_origins(std::span<const Place> places) override {
+        if (!places.empty()) write_relaxed([&] { ledger_.correct_origins(places); });
+    }
+
     void commit(const StoreBatch& batch) override {
         if (batch.empty()) return;
         write([&] {
+            for (const std::string& stack : stacks_in(batch)) stacks_.end_rest(stack);
             for (const JournalStep& step : batch.steps) journal_.append(step);
             for (const LedgerEntry& entry : batch.upserts) ledger_.upsert(entry);
             for (const Address& address : batch.erased) ledger_.erase(address);
@@ -134,10 +161,10 @@ public:
         });
     }
     void remember_settled(std::span<const Settled> entries) override {
-        if (options_.read_only || entries.empty()) return;
-        Transaction transaction(*database_, Transaction::Durability::relaxed);
-        for (const Settled& settled : entries) ledger_.remember_settled(settled);
-        transaction.commit();
+        if (entries.empty()) return;
+        write_relaxed([&] {
+            for (const Settled& settled : entries) ledger_.remember_settled(settled);
+        });
     }
 
     void begin_pass(const PassRecord& pass) override {
@@ -184,6 +211,13 @@ public:
     std::vector<StackHold> holds() override { return stacks_.holds(); }
     void set_hold(const StackHold& hold) override {
         write([&] { stacks_.set_hold(hold); });
+    }
+    std::optional<Rest> rest(std::string_view stack) override { return stacks_.rest(stack); }
+    void remember_rest(const Rest& rest) override {
+        write_relaxed([&] { stacks_.remember_rest(rest); });
+    }
+    void end_rest(std::string_view stack) override {
+        write_relaxed([&] { stacks_.end_rest(stack); });
     }
 
     void audit(std::int64_t at_ms, std::string_view actor, std::string_view action, std::string_view subject,
@@ -233,6 +267,27 @@ private:
         Transaction transaction(*database_);
         function();
         transaction.commit();
+    }
+
+    // One that a power cut may lose; nothing where nothing may be written.
+    template <typename Function>
+    void write_relaxed(Function&& function) {
+        if (options_.read_only) return;
+        Transaction transaction(*database_, Transaction::Durability::relaxed);
+        function();
+        transaction.commit();
+    }
+
+    static std::set<std::string> stacks_in(const StoreBatch& batch) {
+        std::set<std::string> stacks;
+        const auto add = [&](const std::string& stack) {
+            if (!stacks.contains(stack)) stacks.insert(stack);
+        };
+        for (const JournalStep& step : batch.steps) add(step.address.stack);
+        for (const LedgerEntry& entry : batch.upserts) add(entry.address.stack);
+        for (const Address& address : batch.erased) add(address.stack);
+        for (const auto& [from, to] : batch.moved) add(from.stack), add(to.stack);
+        return stacks;
     }
 
     Diagnostic refusal() const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -89,6 +90,38 @@ public:
     virtual std::vector<LedgerEntry> owners_elsewhere(std::string_view stack,
                                                       std::span<const Hash> object_keys) = 0;
 
+    // ---- ledger, a part of a stack (law 13): each costs what it gives, unless it says otherwise ----
+    // All leaves of these documents of `stack`, in full: compiled ones, those for several providers, deposed
+    // ones. Parts of the ids do not count.
+    virtual std::vector<LedgerEntry> entries_of(std::string_view stack,
+                                                std::span<const ResourceId> documents) = 0;
+    // What any stack has recorded for one of these objects, in full.
+    virtual std::vector<LedgerEntry> entries_of_objects(std::span<const Hash> object_keys) = 0;
+    // At most `limit`. Reads all rows of the stack.
+    virtual std::vector<Address> addresses_in_scope(std::string_view stack, std::string_view target,
+                                                    std::string_view scope, std::size_t limit) = 0;
+    // The leaves of `stack` that were recorded as coming after one of `leaders`, or after the document of
+    // one. Reads the order of all leaves that have one.
+    virtual std::vector<Address> followers(std::string_view stack, std::span<const Address> leaders) = 0;
+    // Of all entries but deposed ones, by TargetObject::kind. Reads all rows of the stack.
+    virtual std::map<std::string, std::size_t, std::less<>> counts_by_kind(std::string_view stack) = 0;
+    // Every recorded object of a stack, ordered by nothing; the texts are borrowed.
+    struct RecordedObject {
+        const Address& address;
+        std::string_view provider, api_version, object_kind, scope, identity;
+        std::string_view file;
+        std::uint32_t line = 0;
+    };
+    using OnObject = std::function<void(const RecordedObject& object)>;
+    virtual void for_each_object(std::string_view stack, const OnObject& visit) = 0;
+    // Where documents stand now that have not changed otherwise; need not be durable.
+    struct Place {
+        Address address;
+        std::string file;
+        std::uint32_t line = 0;
+    };
+    virtual void correct_origins(std::span<const Place> places) = 0;
+
     // ---- one durable transaction: returns once it is on disk ----
     virtual void commit(const StoreBatch& batch) = 0;
     // Only `settled` hashes, `version` and the like of entries that did not change; need not be durable.
@@ -145,6 +178,20 @@ public:
     };
     virtual std::vector<StackHold> holds() = 0;       // by stack
     virtual void set_hold(const StackHold& hold) = 0; // an empty one removes it
+
+    // ---- stacks at rest (law 13) ----
+    // What the last pass of a stack that converged took in. Any `commit` that touches the stack's ledger or
+    // steps ends the rest, in the same transaction: as long as it lasts, the ledger is what that pass left.
+    struct Rest {
+        std::string stack;
+        std::string commit, tree; // id of the tree of the stack's path
+        std::string facts;        // JSON, of whoever runs passes
+        bool lasts = true;
+    };
+    virtual std::optional<Rest> rest(std::string_view stack) = 0;
+    // Need not be durable: without it the next pass looks at everything.
+    virtual void remember_rest(const Rest& rest) = 0;
+    virtual void end_rest(std::string_view stack) = 0;
 
     // ---- audit, append-only ----
     virtual void audit(std::int64_t at_ms, std::string_view actor, std::string_view action,

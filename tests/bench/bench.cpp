@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -224,6 +225,30 @@ void references(const Workplace& place, std::size_t count, std::vector<Row>& row
         compare(fmt::format("plan, a chain of {} references : {}", count, count / 2), d.cpu_s, c.cpu_s, 2.5));
 }
 
+// What a process that holds its session pays for a pass; held_session.cpp checks the truth of each figure.
+void partial(const Workplace& place, std::size_t leaves, std::vector<Row>& rows) {
+    const auto measure = [&](const Site& site, const std::string& what) {
+        const Usage usage =
+            bench::run({build + "/bench/held_session", what, site.repository, site.store, site.data});
+        if (usage.exit_code != 0) fail(usage.output);
+        std::istringstream lines(usage.output);
+        std::string name;
+        for (double value = 0, limit = 0; lines >> name >> value >> limit;) {
+            std::replace(name.begin(), name.end(), '_', ' ');
+            rows.push_back({fmt::format("{}, {} leaves", name, what == "files" ? leaves / 10 : leaves),
+                            fmt::format("{:.1f} ms", value), "", "", fmt::format("<= {:.0f} ms", limit),
+                            value <= limit});
+        }
+    };
+    measure(make_objects(place, "held", leaves), "objects");
+    Site files{place / "held-files.git", place / "held-files.store", place / "held-files.root"};
+    fs::create_directory(files.data);
+    bench::make_repository(files.repository,
+                           project("host", "host.holdfast.dev", fmt::format("{{root: {}}}", files.data)),
+                           leaves / 10, bench::file_document);
+    measure(files, "files");
+}
+
 void startup(std::vector<Row>& rows) {
     std::vector<double> walls;
     for (int i = 0; i < 21; ++i) walls.push_back(bench::run({holdfast, "version"}).wall_s * 1000);
@@ -261,6 +286,7 @@ int main(int argc, char** argv) {
     if (is_wanted("chain")) chain(place, std::min<std::size_t>(leaves, 1000), rows);
     if (is_wanted("references")) references(place, std::min<std::size_t>(leaves, 1000), rows);
     if (is_wanted("first-apply")) first_apply(place, leaves / 10, rows);
+    if (is_wanted("partial")) partial(place, leaves, rows);
     if (is_wanted("no-change")) no_change_plans(place, leaves, rows);
     print(rows);
     return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.holds; }) ? 0 : 1;

@@ -46,6 +46,64 @@ public:
         return found;
     }
 
+    std::vector<LedgerEntry> entries_of(std::string_view stack,
+                                        std::span<const ResourceId> documents) override {
+        return entries_where(stack, [&](const LedgerEntry& entry) {
+            return std::any_of(documents.begin(), documents.end(), [&](const ResourceId& id) {
+                return id.parent() == entry.address.id.parent();
+            });
+        });
+    }
+    std::vector<LedgerEntry> entries_of_objects(std::span<const Hash> object_keys) override {
+        return entries_where("", [&](const LedgerEntry& entry) {
+            return std::find(object_keys.begin(), object_keys.end(), entry.object.key()) != object_keys.end();
+        });
+    }
+    std::vector<Address> addresses_in_scope(std::string_view stack, std::string_view target,
+                                            std::string_view scope, std::size_t limit) override {
+        std::vector<Address> found;
+        for (const LedgerEntry& entry : entries_where(stack, [&](const LedgerEntry& e) {
+                 return e.object.target == target && e.object.scope == scope;
+             }))
+            if (found.size() < limit) found.push_back(entry.address);
+        return found;
+    }
+    std::vector<Address> followers(std::string_view stack, std::span<const Address> leaders) override {
+        std::vector<Address> found;
+        for (const LedgerEntry& entry : entries_where(stack, [&](const LedgerEntry& e) {
+                 return std::any_of(leaders.begin(), leaders.end(), [&](const Address& leader) {
+                     return std::find(e.after.begin(), e.after.end(), leader) != e.after.end();
+                 });
+             }))
+            found.push_back(entry.address);
+        return found;
+    }
+    std::map<std::string, std::size_t, std::less<>> counts_by_kind(std::string_view stack) override {
+        std::map<std::string, std::size_t, std::less<>> counts;
+        for (const LedgerEntry& entry :
+             entries_where(stack, [](const LedgerEntry& e) { return e.state != EntryState::deposed; }))
+            ++counts[entry.object.kind];
+        return counts;
+    }
+    void for_each_object(std::string_view stack, const OnObject& visit) override {
+        for (const LedgerEntry& e : entries_where(stack, [](const LedgerEntry&) { return true; }))
+            visit({e.address, e.provider, e.api_version, e.object.kind, e.object.scope, e.object.identity,
+                   e.file, e.line});
+    }
+    void correct_origins(std::span<const Place> places) override {
+        for (const Place& place : places)
+            if (auto found = ledger.find(place.address); found != ledger.end())
+                found->second.file = place.file, found->second.line = place.line;
+    }
+    std::optional<Rest> rest(std::string_view stack) override {
+        auto found = rests_.find(stack);
+        return found == rests_.end() ? std::nullopt : std::optional(found->second);
+    }
+    void remember_rest(const Rest& rest) override { rests_[rest.stack] = rest; }
+    void end_rest(std::string_view stack) override {
+        if (auto found = rests_.find(stack); found != rests_.end()) found->second.lasts = false;
+    }
+
     void commit(const StoreBatch& batch) override {
         ++commits;
         if (before_commit) before_commit(batch);
@@ -154,6 +212,7 @@ private:
     }
 
     void write(const StoreBatch& batch) {
+        for (auto& [stack, rest] : rests_) rest.lasts = false;
         for (JournalStep step : batch.steps) {
             step.sequence = static_cast<std::int64_t>(journal.size()) + 1;
             journal.push_back(std::move(step));
@@ -175,6 +234,14 @@ private:
     }
 
     template <typename Predicate>
+    std::vector<LedgerEntry> entries_where(std::string_view stack, const Predicate& predicate) const {
+        std::vector<LedgerEntry> found;
+        for (const auto& [address, entry] : ledger)
+            if ((stack.empty() || address.stack == stack) && predicate(entry)) found.push_back(entry);
+        return found;
+    }
+
+    template <typename Predicate>
     std::vector<JournalStep> steps_where(const Predicate& predicate) const {
         std::vector<JournalStep> found;
         std::copy_if(journal.begin(), journal.end(), std::back_inserter(found), predicate);
@@ -186,6 +253,7 @@ private:
     std::vector<Hash> approvals_;
     std::vector<StackMemory> stacks_;
     std::vector<StackHold> holds_;
+    std::map<std::string, Rest, std::less<>> rests_;
     std::vector<AuditRecord> audit_;
     std::map<std::string, std::string> cache_;
     std::string masking_key_ = "the masking key of the fake store";
