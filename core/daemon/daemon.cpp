@@ -209,7 +209,9 @@ void Daemon::pass_ended(const std::string& stack, PassReport report) {
     // The other side's writes come as hints too.
     if (!fights_.paused(stack, now_).empty()) scheduler_.calm(stack, now_ + fight_hint_gap);
     // It came to no end that could be told of: whoever waits hears of the next one.
-    if (end == PassEnd::busy || (end == PassEnd::stopped && !stopping_since_)) return;
+    const bool gives_up = parts_.once && now_ms - started_ms_ > parts_.config->daemon.timeout.count();
+    if (end == PassEnd::busy && !gives_up) return;
+    if (end == PassEnd::stopped && !stopping_since_) return;
     LastPass& last = last_[stack];
     last = {ran.id, now_ms, std::move(report)};
     if (ran.due.is_requested) tell_waiters_of_end(stack, last);
@@ -321,6 +323,7 @@ int Daemon::exit_code() const {
         const bool has_failed = last == last_.end() ? view.state != Scheduler::View::State::suspended
                                                     : last->second.report.end == PassEnd::failed ||
                                                           last->second.report.end == PassEnd::invalid ||
+                                                          last->second.report.end == PassEnd::busy ||
                                                           last->second.report.end == PassEnd::stopped;
         if (has_failed) return 1;
         is_parked |= last != last_.end() && last->second.report.end == PassEnd::parked;
