@@ -190,6 +190,7 @@ void Daemon::begin_pass(const DuePass& due) {
                         .stack = due.stack,
                         .revision = due.revision,
                         .everything = due.everything,
+                        .targets = due.targets,
                         .leave_alone = fights_.paused(due.stack, now_)};
     pass.thread = std::jthread([this, request = std::move(request), stop = pass.stop.get_token()] {
         auto report = std::make_shared<PassReport>(parts_.reconciler.reconcile(request, stop));

@@ -29,6 +29,7 @@ struct PassRequest {
     std::string id; // of the pass: in the log, and in the store where it is recorded
     std::string stack, revision;
     bool everything = true;           // else only what changed since the last pass that converged
+    bool targets = false;             // and all that it has recorded is looked at on its targets
     std::vector<Address> leave_alone; // law 9: fights
 };
 

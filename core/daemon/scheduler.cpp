@@ -346,16 +346,16 @@ void Scheduler::cancel_what_is_late(Step& step, Moment now) {
 
 DuePass Scheduler::start(Stack& stack, Moment now) {
     const Moment timeout = stack.declared.schedule.timeout.value_or(options_.timeout);
-    // Where nothing is watched, the interval is when changes by hand are seen.
-    const bool only_touched =
-        stack.cause == Cause::commit || stack.cause == Cause::dependency ||
-        (stack.is_watched && (stack.cause == Cause::hint || stack.cause == Cause::interval));
+    const bool by_time = stack.cause == Cause::hint || stack.cause == Cause::interval;
+    const bool only_touched = by_time || stack.cause == Cause::commit || stack.cause == Cause::dependency;
     const bool is_resync = now >= stack.resync_due;
     if (is_resync && stack.cause == Cause::interval) stack.cause = Cause::resync;
     DuePass pass{.stack = stack.declared.name,
                  .revision = stack.target(),
                  .cause = stack.cause,
                  .everything = is_resync || !only_touched || stack.ready_revision.empty(),
+                 // Where nothing is watched, the interval is when changes by hand are seen.
+                 .targets = by_time && !stack.is_watched,
                  .is_requested = std::exchange(stack.is_requested, false),
                  .timeout = timeout};
     stack.running = {.revision = pass.revision,

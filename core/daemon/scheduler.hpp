@@ -53,6 +53,7 @@ struct DuePass {
     std::string stack, revision;
     Cause cause = Cause::interval;
     bool everything = true;    // else only what changed and what was touched
+    bool targets = false;      // and what is recorded, on its targets: nobody tells what changes there
     bool is_requested = false; // somebody waits for this one
     std::chrono::milliseconds timeout{};
 };

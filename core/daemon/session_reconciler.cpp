@@ -13,8 +13,25 @@ namespace holdfast {
 
 namespace {
 
+// Stacks of one scope take turns; a pass that waits longer for its own lets others go first.
+constexpr std::chrono::seconds longest_lock_wait{10};
 constexpr std::string_view project_file = "holdfast.yaml";
 constexpr std::size_t project_max_bytes = 4U << 20;
+
+// Everything that the stack has recorded is looked at, and nothing else: no documents, no other stacks.
+std::vector<Touched> all_scopes_of(Store& store, const std::string& stack) {
+    std::set<std::pair<std::string, std::string>> scopes;
+    for (const LedgerEntry& entry : store.entries(stack, Detail::match))
+        scopes.emplace(entry.provider, entry.object.scope);
+    std::vector<Touched> touched;
+    for (const auto& [provider, scope] : scopes) {
+        Hint hint;
+        hint.reach = Hint::Reach::scope;
+        hint.scope = scope;
+        touched.push_back({provider, std::move(hint)});
+    }
+    return touched;
+}
 
 bool is_tried(StepState state) { return state != StepState::intended; }
 
@@ -226,7 +243,9 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
         RunOptions options{.mode = Mode::apply,
                            .reach = request.everything ? Reach::everything : Reach::changed,
                            .stacks = {request.stack},
-                           .pass_id = request.id};
+                           .pass_id = request.id,
+                           .lock_wait = longest_lock_wait};
+        if (request.targets) options.touched = all_scopes_of(idle->session->store(), request.stack);
         for (const Address& leaf : request.leave_alone) options.exclude.push_back(to_string(leaf));
         report = report_of(run(*idle->session, options, {}, stop), stop);
         report.commit = idle->session->commit();

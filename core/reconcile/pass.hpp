@@ -147,7 +147,7 @@ private:
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
 
-    Status lock_scopes(const Plan& plan);
+    Status lock_scopes(const Plan& plan, const std::stop_token& stop);
     void begin_record(const Plan& plan);
     void record_parked(const Plan& plan);
     void rewrite_entries(const Plan& plan);
