@@ -138,13 +138,16 @@ void SessionReconciler::set_config(std::shared_ptr<const OperatorConfig> config)
 
 // ---- looking
 
-Result<std::vector<std::string>> SessionReconciler::removed_stacks(const Project& project) {
+// Stacks that were applied once and are declared no longer (law 16).
+Result<SourceView> SessionReconciler::with_removed(SourceView view) {
     Result<std::unique_ptr<Store>> store = open_store({.path = store_ + "/store.db"});
     if (!store) return store.error();
-    std::vector<std::string> removed;
+    std::set<std::string> declared;
+    for (const ScheduledStack& stack : view.stacks) declared.insert(stack.name);
     for (const Store::StackMemory& memory : (*store)->stacks())
-        if (!project.stack(memory.name)) removed.push_back(memory.name);
-    return removed;
+        if (!declared.contains(memory.name))
+            view.stacks.push_back({.name = memory.name, .revision = view.commit.id, .is_removed = true});
+    return view;
 }
 
 Result<SourceView> SessionReconciler::look(std::stop_token) {
@@ -155,6 +158,10 @@ Result<SourceView> SessionReconciler::look(std::stop_token) {
         Result<std::unique_ptr<Tree>> tree = (*repository)->at(config->daemon.revision);
         if (!tree) return tree.error();
         const CommitInfo commit = (*tree)->commit();
+        // A commit does not change: what it declares is read once.
+        if (auto known = known_.with([](const auto& held) { return held; });
+            known && known->commit.id == commit.id)
+            return with_removed(*std::move(known));
         Result<std::string> text = read_project_file(**tree);
         if (!text) return text.error();
         SourceView view{.commit = commit};
@@ -167,11 +174,8 @@ Result<SourceView> SessionReconciler::look(std::stop_token) {
                                    .revision = commit.id,
                                    .depends_on = stack.depends_on,
                                    .schedule = stack.schedule});
-        Result<std::vector<std::string>> removed = removed_stacks(project);
-        if (!removed) return removed.error();
-        for (const std::string& name : *removed)
-            view.stacks.push_back({.name = name, .revision = commit.id, .is_removed = true});
-        return view;
+        known_.with([&](auto& held) { held = view; });
+        return with_removed(std::move(view));
     } catch (const Error& error) {
         return error.diagnostic();
     }

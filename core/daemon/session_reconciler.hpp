@@ -38,7 +38,7 @@ private:
     void give_back(Idle session);
     Result<std::unique_ptr<Session>> open_session(const std::string& revision, const std::string& actor,
                                                   std::shared_ptr<const OperatorConfig> config);
-    Result<std::vector<std::string>> removed_stacks(const Project& project);
+    Result<SourceView> with_removed(SourceView view);
 
     const std::string store_;
     const Isolation isolation_;
@@ -47,6 +47,7 @@ private:
     Log& log_;
     Locked<std::shared_ptr<const OperatorConfig>> config_;
     Locked<std::vector<Idle>> idle_;
+    Locked<std::optional<SourceView>> known_; // of the commit that was looked at last, declared stacks only
 };
 
 } // namespace holdfast
