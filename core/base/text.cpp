@@ -277,6 +277,50 @@ std::string count_of(std::size_t count, std::string_view singular, std::string_v
     return plural.empty() ? fmt::format("{} {}s", count, singular) : fmt::format("{} {}", count, plural);
 }
 
+namespace {
+
+struct DurationUnit {
+    std::string_view name;
+    std::int64_t ms;
+};
+constexpr DurationUnit duration_units[] = {
+    {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
+constexpr std::int64_t longest_duration_ms = 3650LL * 86'400'000;
+
+} // namespace
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+    std::int64_t total = 0;
+    if (text.empty()) return std::nullopt;
+    while (!text.empty()) {
+        const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+        const std::size_t end = std::min(text.find_first_of("0123456789", digits), text.size());
+        const std::string_view unit = text.substr(digits, end - digits);
+        const auto known = std::find_if(std::begin(duration_units), std::end(duration_units),
+                                        [&](const DurationUnit& u) { return u.name == unit; });
+        if (digits == 0 || digits > 12 || known == std::end(duration_units)) return std::nullopt;
+        std::int64_t number = 0;
+        for (const char c : text.substr(0, digits)) number = number * 10 + (c - '0');
+        if (number > longest_duration_ms / known->ms) return std::nullopt;
+        total += number * known->ms;
+        if (total > longest_duration_ms) return std::nullopt;
+        text.remove_prefix(end);
+    }
+    return std::chrono::milliseconds(total);
+}
+
+std::string duration_text(std::chrono::milliseconds duration) {
+    std::int64_t left = duration.count();
+    if (left <= 0) return "0s";
+    std::string text;
+    for (const DurationUnit& unit : duration_units) {
+        if (left < unit.ms) continue;
+        text += fmt::format("{}{}", left / unit.ms, unit.name);
+        left %= unit.ms;
+    }
+    return text;
+}
+
 std::string relative_time(std::int64_t seconds_ago) {
     struct Unit {
         std::int64_t seconds;

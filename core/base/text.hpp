@@ -1,6 +1,7 @@
 #pragma once
 // Small questions about text that several folders ask.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +35,11 @@ std::optional<std::string> from_base64(std::string_view text);
 
 // "1 leaf", "3 leaves"
 std::string count_of(std::size_t count, std::string_view singular, std::string_view plural = {});
+// "1h30m", "250ms", "45s"; units ms, s, m, h, d. Nothing where it is none or more than ten years.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+// The shortest such text: "1h30m".
+std::string duration_text(std::chrono::milliseconds duration);
+
 // "2 hours ago", "just now"; for seconds in the future "in 5 minutes".
 std::string relative_time(std::int64_t seconds_ago);
 

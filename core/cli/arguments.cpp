@@ -164,6 +164,14 @@ CommandOptions options_of(std::string_view command, const Given& given) {
                                     given.text("stack"),    given.list("id"),   given.flag("write")};
     if (command == "forget") return ForgetOptions{given.text("LEAF"), yes};
     if (command == "approve") return ApproveOptions{given.text("PLAN"), select()};
+    if (command == "sync")
+        return SyncOptions{given.text("STACK"), given.flag("wait"), given.text("timeout", "15m")};
+    if (command == "suspend") return SuspendOptions{given.text("STACK"), given.text("reason")};
+    if (command == "resume") return ResumeOptions{given.text("STACK")};
+    if (command == "rollback")
+        return RollbackOptions{given.text("STACK"), given.text("to"), given.text("reason"),
+                               given.flag("wait")};
+    if (command == "confirm") return ConfirmOptions{given.text("STACK")};
     if (command == "graph") return GraphOptions{stacks(), given.flag("dot")};
     if (command == "schema") return SchemaOptions{given.text("KIND")};
     if (command == "provider")

@@ -257,6 +257,79 @@ CommandSpec approve_command() {
             .examples = {{"holdfast approve 9d41c0ab12cd", "then: holdfast apply"}}};
 }
 
+ArgumentSpec stack_argument(std::string_view help) { return {.name = "STACK", .help = help}; }
+
+OptionSpec reason_option() {
+    return {.name = "reason", .value = "TEXT", .help = "Why, for those who look at `holdfast status`"};
+}
+
+CommandSpec sync_command() {
+    return {
+        .name = "sync",
+        .summary = "Have the daemon look and reconcile now",
+        .description = "Tells the daemon to look at its repository and to begin a pass of STACK, or of every "
+                       "stack that is\n"
+                       "not suspended, without waiting for the interval.",
+        .arguments = {{.name = "STACK", .help = "Only this stack", .required = false}},
+        .options = {{.name = "wait", .letter = 'w', .help = "Wait for the passes and show how they ended"},
+                    {.name = "timeout",
+                     .value = "DURATION",
+                     .help = "With --wait: give up waiting after this (default: 15m)"}},
+        .examples = {{"git push && holdfast sync web --wait", "apply what was just pushed"}}};
+}
+
+CommandSpec suspend_command() {
+    return {.name = "suspend",
+            .summary = "Have the daemon leave a stack alone",
+            .description =
+                "The daemon begins no pass of STACK until `holdfast resume`, also after a restart; one "
+                "that runs\n"
+                "stops between two writes. Meanwhile `holdfast apply` works on it directly.",
+            .arguments = {stack_argument("Stack to leave alone")},
+            .options = {reason_option()},
+            .examples = {{"holdfast suspend web --reason 'disk is being replaced'", ""}}};
+}
+
+CommandSpec resume_command() {
+    return {.name = "resume",
+            .summary = "Have the daemon go on with a stack",
+            .description = "Takes back `holdfast suspend` and `holdfast rollback`, and begins a pass.",
+            .arguments = {stack_argument("Stack to go on with")},
+            .options = {},
+            .examples = {{"holdfast resume web", ""}}};
+}
+
+CommandSpec rollback_command() {
+    return {.name = "rollback",
+            .summary = "Hold a stack at an earlier commit",
+            .description =
+                "The daemon brings STACK to an earlier commit and holds it there, whatever is pushed, "
+                "until\n"
+                "`holdfast resume`. Without --to, that is the newest commit that was applied successfully\n"
+                "and declared the stack otherwise than now. What was added since is deleted as in any\n"
+                "plan, with the same limits. Mend the repository meanwhile.",
+            .arguments = {stack_argument("Stack to roll back")},
+            .options = {{.name = "to",
+                         .value = "REV",
+                         .help = "Branch, tag or commit of the daemon's repository"},
+                        reason_option(),
+                        {.name = "wait", .letter = 'w', .help = "Wait for the pass and show how it ended"}},
+            .examples = {{"holdfast rollback web --wait", "back to what worked"},
+                         {"holdfast rollback web --to 9d41c0a", "to a certain commit"}}};
+}
+
+CommandSpec confirm_command() {
+    return {.name = "confirm",
+            .summary = "Confirm a change that would revert itself",
+            .description =
+                "A change that may cut people off is taken back by itself unless somebody confirms in "
+                "time that it\n"
+                "did not. `holdfast status` shows what waits for that.",
+            .arguments = {stack_argument("Stack whose change stays")},
+            .options = {},
+            .examples = {{"holdfast confirm edge", ""}}};
+}
+
 CommandSpec graph_command() {
     return {.name = "graph",
             .summary = "Show what depends on what",
@@ -362,7 +435,8 @@ const std::vector<CommandSpec>& command_table() {
     static const std::vector<CommandSpec> table{
         init_command(),     validate_command(), plan_command(),    apply_command(),      destroy_command(),
         status_command(),   why_command(),      history_command(), drift_command(),      output_command(),
-        import_command(),   forget_command(),   approve_command(), graph_command(),      schema_command(),
+        import_command(),   forget_command(),   approve_command(), sync_command(),       suspend_command(),
+        resume_command(),   rollback_command(), confirm_command(), graph_command(),      schema_command(),
         provider_command(), store_command(),    version_command(), completion_command(), help_command()};
     return table;
 }

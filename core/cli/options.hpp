@@ -79,6 +79,24 @@ struct ApproveOptions {
     std::string plan;
     Selection selection; // of the plan, but for its stacks
 };
+struct SyncOptions {
+    std::string stack; // empty: all
+    bool wait = false;
+    std::string timeout = "15m";
+};
+struct SuspendOptions {
+    std::string stack, reason;
+};
+struct ResumeOptions {
+    std::string stack;
+};
+struct RollbackOptions {
+    std::string stack, to, reason;
+    bool wait = false;
+};
+struct ConfirmOptions {
+    std::string stack;
+};
 struct GraphOptions {
     std::vector<std::string> stacks;
     bool dot = false;
@@ -107,8 +125,9 @@ struct HelpOptions {
 using CommandOptions =
     std::variant<InitOptions, ValidateOptions, PlanOptions, ApplyOptions, DestroyOptions, StatusOptions,
                  WhyOptions, HistoryOptions, DriftOptions, OutputOptions, ImportCommandOptions, ForgetOptions,
-                 ApproveOptions, GraphOptions, SchemaOptions, ProviderOptions, StoreCommandOptions,
-                 VersionOptions, CompletionOptions, HelpOptions>;
+                 ApproveOptions, SyncOptions, SuspendOptions, ResumeOptions, RollbackOptions, ConfirmOptions,
+                 GraphOptions, SchemaOptions, ProviderOptions, StoreCommandOptions, VersionOptions,
+                 CompletionOptions, HelpOptions>;
 
 struct Invocation {
     GlobalOptions global;

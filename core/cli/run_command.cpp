@@ -19,6 +19,11 @@ int dispatch(const OutputOptions& options, Context& context) { return run_output
 int dispatch(const ImportCommandOptions& options, Context& context) { return run_import(options, context); }
 int dispatch(const ForgetOptions& options, Context& context) { return run_forget(options, context); }
 int dispatch(const ApproveOptions& options, Context& context) { return run_approve(options, context); }
+int dispatch(const SyncOptions& options, Context& context) { return run_sync(options, context); }
+int dispatch(const SuspendOptions& options, Context& context) { return run_suspend(options, context); }
+int dispatch(const ResumeOptions& options, Context& context) { return run_resume(options, context); }
+int dispatch(const RollbackOptions& options, Context& context) { return run_rollback(options, context); }
+int dispatch(const ConfirmOptions& options, Context& context) { return run_confirm(options, context); }
 int dispatch(const GraphOptions& options, Context& context) { return run_graph(options, context); }
 int dispatch(const SchemaOptions& options, Context& context) { return run_schema(options, context); }
 int dispatch(const ProviderOptions& options, Context& context) { return run_provider(options, context); }

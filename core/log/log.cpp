@@ -61,6 +61,12 @@ std::string field_text(std::string_view value) {
 
 } // namespace
 
+LogLevel log_level_from(std::string_view word) {
+    for (const LogLevel level : {LogLevel::debug, LogLevel::warning, LogLevel::error})
+        if (word == word_of(level)) return level;
+    return LogLevel::info;
+}
+
 struct Log::Sink {
     spdlog::logger logger{"holdfast", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
 };
@@ -68,6 +74,11 @@ struct Log::Sink {
 Log::Log(LogLevel level, LogFormat format, const Masker& masker)
     : level_(level), format_(format), masker_(masker), sink_(std::make_unique<Sink>()) {
     sink_->logger.set_pattern("%v");
+    sink_->logger.set_level(spdlog_level(level));
+}
+
+void Log::set_level(LogLevel level) {
+    level_ = level;
     sink_->logger.set_level(spdlog_level(level));
 }
 

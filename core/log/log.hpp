@@ -1,6 +1,7 @@
 #pragma once
 // The one way to log: level, message, fields; secrets masked. spdlog writes it.
 
+#include <atomic>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -13,6 +14,9 @@ namespace holdfast {
 
 enum class LogLevel { debug, info, warning, error, off };
 enum class LogFormat { text, json };
+
+// "debug", "info", "warning", "error"; info for any other word.
+LogLevel log_level_from(std::string_view word);
 
 struct LogField {
     std::string_view key;
@@ -27,6 +31,7 @@ public:
     ~Log();
 
     bool is_on(LogLevel level) const { return level >= level_; }
+    void set_level(LogLevel level);
     void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
     void debug(std::string_view message, std::initializer_list<LogField> fields = {}) {
         write(LogLevel::debug, message, fields);
@@ -43,7 +48,7 @@ public:
 
 private:
     struct Sink;
-    LogLevel level_;
+    std::atomic<LogLevel> level_;
     LogFormat format_;
     const Masker& masker_;
     std::unique_ptr<Sink> sink_;

@@ -124,6 +124,15 @@ constexpr std::string_view stack_spec = R"json({
       }
     },
     "dependsOn": {"type": "array", "uniqueItems": true, "items": {"type": "string", "minLength": 1}},
+    "interval": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+                 "description": "write a duration such as 30s, 5m or 1h30m"},
+    "retryInterval": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+                      "description": "write a duration such as 30s, 5m or 1h30m"},
+    "resync": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+               "description": "write a duration such as 30s, 5m or 1h30m"},
+    "timeout": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+                "description": "write a duration such as 30s, 5m or 1h30m"},
+    "suspend": {"type": "boolean"},
     "allowInsecureSecretFields": {"type": "boolean"}
   }
 })json";

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "manifest/load.hpp"
 #include "manifest/places.hpp"
 #include "manifest/yaml.hpp"
@@ -53,6 +54,53 @@ constexpr std::string_view config_schema = R"json({
   }
 })json";
 
+constexpr std::string_view daemon_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "repository": {
+      "type": "object",
+      "required": ["path"],
+      "additionalProperties": false,
+      "properties": {
+        "path": {"type": "string", "minLength": 1},
+        "revision": {"type": "string", "minLength": 1},
+        "interval": {"type": "string"}
+      }
+    },
+    "interval": {"type": "string"},
+    "resync": {"type": "string"},
+    "retryInterval": {"type": "string"},
+    "maxRetryInterval": {"type": "string"},
+    "timeout": {"type": "string"},
+    "jitter": {"type": "number", "minimum": 0, "maximum": 0.5},
+    "concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
+    "socket": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "path": {"type": "string", "minLength": 1},
+        "mode": {"enum": ["0600", "0660"]},
+        "group": {"type": "string", "minLength": 1}
+      }
+    },
+    "log": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "format": {"enum": ["text", "json"]},
+        "level": {"enum": ["debug", "info", "warning", "error"]}
+      }
+    }
+  }
+})json";
+
+Value whole_schema() {
+    Value schema = *parse_json(config_schema);
+    set_at(schema, "/properties/daemon", *parse_json(daemon_schema));
+    return schema;
+}
+
 std::string own_code(std::string_view code) {
     if (code == "manifest.unknown-key") return "config.unknown-key";
     if (code == "manifest.missing-key") return "config.missing-key";
@@ -62,7 +110,7 @@ std::string own_code(std::string_view code) {
 
 // The schema's findings, under this file's own codes.
 void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
-    static const Value schema = *parse_json(config_schema);
+    static const Value schema = whole_schema();
     const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(schema);
     assert(checker.ok());
     Diagnostics found;
@@ -104,6 +152,50 @@ void read_plugins(const Value& tree, OperatorConfig& config) {
         if (const auto hash = hash_from_hex(hex)) config.plugin_pins[name] = *hash;
     const Value* demand = tree.find("demandPins");
     config.demand_pins = demand && demand->if_bool() && *demand->if_bool();
+}
+
+void read_duration(const Value& tree, std::string_view pointer, std::chrono::milliseconds& to,
+                   const SourceText& source, Diagnostics& problems) {
+    const Value* value = find_at(tree, pointer);
+    if (!value || !value->if_string()) return;
+    const std::string& text = *value->if_string();
+    if (const auto duration = parse_duration(text); duration && duration->count() > 0)
+        to = *duration;
+    else
+        source.error(problems, "config.bad-value",
+                     fmt::format("\"{}\" is no duration that can be used", text), position_at(tree, pointer),
+                     text.size(), "write one such as 30s, 5m or 1h30m");
+}
+
+DaemonConfig read_daemon(const Value& tree, const std::string& path, const SourceText& source,
+                         Diagnostics& problems) {
+    DaemonConfig daemon;
+    const auto text = [&](std::string_view pointer, std::string& to) {
+        if (const Value* value = find_at(tree, pointer); value && value->if_string())
+            to = *value->if_string();
+    };
+    text("/repository/path", daemon.repository);
+    daemon.repository = beside(path, daemon.repository);
+    text("/repository/revision", daemon.revision);
+    read_duration(tree, "/repository/interval", daemon.poll, source, problems);
+    read_duration(tree, "/interval", daemon.interval, source, problems);
+    read_duration(tree, "/resync", daemon.resync, source, problems);
+    read_duration(tree, "/retryInterval", daemon.retry_interval, source, problems);
+    read_duration(tree, "/maxRetryInterval", daemon.max_retry, source, problems);
+    read_duration(tree, "/timeout", daemon.timeout, source, problems);
+    if (const Value* jitter = tree.find("jitter"))
+        daemon.jitter = jitter->if_real() ? *jitter->if_real() : 0.0;
+    if (const Value* passes = tree.find("concurrency"); passes && passes->if_integer())
+        daemon.concurrency = static_cast<std::size_t>(*passes->if_integer());
+    text("/socket/path", daemon.socket);
+    daemon.socket = beside(path, daemon.socket);
+    std::string mode;
+    text("/socket/mode", mode);
+    if (mode == "0660") daemon.socket_mode = 0660;
+    text("/socket/group", daemon.socket_group);
+    text("/log/format", daemon.log_format);
+    text("/log/level", daemon.log_level);
+    return daemon;
 }
 
 void check_trust(const std::string& path, Diagnostics& problems) {
@@ -166,6 +258,8 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
                 config.secrets.push_back(read_secret(secret, path, source, found));
             }
         config.store = beside(path, tree.text_at("store"));
+        if (const Value* daemon = tree.find("daemon"); daemon && !found.has_errors())
+            config.daemon = read_daemon(*daemon, path, source, found);
     }
     found.sort_by_place();
     problems.append(found);
@@ -175,6 +269,10 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
 OperatorConfig load_operator_config(Diagnostics& problems) {
     const std::string path = find_config(problems);
     if (path.empty() || !exists(path)) return {};
+    return load_operator_config(path, problems);
+}
+
+OperatorConfig load_operator_config(const std::string& path, Diagnostics& problems) {
     check_trust(path, problems);
     const Result<std::string> text = read_file(path, YamlLimits{}.max_bytes);
     if (!text) {

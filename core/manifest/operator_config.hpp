@@ -3,6 +3,7 @@
 // $HOLDFAST_CONFIG, $XDG_CONFIG_HOME/holdfast/config.yaml or /etc/holdfast/config.yaml, the first that
 // exists.
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,27 @@ struct SecretSource {
     std::vector<std::string> providers;       // globs of Provider names whose config may use it; empty: all
 };
 
+// How holdfastd works. Durations are those of stacks that say none of their own.
+struct DaemonConfig {
+    std::string repository = "";                 // path of the repository that holds holdfast.yaml
+    std::string revision = "HEAD";               // branch, tag or commit that it follows
+    std::chrono::milliseconds poll{15'000};      // between looks for a new commit
+    std::chrono::milliseconds interval{300'000}; // between passes of a stack where nothing is new
+    std::chrono::milliseconds resync{3'600'000}; // between looks at everything, where targets are watched
+    std::chrono::milliseconds retry_interval{10'000}; // after the first failure; doubles, up to max_retry
+    std::chrono::milliseconds max_retry{600'000};
+    std::chrono::milliseconds timeout{1'800'000}; // of one pass
+    double jitter = 0.1;                          // share of an interval by which it varies
+    std::size_t concurrency = 4;                  // passes at the same time
+    std::string socket;                           // path of the control socket; empty: in the store's folder
+    unsigned socket_mode = 0600;                  // 0600 or 0660
+    std::string socket_group;                     // that owns the socket; empty: as it comes
+    std::string log_format = "text";              // "text", "json"
+    std::string log_level = "info";               // "debug", "info", "warning", "error"
+
+    bool operator==(const DaemonConfig&) const = default;
+};
+
 struct OperatorConfig {
     std::string path; // the file it came from; empty: defaults
     std::vector<std::string> plugin_paths;
@@ -29,12 +51,14 @@ struct OperatorConfig {
     bool demand_pins = false;
     std::vector<SecretSource> secrets;
     std::string store; // folder; empty: the default
+    DaemonConfig daemon;
 
     const SecretSource* secret(const std::string& name) const;
 };
 
 // Problems: `config.*`, also where the file can be written by others than its owner.
 OperatorConfig load_operator_config(Diagnostics& problems);
+OperatorConfig load_operator_config(const std::string& path, Diagnostics& problems);
 OperatorConfig parse_operator_config(const std::string& text, const std::string& path, Diagnostics& problems);
 
 } // namespace holdfast

@@ -127,6 +127,7 @@ private:
         stack.allow_insecure_secret_fields = flag_of(spec, "allowInsecureSecretFields", false);
         read_defaults(spec, stack.defaults);
         if (const Value* limits = spec.find("limits")) read_limits(*limits, stack.limits);
+        read_schedule(tree, spec, stack.schedule);
         if (const Value* each = spec.find("each")) return take_each(tree, *each, stack);
         project_.stacks.push_back(std::move(stack));
         sources_of_stacks_.push_back({&tree, nullptr});
@@ -174,6 +175,25 @@ private:
         if (drift == "ignore") policy.drift = DriftPolicy::ignore;
         policy.protect = flag_of(spec, "protect", false);
         policy.ignore = texts_of(spec.find("ignore"));
+    }
+
+    void read_schedule(const Value& tree, const Value& spec, StackDocument::Schedule& schedule) {
+        const auto take = [&](std::string_view key, std::optional<std::chrono::milliseconds>& to) {
+            if (!spec.find(key)) return;
+            const std::string text(spec.text_at(key));
+            to = parse_duration(text);
+            if (to && to->count() > 0) return;
+            source_.error(problems_, "manifest.bad-duration",
+                          fmt::format("{} \"{}\" is not a duration that a stack can have", key, text),
+                          position_at(tree, append_pointer("/spec", key)), text.size(),
+                          "write one of at most ten years that is not zero, such as 30s or 1h30m");
+            to.reset();
+        };
+        take("interval", schedule.interval);
+        take("retryInterval", schedule.retry_interval);
+        take("resync", schedule.resync);
+        take("timeout", schedule.timeout);
+        schedule.is_suspended = flag_of(spec, "suspend", false);
     }
 
     static void read_limits(const Value& spec, BlastLimits& limits) {

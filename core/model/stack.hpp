@@ -1,7 +1,9 @@
 #pragma once
 // The engine's own documents, holdfast.dev/v1alpha1: what holdfast.yaml holds.
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,15 @@ struct StackDocument {
     Deletion deletion = Deletion::orphan; // of the objects when the Stack document itself goes
     BlastLimits limits;
     std::vector<std::string> depends_on; // stacks
+    // How the daemon works on it; where one is not there, the operator's configuration says.
+    struct Schedule {
+        std::optional<std::chrono::milliseconds> interval;       // between passes where nothing is new
+        std::optional<std::chrono::milliseconds> retry_interval; // after the first failure; then it doubles
+        std::optional<std::chrono::milliseconds> resync;         // between looks at everything
+        std::optional<std::chrono::milliseconds> timeout;        // of one pass
+        bool is_suspended = false;
+    };
+    Schedule schedule;
     bool allow_insecure_secret_fields = false;
     Origin origin;
 };

@@ -161,7 +161,7 @@ private:
     void tell_planned_again(Plan& plan) const;
     void tell_undeclared(Plan& plan) const;
 
-    Status lock_scopes(const Plan& plan);
+    Status lock_scopes(const Plan& plan, const std::stop_token& stop);
     void begin_record(const Plan& plan);
     void record_parked(const Plan& plan);
     void rewrite_entries(const Plan& plan);

@@ -63,7 +63,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
         if (plan.is_parked()) record_parked(plan);
         return;
     }
-    if (Status locked = lock_scopes(plan); !locked) {
+    if (Status locked = lock_scopes(plan, stop); !locked) {
         outcome_.problems.add(locked.error());
         outcome_.result = StackResult::failed;
         return;
@@ -83,7 +83,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     while (!outcome_.rounds.back().report->interrupted) {
         std::optional<Round> next = next_round(events, input, stop);
         if (!next) break;
-        if (Status locked = lock_scopes(next->plan); !locked) {
+        if (Status locked = lock_scopes(next->plan, stop); !locked) {
             outcome_.problems.add(locked.error());
             for (const Change& change : next->plan.changes) unfinished_.insert(change.address);
             break;

@@ -69,7 +69,7 @@ void Pass::close_open_steps() {
     if (!batch.empty()) session_.store().commit(batch);
 }
 
-Status Pass::lock_scopes(const Plan& plan) {
+Status Pass::lock_scopes(const Plan& plan, const std::stop_token& stop) {
     std::set<std::string> names;
     for (const Change& change : plan.changes)
         if (change.readiness == Readiness::ready && reaches_the_target(change.action))
@@ -77,6 +77,10 @@ Status Pass::lock_scopes(const Plan& plan) {
     for (const std::string& name : names) { // in order, so that two of us never wait for each other
         if (locks_.contains(name)) continue;
         Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
+        const auto until = session_.clock().steady() + options_.lock_wait;
+        while (!lock && lock.error().code == "store.locked" && session_.clock().steady() < until &&
+               session_.clock().sleep_for(std::chrono::milliseconds(10), stop))
+            lock = session_.store().lock(name, session_.actor());
         if (!lock) return lock.error();
         locks_.emplace(name, *std::move(lock));
     }
@@ -86,7 +90,7 @@ Status Pass::lock_scopes(const Plan& plan) {
 void Pass::begin_record(const Plan& plan) {
     PassRecord& pass = outcome_.pass;
     const std::int64_t now = session_.clock().now_ms();
-    pass.id = new_pass_id(now);
+    pass.id = options_.pass_id.empty() ? new_pass_id(now) : options_.pass_id;
     pass.stack = stack().name;
     pass.command = outcome_.is_removed ? "remove" : options_.mode == Mode::destroy ? "destroy" : "apply";
     pass.actor = session_.actor();

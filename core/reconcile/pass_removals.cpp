@@ -134,7 +134,7 @@ void Pass::prune_dropped(const RunEvents& events, std::stop_token stop) {
 
     Round round{.plan = make_plan_with_approval(input)};
     warn_of_parked(round);
-    if (Status locked = lock_scopes(round.plan); !locked) {
+    if (Status locked = lock_scopes(round.plan, stop); !locked) {
         outcome_.problems.add(locked.error());
         return;
     }

@@ -122,6 +122,7 @@ std::vector<StackStatus> status(Session& session) {
     }
     for (Store::StackMemory& memory : session.store().stacks())
         by_name[memory.name].memory = std::move(memory);
+    for (Store::StackHold& hold : session.store().holds()) by_name[hold.stack].hold = std::move(hold);
     for (const LedgerEntry& entry : session.store().all_entries(Detail::brief)) {
         StackStatus& status = by_name[entry.address.stack];
         ++status.leaves;

@@ -36,6 +36,7 @@ struct StackStatus {
     std::size_t leaves = 0, creating = 0, deleting = 0, deposed = 0, protected_leaves = 0;
     PassRecord last; // newest pass; id empty where there was none
     Store::StackMemory memory;
+    Store::StackHold hold; // what people asked of the daemon
     std::vector<std::string> providers;
     std::vector<JournalStep> failures; // steps of that pass that did not succeed, the first few
     std::size_t more_failures = 0;     // that are not among them

@@ -50,6 +50,9 @@ struct RunOptions {
     std::vector<std::string> only, exclude; // ids, addresses or globs of them
     std::vector<std::string> replace;       // addresses
     std::optional<SavedPlan> saved;         // apply exactly this (law 4)
+    std::string pass_id;                    // of the one stack's pass; empty: a new one
+    std::chrono::milliseconds lock_wait{
+        0}; // for scopes that another writer holds; 0: that is an error at once
     ExecuteOptions execute;
 };
 

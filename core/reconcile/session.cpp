@@ -81,14 +81,19 @@ bool satisfies(const std::string& version, const std::string& range) {
 } // namespace
 
 Session::Session(SessionOptions options, Clock& clock, Masker& masker, Log& log)
-    : options_(std::move(options)), clock_(clock), masker_(masker), log_(log), actor_(holdfast::actor()) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      masker_(masker),
+      log_(log),
+      actor_(options_.actor.empty() ? holdfast::actor() : options_.actor) {}
 
 Session::~Session() = default;
 
 Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Clock& clock, Masker& masker,
                                                Log& log) {
     std::unique_ptr<Session> session(new Session(options, clock, masker, log));
-    session->operator_config_ = load_operator_config(session->operator_problems_);
+    session->operator_config_ = options.operator_config ? *options.operator_config
+                                                        : load_operator_config(session->operator_problems_);
     if (Status opened = session->open_repository(); !opened) return opened.error();
     if (Status opened = session->open_store_and_host(); !opened) return opened.error();
     session->secrets_ = std::make_unique<Secrets>(session->operator_config_, masker);

@@ -29,6 +29,8 @@ struct SessionOptions {
     bool read_only = false;                // a store that cannot be written is no error
     bool remembers = false;                // read_only, but a store that can be written gets cache and memos
     std::vector<std::string> plugin_paths; // before those of the configuration
+    std::shared_ptr<const OperatorConfig> operator_config; // not set: read where it is configured
+    std::string actor;                                     // who works; empty: this process's user
 };
 
 // One thread at a time.

@@ -102,9 +102,12 @@ std::string immutable_uri(const std::string& path) {
     return uri + "?immutable=1";
 }
 
-// Made before SQLite opens it, because SQLite's own files take the mode of the database file.
+// Made before SQLite opens it, because SQLite's own files take the mode of the database file. One that is
+// there must not even be opened: to close it again would drop every POSIX lock that this process has on it,
+// those of its other connections (https://www.sqlite.org/howtocorrupt.html, section 2.2), and another process
+// that closes its own would then remove the log from under them.
 void make_private_file(const std::string& path) {
-    const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    const Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 SQLite::Database open_database(const std::string& path, Access access) {

@@ -107,6 +107,19 @@ void visit(Visitor& v, Store::StackMemory& s) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Store::StackHold& h) {
+    v("stack", h.stack);
+    v("is_suspended", h.is_suspended);
+    v("suspended_by", h.suspended_by);
+    v("suspend_reason", h.suspend_reason);
+    v("suspended_at_ms", h.suspended_at_ms);
+    v("pin", h.pin);
+    v("pinned_by", h.pinned_by);
+    v("pin_reason", h.pin_reason);
+    v("pinned_at_ms", h.pinned_at_ms);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, AuditRecord& r) {
     v("sequence", r.sequence);
     v("at_ms", r.at_ms);
@@ -248,7 +261,7 @@ std::string line_of(std::string_view type, const Record& record) {
 bool is_empty(Database& database) {
     return database.number("SELECT (SELECT count(*) FROM ledger) + (SELECT count(*) FROM pass) + "
                            "(SELECT count(*) FROM audit) + (SELECT count(*) FROM stack) + "
-                           "(SELECT count(*) FROM approval)") == 0;
+                           "(SELECT count(*) FROM approval) + (SELECT count(*) FROM stack_hold)") == 0;
 }
 
 // One import: takes line after line and says what is wrong with it, or nothing.
@@ -295,6 +308,9 @@ private:
         if (type == "stack")
             return read<Store::StackMemory>(record,
                                             [&](const Store::StackMemory& s) { parts_.stacks.remember(s); });
+        if (type == "hold")
+            return read<Store::StackHold>(record,
+                                          [&](const Store::StackHold& h) { parts_.stacks.set_hold(h); });
         if (type == "audit")
             return read<AuditRecord>(record, [&](const AuditRecord& r) { parts_.audit.restore(r); });
         return fmt::format("\"{}\" is no kind of record", type);
@@ -348,6 +364,7 @@ void export_store(StoreParts parts, const std::function<void(std::string_view li
     });
     for (const Approval& approval : parts.stacks.approvals()) put(line_of("approval", approval));
     for (const Store::StackMemory& stack : parts.stacks.all()) put(line_of("stack", stack));
+    for (const Store::StackHold& hold : parts.stacks.holds()) put(line_of("hold", hold));
     parts.audit.for_each([&](const AuditRecord& r) { put(line_of("audit", r)); });
     write(to_json(Value::map({{"type", "end"}, {"records", records}})));
 }

@@ -175,6 +175,21 @@ CREATE TABLE rest (
 CREATE INDEX ledger_by_order ON ledger (stack, comes_after) WHERE comes_after <> '';
 )sql";
 
+// What people asked of a stack and have not taken back: it outlives the stack's own row and its document.
+constexpr const char* holds = R"sql(
+CREATE TABLE stack_hold (
+    stack           TEXT PRIMARY KEY,
+    is_suspended    INTEGER NOT NULL,
+    suspended_by    TEXT NOT NULL,
+    suspend_reason  TEXT NOT NULL,
+    suspended_at_ms INTEGER NOT NULL,
+    pin             TEXT NOT NULL,
+    pinned_by       TEXT NOT NULL,
+    pin_reason      TEXT NOT NULL,
+    pinned_at_ms    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 void make_installation(Database& database) {
     const std::string key = random_bytes(32);
     database.query("INSERT INTO installation (only_row, masking_key) VALUES (1, ?1)").run(ConstBlob{key});
@@ -186,11 +201,12 @@ struct Step {
 };
 
 // Step n makes version n out of version n - 1. Steps are never changed once they were released.
-constexpr std::array<Step, 4> steps{{
+constexpr std::array<Step, 5> steps{{
     {first_tables, make_installation},
     {audit_head, nullptr},
     {order_of_deletes, nullptr},
     {stacks_at_rest, nullptr},
+    {holds, nullptr},
 }};
 
 } // namespace

@@ -77,4 +77,29 @@ std::vector<Approval> Stacks::approvals() {
     return approvals;
 }
 
+std::vector<Store::StackHold> Stacks::holds() {
+    Query rows = database_.query("SELECT stack, is_suspended, suspended_by, suspend_reason, suspended_at_ms, "
+                                 "pin, pinned_by, pin_reason, pinned_at_ms FROM stack_hold ORDER BY stack");
+    std::vector<Store::StackHold> holds;
+    while (rows.next()) {
+        Store::StackHold& hold = holds.emplace_back();
+        rows.read(hold.stack, hold.is_suspended, hold.suspended_by, hold.suspend_reason, hold.suspended_at_ms,
+                  hold.pin, hold.pinned_by, hold.pin_reason, hold.pinned_at_ms);
+    }
+    return holds;
+}
+
+void Stacks::set_hold(const Store::StackHold& hold) {
+    if (hold.is_empty()) {
+        database_.query("DELETE FROM stack_hold WHERE stack = ?1").run(hold.stack);
+        return;
+    }
+    database_
+        .query("INSERT OR REPLACE INTO stack_hold (stack, is_suspended, suspended_by, suspend_reason, "
+               "suspended_at_ms, pin, pinned_by, pin_reason, pinned_at_ms) "
+               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+        .run(hold.stack, hold.is_suspended, hold.suspended_by, hold.suspend_reason, hold.suspended_at_ms,
+             hold.pin, hold.pinned_by, hold.pin_reason, hold.pinned_at_ms);
+}
+
 } // namespace holdfast

@@ -34,6 +34,9 @@ public:
     void drop_approvals(std::string_view stack);
     std::vector<Approval> approvals();
 
+    std::vector<Store::StackHold> holds();
+    void set_hold(const Store::StackHold& hold);
+
 private:
     Database& database_;
 };

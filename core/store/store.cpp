@@ -208,6 +208,10 @@ public:
         write([&] { stacks_.forget(name); });
     }
 
+    std::vector<StackHold> holds() override { return stacks_.holds(); }
+    void set_hold(const StackHold& hold) override {
+        write([&] { stacks_.set_hold(hold); });
+    }
     std::optional<Rest> rest(std::string_view stack) override { return stacks_.rest(stack); }
     void remember_rest(const Rest& rest) override {
         write_relaxed([&] { stacks_.remember_rest(rest); });

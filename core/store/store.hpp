@@ -163,6 +163,22 @@ public:
     virtual void remember_stack(const StackMemory& stack) = 0;
     virtual void forget_stack(std::string_view name) = 0;
 
+    // ---- what people asked of a stack, until they take it back ----
+    struct StackHold {
+        std::string stack;
+        bool is_suspended = false;
+        std::string suspended_by, suspend_reason; // user@host; the words of `suspend --reason`
+        std::int64_t suspended_at_ms = 0;
+        std::string pin; // commit that `rollback` holds the stack at; empty: none
+        std::string pinned_by, pin_reason;
+        std::int64_t pinned_at_ms = 0;
+
+        bool is_empty() const { return !is_suspended && pin.empty(); }
+        bool operator==(const StackHold&) const = default;
+    };
+    virtual std::vector<StackHold> holds() = 0;       // by stack
+    virtual void set_hold(const StackHold& hold) = 0; // an empty one removes it
+
     // ---- stacks at rest (law 13) ----
     // What the last pass of a stack that converged took in. Any `commit` that touches the stack's ledger or
     // steps ends the rest, in the same transaction: as long as it lasts, the ledger is what that pass left.

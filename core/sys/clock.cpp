@@ -15,6 +15,12 @@ std::int64_t SystemClock::now_ms() {
 
 std::chrono::steady_clock::time_point SystemClock::steady() { return std::chrono::steady_clock::now(); }
 
+std::chrono::milliseconds SystemClock::uptime() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::milliseconds(now.tv_nsec / 1'000'000);
+}
+
 bool SystemClock::sleep_for(std::chrono::milliseconds duration, std::stop_token stop) {
     std::mutex mutex;
     std::condition_variable_any wakes;

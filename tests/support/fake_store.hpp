@@ -160,6 +160,11 @@ public:
         return std::find(approvals_.begin(), approvals_.end(), plan) != approvals_.end();
     }
     void drop_approvals(std::string_view) override { approvals_.clear(); }
+    std::vector<StackHold> holds() override { return holds_; }
+    void set_hold(const StackHold& hold) override {
+        std::erase_if(holds_, [&](const StackHold& known) { return known.stack == hold.stack; });
+        if (!hold.is_empty()) holds_.push_back(hold);
+    }
     std::vector<StackMemory> stacks() override { return stacks_; }
     void remember_stack(const StackMemory& stack) override {
         forget_stack(stack.name);
@@ -247,6 +252,7 @@ private:
     Moment moment_ = Moment::before;
     std::vector<Hash> approvals_;
     std::vector<StackMemory> stacks_;
+    std::vector<StackHold> holds_;
     std::map<std::string, Rest, std::less<>> rests_;
     std::vector<AuditRecord> audit_;
     std::map<std::string, std::string> cache_;

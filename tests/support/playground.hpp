@@ -37,6 +37,8 @@ public:
     // The same under another program (strace), whose words come first.
     Ran holdfast_under(const std::vector<std::string>& wrapper, const std::vector<std::string>& arguments);
     void set_environment(const std::string& name, const std::string& value);
+    // What programs get that are started here: "NAME=value".
+    const std::vector<std::string>& environment() const { return environment_; }
 
     // A File document for the host plugin.
     static std::string file_document(const std::string& name, const std::string& path,

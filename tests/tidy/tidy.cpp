@@ -132,6 +132,8 @@ void check_core_include(const Source& source, std::size_t line, std::string_view
         report(source, line, "core/" + own + " is not in the list of core/CMakeLists.txt");
     } else if (rank(theirs) == folders.end()) {
         report(source, line, "include \"folder/file.hpp\", not " + std::string(target) + "\"");
+    } else if (own == "cli" && theirs == "daemon") {
+        report(source, line, "cli and daemon do not see each other: what both need stands in core/control");
     } else if (rank(theirs) > rank(own)) {
         report(source, line, "core/" + own + " is below core/" + theirs + " and may not include it");
     }

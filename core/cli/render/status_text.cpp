@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/text.hpp"
+#include "cli/render/daemon_text.hpp"
 #include "cli/render/history_text.hpp"
 #include "cli/render/outcome_text.hpp"
 #include "cli/render/page.hpp"
@@ -122,8 +123,23 @@ void add_news(std::vector<Remark>& remarks, const StackStatus& stack, const std:
     }
 }
 
-std::vector<Remark> remarks_on(const StackStatus& stack, const std::string& head) {
+// Nothing that is wrong: somebody wanted it.
+void add_holds(std::vector<Remark>& remarks, const StackStatus& stack, const TextView& view) {
+    const Store::StackHold& hold = stack.hold;
+    const std::string advice = "let it go on: holdfast resume " + printable(stack.name);
+    const auto add = [&](std::string what) {
+        remarks.push_back(
+            {.weight = Weight::note, .colour = &Palette::parked, .what = std::move(what), .advice = advice});
+    };
+    if (hold.is_suspended)
+        add(suspended_text(hold.suspended_by, hold.suspended_at_ms, hold.suspend_reason, view));
+    if (!hold.pin.empty())
+        add(pinned_text(hold.pin, hold.pinned_by, hold.pinned_at_ms, hold.pin_reason, view));
+}
+
+std::vector<Remark> remarks_on(const StackStatus& stack, const std::string& head, const TextView& view) {
     std::vector<Remark> remarks;
+    add_holds(remarks, stack, view);
     add_failures(remarks, stack);
     add_pass_state(remarks, stack);
     add_leftovers(remarks, stack);
@@ -159,7 +175,7 @@ std::string render_status(const std::vector<StackStatus>& stacks, const std::str
     for (std::size_t i = 0; i < stacks.size(); ++i) {
         page.raw(lines[i] + '\n');
         bool has_trouble = false;
-        for (const Remark& remark : remarks_on(stacks[i], head)) {
+        for (const Remark& remark : remarks_on(stacks[i], head, view)) {
             has_trouble |= remark.weight == Weight::trouble;
             page.paragraph(4, remark.what, 2, colours.*remark.colour);
             if (!remark.advice.empty()) page.paragraph(6, remark.advice, 2);
@@ -188,6 +204,15 @@ Value status_to_json(const std::vector<StackStatus>& stacks) {
         List providers;
         for (const std::string& name : stack.providers) providers.emplace_back(name);
         entry.set("providers", std::move(providers));
+        if (stack.hold.is_suspended)
+            entry.set("suspended", Value::map({{"by", stack.hold.suspended_by},
+                                               {"reason", stack.hold.suspend_reason},
+                                               {"at_ms", stack.hold.suspended_at_ms}}));
+        if (!stack.hold.pin.empty())
+            entry.set("pinned", Value::map({{"commit", stack.hold.pin},
+                                            {"by", stack.hold.pinned_by},
+                                            {"reason", stack.hold.pin_reason},
+                                            {"at_ms", stack.hold.pinned_at_ms}}));
         if (!stack.last.id.empty()) entry.set("last_pass", pass_to_json(stack.last));
         List failures;
         for (const JournalStep& step : stack.failures) failures.push_back(step_to_json(step));

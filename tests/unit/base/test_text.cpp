@@ -76,3 +76,23 @@ TEST_CASE("times are told as people tell them") {
     CHECK(relative_time(2 * 86400 + 5) == "2 days ago");
     CHECK(relative_time(-300) == "in 5 minutes");
 }
+
+TEST_CASE("durations are read as people write them, and written so") {
+    auto [text, ms] = GENERATE(table<std::string, std::int64_t>({{"250ms", 250},
+                                                                 {"45s", 45'000},
+                                                                 {"5m", 300'000},
+                                                                 {"1h30m", 5'400'000},
+                                                                 {"2d", 172'800'000},
+                                                                 {"0s", 0}}));
+    CAPTURE(text);
+    REQUIRE(parse_duration(text));
+    CHECK(parse_duration(text)->count() == ms);
+    CHECK(duration_text(std::chrono::milliseconds(ms)) == text);
+}
+
+TEST_CASE("what is no duration is none, and neither is one of centuries") {
+    const std::string text = GENERATE(as<std::string>{}, "", "5", "m", "-5m", "5 m", "5x", "1.5h", "m5",
+                                      "99999999999999999s", "3651d", "3650d1ms");
+    CAPTURE(text);
+    CHECK_FALSE(parse_duration(text).has_value());
+}

@@ -38,7 +38,7 @@ public:
     const holdfast::Project& project() const override { return declared; }
     const holdfast::Diagnostics& problems() const override { return declared_problems; }
     std::string work_directory() const override { return work; }
-    std::string store_directory() const override { return "/var/lib/holdfast"; }
+    std::string store_directory() const override { return "/nonexistent/holdfast"; }
     holdfast::Store& store() override { throw holdfast::Error("test.no-store", "the fake has no store"); }
     holdfast::Result<std::shared_ptr<const holdfast::Description>>
     describe(const holdfast::ProviderDocument&) override;

@@ -91,3 +91,41 @@ TEST_CASE("a configuration that is named but missing is an error, none at all is
     CHECK(problems.list()[0].code == "config.unreadable");
     ::unsetenv("HOLDFAST_CONFIG");
 }
+
+TEST_CASE("the daemon's settings are read, and those that are not there have their defaults") {
+    Diagnostics problems;
+    const OperatorConfig config = parse_operator_config(
+        "daemon:\n  repository: {path: infra.git, revision: main, interval: 1s}\n  interval: 2m\n"
+        "  resync: 3h\n  retryInterval: 4s\n  maxRetryInterval: 5m\n  timeout: 6m\n  jitter: 0.2\n"
+        "  concurrency: 7\n  socket: {path: /run/holdfast/s, mode: \"0660\", group: ops}\n"
+        "  log: {format: json, level: debug}\n",
+        "/etc/holdfast/config.yaml", problems);
+    for (const Diagnostic& problem : problems) FAIL_CHECK(render(problem));
+    using namespace std::chrono_literals;
+    CHECK(config.daemon == DaemonConfig{.repository = "/etc/holdfast/infra.git",
+                                        .revision = "main",
+                                        .poll = 1s,
+                                        .interval = 2min,
+                                        .resync = 3h,
+                                        .retry_interval = 4s,
+                                        .max_retry = 5min,
+                                        .timeout = 6min,
+                                        .jitter = 0.2,
+                                        .concurrency = 7,
+                                        .socket = "/run/holdfast/s",
+                                        .socket_mode = 0660,
+                                        .socket_group = "ops",
+                                        .log_format = "json",
+                                        .log_level = "debug"});
+    CHECK(parse_operator_config("daemon: {}\n", "/etc/c.yaml", problems).daemon == DaemonConfig{});
+    CHECK(problems.empty());
+}
+
+TEST_CASE("settings of the daemon that make no sense are said at their place") {
+    CHECK(problems_of("daemon:\n  interval: soon\n") == "config.bad-value 2:13\n");
+    CHECK(problems_of("daemon:\n  interval: 0s\n") == "config.bad-value 2:13\n");
+    CHECK(problems_of("daemon:\n  intervall: 5m\n").starts_with("config.unknown-key 2:3"));
+    CHECK(problems_of("daemon:\n  concurrency: 0\n").starts_with("config.bad-value 2:"));
+    CHECK(problems_of("daemon:\n  socket: {mode: \"0777\"}\n").starts_with("config.bad-value 2:"));
+    CHECK(problems_of("daemon:\n  repository: {revision: main}\n").starts_with("config.missing-key 2:"));
+}

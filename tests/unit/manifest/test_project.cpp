@@ -221,3 +221,22 @@ TEST_CASE("what is wrong in each is said once and at its place") {
     CHECK(problems_in("  path: apps\n  dependsOn: [web]\n  each: [{name: a}, {name: b}]\n")
               .starts_with("manifest.stack-cycle holdfast.yaml:16:3\n"));
 }
+
+TEST_CASE("a stack says when the daemon is to work on it") {
+    const std::string head =
+        "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: web}\nspec:\n  path: web\n";
+    Diagnostics problems;
+    const Project project = load_project(
+        head + "  interval: 1m30s\n  retryInterval: 2s\n  resync: 3h\n  timeout: 4m\n  suspend: true\n",
+        "holdfast.yaml", problems);
+    CHECK(problems.empty());
+    using namespace std::chrono_literals;
+    const StackDocument::Schedule& schedule = project.stack("web")->schedule;
+    CHECK(schedule.interval == std::optional<std::chrono::milliseconds>(90s));
+    CHECK(schedule.retry_interval == std::optional<std::chrono::milliseconds>(2s));
+    CHECK(schedule.resync == std::optional<std::chrono::milliseconds>(3h));
+    CHECK(schedule.timeout == std::optional<std::chrono::milliseconds>(4min));
+    CHECK(schedule.is_suspended);
+    CHECK(problems_of(head + "  interval: 0s\n") == "manifest.bad-duration 6:13");
+    CHECK(problems_of(head + "  interval: soon\n").find("6:13") != std::string::npos);
+}

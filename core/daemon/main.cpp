@@ -1,0 +1,14 @@
+// The program holdfastd.
+
+#include <iostream>
+
+#include "daemon/startup.hpp"
+
+int main(int argc, char** argv) {
+    try {
+        return holdfast::run_holdfastd({argv + 1, argv + argc});
+    } catch (const std::exception& error) {
+        std::cerr << "holdfastd: " << error.what() << "; this is a defect of Holdfast: please report it\n";
+        return 1;
+    }
+}

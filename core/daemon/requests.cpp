@@ -1,0 +1,545 @@
+// What people ask of the daemon over its socket; docs/daemon.md has the protocol. All of it runs on the
+// loop's thread; what takes time is a job or is answered when a pass ends.
+
+#include "daemon/daemon.hpp"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "control/message.hpp"
+#include "daemon/pass_log.hpp"
+#include "sys/process.hpp"
+
+namespace holdfast {
+
+namespace {
+
+bool flag_at(const Value& body, std::string_view key) {
+    const Value* value = body.find(key);
+    return value && value->if_bool() && *value->if_bool();
+}
+
+std::size_t limit_at(const Value& body, std::size_t otherwise) {
+    const Value* value = body.find("limit");
+    const std::int64_t number = value && value->if_integer() ? *value->if_integer() : 0;
+    return number > 0 && number <= 10'000 ? static_cast<std::size_t>(number) : otherwise;
+}
+
+std::string_view word_of(Scheduler::View::State state) {
+    using State = Scheduler::View::State;
+    switch (state) {
+        case State::idle: return "idle";
+        case State::due: return "due";
+        case State::running: return "running";
+        case State::waiting: return "waiting";
+        case State::retrying: return "retrying";
+        case State::suspended: return "suspended";
+    }
+    return "idle";
+}
+
+Value pass_to_message(const std::string& stack, const std::string& id, const PassReport& report) {
+    List changed;
+    for (const ChangedLeaf& leaf : report.changed) {
+        Map entry;
+        entry.set("address", to_string(leaf.address));
+        entry.set("action", to_string(leaf.action));
+        entry.set("state", to_string(leaf.state));
+        entry.set("drift", leaf.by_drift);
+        if (!leaf.message.empty()) entry.set("message", leaf.message);
+        changed.emplace_back(std::move(entry));
+    }
+    Map message;
+    message.set("stack", stack);
+    message.set("pass", id);
+    message.set("result", to_string(report.end));
+    message.set("commit", report.commit.id);
+    message.set("subject", report.commit.subject);
+    message.set("changed", std::move(changed));
+    message.set("parked", static_cast<std::int64_t>(report.parked));
+    if (!report.plan.empty()) message.set("plan", report.plan);
+    message.set("problems", diagnostics_to_message(report.problems));
+    return message;
+}
+
+Value record_to_message(const PassRecord& pass) {
+    return Value::map({{"id", pass.id},
+                       {"stack", pass.stack},
+                       {"command", pass.command},
+                       {"actor", pass.actor},
+                       {"commit", pass.commit},
+                       {"subject", pass.commit_subject},
+                       {"author", pass.commit_author},
+                       {"plan", pass.plan_hash},
+                       {"state", to_string(pass.state)},
+                       {"started_ms", pass.started_ms},
+                       {"ended_ms", pass.ended_ms},
+                       {"summary", pass.summary}});
+}
+
+Value why_to_message(const Why& why) {
+    List steps;
+    for (const JournalStep& step : why.steps)
+        steps.push_back(Value::map({{"pass", step.pass},
+                                    {"action", to_string(step.action)},
+                                    {"state", to_string(step.state)},
+                                    {"commit", step.commit},
+                                    {"message", step.message},
+                                    {"changes", step.changes},
+                                    {"at_ms", step.at_ms}}));
+    const LedgerEntry& entry = why.entry;
+    return Value::map({{"address", to_string(entry.address)},
+                       {"provider", entry.provider},
+                       {"file", entry.file},
+                       {"line", entry.line},
+                       {"commit", entry.commit},
+                       {"author", entry.author},
+                       {"pass", entry.pass},
+                       {"applied_at_ms", entry.applied_at_ms},
+                       {"declared_by", Value::map({{"commit", why.declared_by.id},
+                                                   {"author", why.declared_by.author},
+                                                   {"subject", why.declared_by.subject}})},
+                       {"steps", std::move(steps)},
+                       {"problems", diagnostics_to_message(why.problems)}});
+}
+
+Diagnostic unknown_stack(const std::string& name, const std::vector<Scheduler::View>& views) {
+    std::vector<std::string> known;
+    for (const Scheduler::View& view : views) known.push_back(view.name);
+    const auto near = closest(name, known);
+    return failure("daemon.unknown-stack", fmt::format("the daemon knows no stack \"{}\"", name),
+                   near            ? fmt::format("did you mean \"{}\"?", *near)
+                   : known.empty() ? "it has not read the source yet, or that declares none"
+                                   : "stacks: " + join(known, ", "));
+}
+
+} // namespace
+
+void Daemon::handle(const ControlRequest& request) {
+    struct Kind {
+        std::string_view word;
+        void (Daemon::*handler)(const ControlRequest&);
+    };
+    static constexpr Kind kinds[] = {{"status", &Daemon::on_status},
+                                     {"sync", &Daemon::on_sync},
+                                     {"suspend", &Daemon::on_suspend},
+                                     {"resume", &Daemon::on_resume},
+                                     {"rollback", &Daemon::on_rollback},
+                                     {"approve", &Daemon::on_approve},
+                                     {"confirm", &Daemon::on_confirm},
+                                     {"history", &Daemon::on_history},
+                                     {"why", &Daemon::on_why}};
+    const std::string_view word = request.body.text_at("request");
+    const auto kind =
+        std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& k) { return k.word == word; });
+    if (kind == std::end(kinds))
+        return refuse(request, failure("control.unknown-request",
+                                       fmt::format("the daemon knows no request \"{}\"", word),
+                                       "is it older than this program? restart it after an upgrade"));
+    if (stopping_since_)
+        return refuse(request, failure("daemon.stopping", "the daemon stops", "ask it when it runs again"));
+    try {
+        (this->*kind->handler)(request);
+    } catch (const Error& error) {
+        // The store's: a full disk ends no daemon.
+        log_problem(parts_.log, LogLevel::error, error.diagnostic());
+        refuse(request, error.diagnostic());
+    }
+}
+
+namespace {
+
+Map reply_to(const Value* id) {
+    Map message;
+    if (id) message.set("id", *id);
+    return message;
+}
+
+} // namespace
+
+void Daemon::answer(const ControlRequest& request, Value result) {
+    Map message = reply_to(request.body.find("id"));
+    message.set("result", std::move(result));
+    parts_.server->send(request.client, message);
+}
+
+void Daemon::refuse(const ControlRequest& request, const Diagnostic& why) {
+    Map message = reply_to(request.body.find("id"));
+    message.set("error", diagnostic_to_message(why));
+    parts_.server->send(request.client, message);
+}
+
+std::string Daemon::actor_of(const ControlRequest& request) const {
+    return request.peer.name + "@" + this_process().host;
+}
+
+void Daemon::audit(const ControlRequest& request, std::string_view action, const std::string& stack,
+                   const std::string& detail) {
+    const std::string actor = actor_of(request);
+    parts_.store.audit(parts_.clock.now_ms(), actor, action, stack, detail);
+    parts_.log.info(fmt::format("{} by {}{}{}", action, actor, detail.empty() ? "" : ": ", detail),
+                    {{"stack", stack}, {"uid", std::to_string(request.peer.uid)}});
+}
+
+Result<std::vector<std::string>> Daemon::stacks_of(const ControlRequest& request) const {
+    std::vector<std::string> names = texts_of(request.body.find("stacks"));
+    const std::vector<Scheduler::View> views = scheduler_.view();
+    for (const std::string& name : names) {
+        const bool is_known =
+            std::any_of(views.begin(), views.end(), [&](const auto& v) { return v.name == name; });
+        // What is held may be let go also where its document is gone.
+        if (!is_known && !holds_.contains(name)) return unknown_stack(name, views);
+    }
+    return names;
+}
+
+// ---- status
+
+Value Daemon::source_to_message() const {
+    Map source;
+    source.set("path", parts_.config->daemon.repository);
+    source.set("revision", parts_.config->daemon.revision);
+    if (commit_) {
+        source.set("commit", commit_->id);
+        source.set("subject", commit_->subject);
+        source.set("author", commit_->author);
+    }
+    if (look_problem_) source.set("problem", diagnostic_to_message(*look_problem_));
+    return source;
+}
+
+Value Daemon::stack_to_message(const Scheduler::View& view) const {
+    Map stack;
+    stack.set("stack", view.name);
+    stack.set("state", word_of(view.state));
+    stack.set("revision", view.pin.empty() ? view.revision : view.pin);
+    stack.set("ready_revision", view.ready_revision);
+    if (!view.waits_for.empty()) stack.set("waits_for", view.waits_for);
+    if (view.state == Scheduler::View::State::running)
+        stack.set("running_ms", (now_ - view.next).count());
+    else if (view.state != Scheduler::View::State::suspended)
+        stack.set("next_ms", std::max<std::int64_t>(0, (view.next - now_).count()));
+    stack.set("failures", view.failures);
+    stack.set("removed", view.is_removed);
+    if (view.is_suspended_in_git) stack.set("suspended_in_git", true);
+    if (const auto hold = holds_.find(view.name); hold != holds_.end()) {
+        const Store::StackHold& held = hold->second;
+        if (held.is_suspended)
+            stack.set("suspended", Value::map({{"by", held.suspended_by},
+                                               {"reason", held.suspend_reason},
+                                               {"at_ms", held.suspended_at_ms}}));
+        if (!held.pin.empty())
+            stack.set("pinned", Value::map({{"commit", held.pin},
+                                            {"by", held.pinned_by},
+                                            {"reason", held.pin_reason},
+                                            {"at_ms", held.pinned_at_ms}}));
+    }
+    if (const auto last = last_.find(view.name); last != last_.end()) {
+        Value pass = pass_to_message(view.name, last->second.id, last->second.report);
+        pass.as_map().set("ended_ms", last->second.ended_ms);
+        stack.set("last", std::move(pass));
+    }
+    List fights;
+    for (const Fight& fight : fights_.of(view.name, now_))
+        fights.push_back(
+            Value::map({{"leaf", to_string(fight.over.leaf)},
+                        {"field", fight.over.pointer},
+                        {"corrections", fight.corrections},
+                        {"paused_ms", std::max<std::int64_t>(0, (fight.paused_until - now_).count())}}));
+    if (!fights.empty()) stack.set("fights", std::move(fights));
+    for (const Confirmations::Waiting& waiting : confirmations_.waiting())
+        if (waiting.stack == view.name) stack.set("waits_for_confirmation", waiting.what);
+    return stack;
+}
+
+void Daemon::on_status(const ControlRequest& request) {
+    const Result<std::vector<std::string>> wanted = stacks_of(request);
+    if (!wanted) return refuse(request, wanted.error());
+    List stacks;
+    for (const Scheduler::View& view : scheduler_.view())
+        if (wanted->empty() || std::find(wanted->begin(), wanted->end(), view.name) != wanted->end())
+            stacks.push_back(stack_to_message(view));
+    answer(request, Value::map({{"format", "holdfast.daemon-status/1"},
+                                {"version", HOLDFAST_VERSION},
+                                {"pid", this_process().pid},
+                                {"host", this_process().host},
+                                {"store", parts_.store_directory},
+                                {"configuration", parts_.config->path},
+                                {"since_ms", started_ms_},
+                                {"source", source_to_message()},
+                                {"stacks", std::move(stacks)}}));
+}
+
+// ---- sync
+
+void Daemon::on_sync(const ControlRequest& request) {
+    Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    const bool all = names->empty();
+    if (all)
+        for (const Scheduler::View& view : scheduler_.view())
+            if (view.state != Scheduler::View::State::suspended) names->push_back(view.name);
+    for (const std::string& name : *names) {
+        const auto view = scheduler_.view(name);
+        if (!view) return refuse(request, unknown_stack(name, scheduler_.view()));
+        if (view->state == Scheduler::View::State::suspended)
+            return refuse(request,
+                          failure("daemon.suspended", fmt::format("the stack {} is suspended", name),
+                                  view->is_suspended_in_git ? "take `suspend: true` out of its document"
+                                                            : "let it go on first: holdfast resume " + name));
+    }
+    for (const std::string& name : *names) {
+        audit(request, "sync", name, "");
+        fights_.forget(name);
+        scheduler_.request(name, now_);
+    }
+    if (flag_at(request.body, "wait") && !names->empty()) return wait_for(request, *names);
+    List stacks;
+    for (const std::string& name : *names) stacks.push_back(Value::map({{"stack", name}}));
+    answer(request,
+           Value::map({{"format", "holdfast.sync/1"}, {"waited", false}, {"stacks", std::move(stacks)}}));
+}
+
+void Daemon::wait_for(const ControlRequest& request, const std::vector<std::string>& stacks) {
+    const Value* id = request.body.find("id");
+    waiters_.push_back({request.client, id ? *id : Value(), {stacks.begin(), stacks.end()}, {}});
+}
+
+void Daemon::tell_waiters_of_start(const RunningPass& pass) {
+    if (!pass.due.is_requested) return;
+    for (const Waiter& waiter : waiters_) {
+        if (!waiter.open.contains(pass.due.stack)) continue;
+        parts_.server->send(waiter.client,
+                            Value::map({{"id", waiter.id},
+                                        {"event", Value::map({{"event", "started"},
+                                                              {"stack", pass.due.stack},
+                                                              {"pass", pass.id},
+                                                              {"commit", pass.due.revision}})}}));
+    }
+}
+
+namespace {
+
+Value sync_result(List stacks) {
+    return Value::map({{"format", "holdfast.sync/1"}, {"waited", true}, {"stacks", std::move(stacks)}});
+}
+
+} // namespace
+
+void Daemon::tell_waiters_of_end(const std::string& stack, const LastPass& pass) {
+    for (auto at = waiters_.begin(); at != waiters_.end();) {
+        Waiter& waiter = *at;
+        if (!parts_.server->is_connected(waiter.client)) {
+            at = waiters_.erase(at);
+            continue;
+        }
+        if (waiter.open.erase(stack) > 0) {
+            Value result = pass_to_message(stack, pass.id, pass.report);
+            Value event = result;
+            event.as_map().set("event", "ended");
+            waiter.results.push_back(std::move(result));
+            parts_.server->send(waiter.client, Value::map({{"id", waiter.id}, {"event", std::move(event)}}));
+        }
+        if (waiter.open.empty()) {
+            Value result = sync_result(std::move(waiter.results));
+            if (look_problem_) result.as_map().set("source_problem", diagnostic_to_message(*look_problem_));
+            parts_.server->send(waiter.client,
+                                Value::map({{"id", waiter.id}, {"result", std::move(result)}}));
+            at = waiters_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+// Of all who wait for the stack.
+void Daemon::end_waiters(const std::string& stack, const Diagnostic& why) {
+    for (auto at = waiters_.begin(); at != waiters_.end();) {
+        if (!at->open.contains(stack)) {
+            ++at;
+            continue;
+        }
+        parts_.server->send(at->client, Value::map({{"id", at->id}, {"error", diagnostic_to_message(why)}}));
+        at = waiters_.erase(at);
+    }
+}
+
+// ---- holds
+
+Store::StackHold Daemon::hold_of(const std::string& stack) const {
+    const auto found = holds_.find(stack);
+    return found == holds_.end() ? Store::StackHold{.stack = stack} : found->second;
+}
+
+// Durable first: what somebody was told outlives a crash.
+void Daemon::set_hold(const Store::StackHold& hold) {
+    parts_.store.set_hold(hold);
+    if (hold.is_empty())
+        holds_.erase(hold.stack);
+    else
+        holds_[hold.stack] = hold;
+    scheduler_.set_hold(hold.stack, hold.is_suspended, hold.pin, now_);
+}
+
+namespace {
+
+Value hold_to_message(const Store::StackHold& hold) {
+    return Value::map({{"stack", hold.stack},
+                       {"suspended", hold.is_suspended},
+                       {"reason", hold.suspend_reason},
+                       {"pin", hold.pin}});
+}
+
+} // namespace
+
+void Daemon::on_suspend(const ControlRequest& request) {
+    const Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    if (names->empty())
+        return refuse(request, failure("control.bad-request", "suspend needs the names of stacks"));
+    const std::string reason(request.body.text_at("reason"));
+    List answers;
+    for (const std::string& name : *names) {
+        Store::StackHold hold = hold_of(name);
+        hold.is_suspended = true;
+        hold.suspended_by = actor_of(request);
+        hold.suspend_reason = reason;
+        hold.suspended_at_ms = parts_.clock.now_ms();
+        set_hold(hold);
+        audit(request, "suspend", name, reason);
+        end_waiters(name,
+                    failure("daemon.suspended", fmt::format("the stack {} was suspended meanwhile", name)));
+        Value message = hold_to_message(hold);
+        message.as_map().set("running", scheduler_.is_running(name));
+        answers.push_back(std::move(message));
+    }
+    answer(request, Value::map({{"format", "holdfast.suspend/1"}, {"stacks", std::move(answers)}}));
+}
+
+void Daemon::on_resume(const ControlRequest& request) {
+    const Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    if (names->empty())
+        return refuse(request, failure("control.bad-request", "resume needs the names of stacks"));
+    List answers;
+    for (const std::string& name : *names) {
+        const Store::StackHold before = hold_of(name);
+        if (!before.is_empty()) {
+            set_hold({.stack = name});
+            audit(request, "resume", name, before.pin.empty() ? "" : "was held at " + before.pin);
+        }
+        fights_.forget(name);
+        const auto view = scheduler_.view(name);
+        Value message = hold_to_message(before);
+        message.as_map().set("was_held", !before.is_empty());
+        message.as_map().set("suspended_in_git", view && view->is_suspended_in_git);
+        answers.push_back(std::move(message));
+    }
+    answer(request, Value::map({{"format", "holdfast.resume/1"}, {"stacks", std::move(answers)}}));
+}
+
+void Daemon::on_rollback(const ControlRequest& request) {
+    const Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    if (names->size() != 1)
+        return refuse(request, failure("control.bad-request", "rollback needs the name of one stack"));
+    const std::string& name = names->front();
+    const auto view = scheduler_.view(name);
+    if (!view) return refuse(request, unknown_stack(name, scheduler_.view()));
+    const std::string from = view->pin.empty() ? view->revision : view->pin;
+    run_job(
+        [this, request, name, from, to = std::string(request.body.text_at("to"))]() -> std::function<void()> {
+            Result<CommitInfo> target = parts_.reconciler.rollback_target(name, from, to);
+            return [this, request, name, target = std::move(target)] { pin(request, name, target); };
+        });
+}
+
+void Daemon::pin(const ControlRequest& request, const std::string& stack, const Result<CommitInfo>& target) {
+    if (!target) return refuse(request, target.error());
+    try {
+        Store::StackHold hold = hold_of(stack);
+        hold.pin = target->id;
+        hold.pinned_by = actor_of(request);
+        hold.pin_reason = request.body.text_at("reason");
+        hold.pinned_at_ms = parts_.clock.now_ms();
+        set_hold(hold);
+        audit(request, "rollback", stack, "to " + target->id);
+    } catch (const Error& error) {
+        return refuse(request, error.diagnostic());
+    }
+    if (flag_at(request.body, "wait") && !hold_of(stack).is_suspended) {
+        scheduler_.request(stack, now_);
+        return wait_for(request, {stack});
+    }
+    answer(request, Value::map({{"format", "holdfast.rollback/1"},
+                                {"stack", stack},
+                                {"commit", target->id},
+                                {"subject", target->subject},
+                                {"suspended", hold_of(stack).is_suspended}}));
+}
+
+// ---- the rest
+
+void Daemon::on_approve(const ControlRequest& request) {
+    run_job([this, request, plan = std::string(request.body.text_at("plan")),
+             actor = actor_of(request)]() -> std::function<void()> {
+        auto approved = std::make_shared<Result<Approved>>(parts_.reconciler.approve(plan, actor));
+        return [this, request, approved] {
+            if (!*approved) return refuse(request, approved->error());
+            const Approved& done = **approved;
+            if (!done.destroy) scheduler_.request(done.stack, now_);
+            answer(request, Value::map({{"format", "holdfast.approve/1"},
+                                        {"stack", done.stack},
+                                        {"plan", to_hex(done.plan)},
+                                        {"destroy", done.destroy},
+                                        {"changes", static_cast<std::int64_t>(done.changes)}}));
+        };
+    });
+}
+
+void Daemon::on_confirm(const ControlRequest& request) {
+    const Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    if (names->size() != 1)
+        return refuse(request, failure("control.bad-request", "confirm needs the name of one stack"));
+    const std::string& name = names->front();
+    if (!confirmations_.confirm(name))
+        return refuse(request, failure("confirm.nothing",
+                                       fmt::format("nothing of stack {} waits for a confirmation", name),
+                                       "`holdfast status` says what waits, and for whom"));
+    audit(request, "confirm", name, "");
+    answer(request, Value::map({{"format", "holdfast.confirm/1"}, {"stack", name}}));
+}
+
+void Daemon::on_history(const ControlRequest& request) {
+    const Result<std::vector<std::string>> names = stacks_of(request);
+    if (!names) return refuse(request, names.error());
+    const std::size_t limit = limit_at(request.body, 20);
+    std::vector<PassRecord> passes;
+    for (const std::string& name : names->empty() ? std::vector<std::string>{""} : *names)
+        for (PassRecord& pass : parts_.store.passes(name, limit)) passes.push_back(std::move(pass));
+    std::stable_sort(passes.begin(), passes.end(),
+                     [](const PassRecord& a, const PassRecord& b) { return a.started_ms > b.started_ms; });
+    if (passes.size() > limit) passes.resize(limit);
+    List list;
+    for (const PassRecord& pass : passes) list.push_back(record_to_message(pass));
+    answer(request, Value::map({{"format", "holdfast.history/1"}, {"passes", std::move(list)}}));
+}
+
+void Daemon::on_why(const ControlRequest& request) {
+    const std::size_t limit = limit_at(request.body, 20);
+    run_job(
+        [this, request, limit, leaf = std::string(request.body.text_at("leaf"))]() -> std::function<void()> {
+            auto why = std::make_shared<Result<Why>>(parts_.reconciler.why(leaf, limit));
+            return [this, request, why] {
+                if (*why)
+                    answer(request, why_to_message(**why));
+                else
+                    refuse(request, why->error());
+            };
+        });
+}
+
+} // namespace holdfast
