@@ -7,12 +7,12 @@
 
 namespace holdfast::git {
 
-namespace {
-
 TreeFile::Type type_of(git_filemode_t mode) {
     if (mode == GIT_FILEMODE_LINK) return TreeFile::Type::symlink;
     return mode == GIT_FILEMODE_COMMIT ? TreeFile::Type::submodule : TreeFile::Type::file;
 }
+
+namespace {
 
 // Git sorts the entries of a tree as if folders ended in '/', so a walk in that order yields full paths
 // in the order of their bytes, and nothing needs to be sorted afterwards.
@@ -25,6 +25,7 @@ public:
     }
 
     const CommitInfo& commit() const override { return commit_; }
+    CommitTreeView view() const { return {repository_.get(), root_.get()}; }
 
     Result<std::vector<TreeFile>> list(std::string_view path) const override {
         const std::string clean = clean_path(path);
@@ -126,6 +127,11 @@ private:
 };
 
 } // namespace
+
+CommitTreeView view_of(const Tree& tree) {
+    const auto* commit_tree = dynamic_cast<const CommitTree*>(&tree);
+    return commit_tree ? commit_tree->view() : CommitTreeView{};
+}
 
 std::unique_ptr<Tree> make_commit_tree(SharedRepository repository, OwnedTree root, CommitInfo commit) {
     return std::make_unique<CommitTree>(std::move(repository), std::move(root), std::move(commit));

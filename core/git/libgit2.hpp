@@ -42,11 +42,20 @@ CommitInfo describe_commit(const git_commit& commit);
 // "web//app/" -> "web/app"
 std::string clean_path(std::string_view path);
 
+TreeFile::Type type_of(git_filemode_t mode);
+
 Diagnostic missing_object(const git_oid& id, std::string_view what);
 // Error: `git.no-commit`.
 Result<OwnedCommit> find_commit(git_repository& repository, const std::string& revision);
 
 std::unique_ptr<Tree> make_commit_tree(SharedRepository repository, OwnedTree root, CommitInfo commit);
+// What a tree of a commit is made of; null for any other Tree. Valid as long as the tree is.
+struct CommitTreeView {
+    git_repository* repository = nullptr;
+    const git_tree* root = nullptr;
+};
+CommitTreeView view_of(const Tree& tree);
+
 std::unique_ptr<Tree> make_working_tree(SharedRepository repository, CommitInfo head);
 
 } // namespace holdfast::git
