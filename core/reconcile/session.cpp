@@ -1,10 +1,9 @@
 #include "reconcile/session.hpp"
 
-#include <semver.h>
-
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "base/semver.hpp"
 #include "base/text.hpp"
 #include "manifest/reference.hpp"
 #include "reconcile/secret_gate.hpp"
@@ -57,17 +56,6 @@ void make_paths_absolute(Value& config, const Value& schema, const std::string& 
             make_paths_absolute(*value, property.value, root, problem);
         }
     }
-}
-
-bool satisfies(const std::string& version, const std::string& range) {
-    semver_range_t wanted{};
-    if (semver_rangen(&wanted, range.data(), range.size()) != 0) return false;
-    semver_t have{};
-    const bool matches =
-        semvern(&have, version.data(), version.size()) == 0 && semver_range_match(have, wanted);
-    semver_dtor(&have);
-    semver_range_dtor(&wanted);
-    return matches;
 }
 
 } // namespace
@@ -172,7 +160,7 @@ Result<std::shared_ptr<const Description>> Session::describe(const ProviderDocum
         why.context.push_back("describing provider " + document.name);
         return why;
     }
-    if (!document.version.empty() && !satisfies((*description)->version, document.version)) {
+    if (!document.version.empty() && !semver_matches((*description)->version, document.version)) {
         Diagnostic wrong =
             failure("provider.wrong-version",
                     fmt::format("provider {} wants plugin {} {}, but version {} is installed", document.name,

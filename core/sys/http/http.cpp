@@ -171,6 +171,27 @@ std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) 
                        tls_advice(code));
 }
 
+HttpFault fault_of(CURLcode code, const Attempt& attempt) {
+    if (attempt.is_too_large) return HttpFault::too_large;
+    if (attempt.was_refused) return HttpFault::refused;
+    switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY: return HttpFault::name;
+        case CURLE_COULDNT_CONNECT: return HttpFault::connection;
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_CONNECT_ERROR: return HttpFault::certificate;
+        case CURLE_GOT_NOTHING:
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_PARTIAL_FILE:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM: return HttpFault::interrupted;
+        case CURLE_OPERATION_TIMEDOUT: return HttpFault::slow;
+        default: return HttpFault::other;
+    }
+}
+
 bool was_not_reached(CURLcode code) {
     return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
            code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
@@ -312,6 +333,7 @@ HttpResponse HttpClient::perform(const HttpRequest& request) {
             attempt.response.end = code == CURLE_OK ? HttpEnd::answered : HttpEnd::failed;
             attempt.response.status = code == CURLE_OK ? static_cast<int>(status) : 0;
             if (code != CURLE_OK) attempt.response.error = sentence(code, error, attempt);
+            if (code != CURLE_OK) attempt.response.fault = fault_of(code, attempt);
             return std::move(attempt.response);
         }
         if (!pause(std::max(wait, retry_after(attempt.response.headers).value_or(milliseconds(0))), request))
