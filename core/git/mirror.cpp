@@ -109,13 +109,18 @@ struct Mirror::State {
         return git_odb_exists(odb, &id) == 1;
     }
 
+    bool was_fetched_with(const SourceRef& ref, const RemoteAccess& access) const {
+        const MirroredRef* before = known().find(ref);
+        return before && !before->commit.empty() && before->access == access.name && has(ref.value);
+    }
+
     Result<Fd> lock(const TransferLimits& limits) const;
     Status clean_up() const;
     std::vector<MirroredRef> fetch_locked(std::span<const SourceRef> refs, const RemoteAccess& access,
                                           const TransferLimits& limits);
     Status fetch_named(RemoteSide& side, std::vector<MirroredRef>& found);
     Status fetch_commits(RemoteSide& side, std::vector<MirroredRef>& found);
-    void take_in(MirroredRef& found, std::int64_t now_ms);
+    void take_in(MirroredRef& found, const RemoteAccess& access, std::int64_t now_ms);
     void keep(const MirroredRef& found);
     bool is_ancestor(const std::string& ancestor, const std::string& commit) const;
 };
@@ -192,13 +197,13 @@ std::vector<MirroredRef> Mirror::fetch(std::span<const SourceRef> refs, const Re
     std::vector<MirroredRef> found;
     for (const SourceRef& ref : refs)
         if (const MirroredRef* known = state_->known().find(ref);
-            known && !known->problem && known->fetched_at_ms > began_ms)
+            known && !known->problem && known->access == access.name && known->fetched_at_ms > began_ms)
             found.push_back(*known);
     if (found.size() == refs.size()) return found;
 
     if (Status clean = state_->clean_up(); !clean) return failed(clean.error());
     found = state_->fetch_locked(refs, access, limits);
-    for (MirroredRef& ref : found) state_->take_in(ref, clock.now_ms());
+    for (MirroredRef& ref : found) state_->take_in(ref, access, clock.now_ms());
     if (Status written = write_record(state_->record_path(), state_->url, state_->record); !written)
         return failed(written.error());
     state_->record_stamp = State::stamp_of(state_->record_path());
@@ -213,8 +218,8 @@ std::vector<MirroredRef> Mirror::State::fetch_locked(std::span<const SourceRef> 
     bool is_asking = false;
     for (const SourceRef& ref : refs) {
         found.push_back({.ref = ref});
-        // A commit never changes: one that is here is not asked for.
-        if (ref.kind == SourceRef::Kind::commit && has(ref.value))
+        // A commit never changes: one that this credential has fetched is not asked for again.
+        if (ref.kind == SourceRef::Kind::commit && was_fetched_with(ref, access))
             found.back().object = ref.value;
         else
             is_asking = true;
@@ -260,7 +265,7 @@ Status Mirror::State::fetch_named(RemoteSide& side, std::vector<MirroredRef>& fo
             !has(ref.object) && std::find(wants.begin(), wants.end(), ref.object) == wants.end();
         if (is_new) wants.push_back(ref.object);
     }
-    return wants.empty() ? Ok{} : side.fetch(wants);
+    return wants.empty() ? Ok{} : side.fetch(wants, RemoteSide::Extent::missing);
 }
 
 // Each by itself: a server refuses a whole request for one id that it does not give out.
@@ -275,14 +280,14 @@ Status Mirror::State::fetch_commits(RemoteSide& side, std::vector<MirroredRef>& 
             const Result<RemoteRef> head = choose_ref({}, *refs, url);
             want = head ? head->id : "";
         }
-        if (!want.empty() && !has(want)) {
-            const Status fetched = side.fetch({want});
+        if (!want.empty()) {
+            const auto extent = has(want) ? RemoteSide::Extent::whole : RemoteSide::Extent::missing;
+            const Status fetched = side.fetch({want}, extent);
             if (!fetched && fetched.error().code != "source.no-commit") return fetched;
             if (!fetched) ref.problem = fetched.error();
         }
-        if (has(ref.ref.value)) {
+        if (!ref.problem && has(ref.ref.value)) {
             ref.object = ref.ref.value;
-            ref.problem.reset();
         } else if (!ref.problem) {
             ref.problem = failure(
                 "source.no-commit",
@@ -294,7 +299,7 @@ Status Mirror::State::fetch_commits(RemoteSide& side, std::vector<MirroredRef>& 
 }
 
 // What was known stays where the fetch failed; else its history goes on.
-void Mirror::State::take_in(MirroredRef& found, std::int64_t now_ms) {
+void Mirror::State::take_in(MirroredRef& found, const RemoteAccess& access, std::int64_t now_ms) {
     if (!found.problem) {
         const Result<std::string> commit = peel(*writing, found.object, url);
         if (commit)
@@ -318,6 +323,7 @@ void Mirror::State::take_in(MirroredRef& found, std::int64_t now_ms) {
             }
         }
         found.fetched_at_ms = now_ms;
+        found.access = access.name;
         keep(found);
     }
     record.put(found);

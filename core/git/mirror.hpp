@@ -23,6 +23,8 @@ struct MirroredRef {
     std::string name;   // full name of the ref that was found: "refs/tags/v1.4.2"; empty with `commit`
     std::string object; // what it pointed at, in hex: of an annotated tag the tag's own id
     std::string commit; // in hex; empty: never fetched
+    std::string access; // name of the credential with which it was fetched: what another may not read it must
+                        // not get from here
     std::int64_t fetched_at_ms = 0;    // Unix time of the last success
     std::optional<Diagnostic> problem; // of the last try; nothing: it succeeded
     std::vector<std::string> history;  // commits that it stood for, oldest first, this one included

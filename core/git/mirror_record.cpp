@@ -30,6 +30,7 @@ Value value_of(const MirroredRef& ref) {
                               {"name", ref.name},
                               {"object", ref.object},
                               {"commit", ref.commit},
+                              {"access", ref.access},
                               {"fetchedAtMs", ref.fetched_at_ms}});
     value.as_map().set("history", list_of(ref.history));
     value.as_map().set("names", list_of(ref.names));
@@ -49,6 +50,7 @@ MirroredRef ref_of(const Value& value) {
     ref.name = value.text_at("name");
     ref.object = value.text_at("object");
     ref.commit = value.text_at("commit");
+    ref.access = value.text_at("access");
     ref.fetched_at_ms = number_at(value, "fetchedAtMs");
     ref.history = texts_of(value.find("history"));
     ref.names = texts_of(value.find("names"));

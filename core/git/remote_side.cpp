@@ -32,10 +32,12 @@ public:
         return upload_pack_.refs(names);
     }
     bool serves_any_commit() const override { return upload_pack_.serves_any_commit(); }
-    Status fetch(const std::vector<std::string>& wants) override {
+    Status fetch(const std::vector<std::string>& wants, Extent extent) override {
+        const std::vector<std::string> haves =
+            extent == Extent::missing ? newest_commits(mirror_, max_haves) : std::vector<std::string>{};
         PackWriter writer(mirror_, folder_, limits_, url_);
-        const Status got = upload_pack_.fetch(wants, newest_commits(mirror_, max_haves),
-                                              [&](std::string_view bytes) { return writer.append(bytes); });
+        const Status got =
+            upload_pack_.fetch(wants, haves, [&](std::string_view bytes) { return writer.append(bytes); });
         return got ? writer.finish(wants) : got;
     }
 
@@ -72,7 +74,7 @@ public:
         return found;
     }
     bool serves_any_commit() const override { return true; }
-    Status fetch(const std::vector<std::string>& wants) override {
+    Status fetch(const std::vector<std::string>& wants, Extent) override {
         for (const std::string& want : wants) {
             git_oid id;
             git_object* object = nullptr;

@@ -16,8 +16,10 @@ public:
     // Refs with one of these full names, or below one that ends in '/'; a server may tell of more.
     virtual Result<std::vector<RemoteRef>> refs(const std::vector<std::string>& names) = 0;
     virtual bool serves_any_commit() const = 0;
-    // Takes these objects, in hex, and what they need into the mirror.
-    virtual Status fetch(const std::vector<std::string>& wants) = 0;
+    // Takes these objects, in hex, and what they need into the mirror. `whole`: also what is there already,
+    // for the server's word that we may have it.
+    enum class Extent { missing, whole };
+    virtual Status fetch(const std::vector<std::string>& wants, Extent extent) = 0;
 };
 
 // `folder` is ours alone and empty. Errors besides those of Conversation: `source.not-bound`,

@@ -130,8 +130,8 @@ void Pass::rewrite_entries(const Plan& plan) {
         entry->deletion = leaf.policy.deletion;
         entry->after = leaf.depends_on;
         entry->wave = leaf.policy.wave;
-        entry->commit = session_.commit().id;
-        entry->author = session_.commit().author;
+        entry->commit = session_.commit(stack()).id;
+        entry->author = session_.commit(stack()).author;
         entry->file = leaf.origin.file;
         entry->line = leaf.origin.line;
         batch.upserts.push_back(*std::move(entry));
@@ -175,9 +175,9 @@ void Pass::begin_record(const Plan& plan) {
     pass.stack = stack().name;
     pass.command = outcome_.is_removed ? "remove" : options_.mode == Mode::destroy ? "destroy" : "apply";
     pass.actor = session_.actor();
-    pass.commit = session_.commit().id;
-    pass.commit_subject = session_.commit().subject;
-    pass.commit_author = session_.commit().author;
+    pass.commit = session_.commit(stack()).id;
+    pass.commit_subject = session_.commit(stack()).subject;
+    pass.commit_author = session_.commit(stack()).author;
     pass.plan_hash = to_hex(plan.hash);
     pass.started_ms = now;
     session_.store().begin_pass(pass);
@@ -266,8 +266,9 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     ExecuteOptions options = options_.execute;
     options.scope_versions = scope_versions_;
     options.mask = [this](std::string_view text) { return session_.masker().mask(text); };
-    ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers,
-                                               session_.store(), session_.clock(), options, stop, told);
+    ExecutionReport report =
+        holdfast::execute(kept, input, outcome_.pass, session_.commit(stack()), providers, session_.store(),
+                          session_.clock(), options, stop, told);
     std::vector<StepResult> results(plan.changes.size());
     for (std::size_t i = 0; i < original.size(); ++i) {
         for (const Diagnostic& problem : report.results[i].diagnostics)
@@ -523,7 +524,7 @@ void Pass::remember_stack() {
     for (const auto& [name, facts] : input_.providers) providers.as_map().set(name, facts.target);
     session_.store().remember_stack({.name = stack().name,
                                      .deletion = stack().deletion,
-                                     .last_commit = session_.commit().id,
+                                     .last_commit = session_.commit(stack()).id,
                                      .providers = providers.is_null() ? "{}" : to_json(providers),
                                      .applied_at_ms = session_.clock().now_ms()});
 }

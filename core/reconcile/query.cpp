@@ -77,7 +77,9 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     for (PassRecord& pass : session.store().passes(answer.entry.address.stack, 1000))
         if (wanted.contains(pass.id)) answer.passes.push_back(std::move(pass));
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
-    const Repository& repository = session.repository();
+    const StackDocument* stack = session.project().stack(answer.entry.address.stack);
+    const Repository* from = stack ? session.files(*stack).repository : &session.repository();
+    const Repository& repository = from ? *from : session.repository();
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file))
         answer.declared_by = *std::move(commit);
     else

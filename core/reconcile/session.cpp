@@ -72,7 +72,28 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Cl
     if (Status opened = session->open_repository(); !opened) return opened.error();
     if (Status opened = session->open_store_and_host(); !opened) return opened.error();
     session->secrets_ = std::make_unique<Secrets>(session->operator_config_, masker);
+    session->sources_ = std::make_unique<Sources>(
+        SourcesOptions{.mirrors = session->store_directory_ + "/mirrors",
+                       .root = session->repository_->work_directory(),
+                       .offline = options.offline},
+        session->project_, session->operator_config_, *session->secrets_, *session->store_, clock);
     return session;
+}
+
+const StackFiles& Session::files(const StackDocument& stack) {
+    const auto known = files_.find(stack.name);
+    if (known != files_.end()) return known->second;
+    StackFiles files{.tree = tree_.get(), .repository = repository_.get()};
+    if (!stack.source.empty()) files = sources_->files(stack);
+    Diagnostics masked;
+    for (const Diagnostic& problem : files.problems) masked.add(masker_.mask(problem));
+    files.problems = std::move(masked);
+    return files_.emplace(stack.name, std::move(files)).first->second;
+}
+
+const CommitInfo& Session::commit(const StackDocument& stack) {
+    const Tree* tree = files(stack).tree;
+    return tree ? tree->commit() : commit();
 }
 
 Status Session::open_repository() {

@@ -13,6 +13,7 @@
 #include "manifest/load.hpp"
 #include "manifest/operator_config.hpp"
 #include "provider/host.hpp"
+#include "reconcile/sources.hpp"
 #include "secrets/secrets.hpp"
 #include "store/store.hpp"
 #include "sys/clock.hpp"
@@ -27,6 +28,7 @@ struct SessionOptions {
     Isolation isolation = Isolation::worker;
     bool read_only = false;                // a store that cannot be written is no error
     bool remembers = false;                // read_only, but a store that can be written gets cache and memos
+    bool offline = false;                  // sources as their mirrors hold them
     std::vector<std::string> plugin_paths; // before those of the configuration
 };
 
@@ -41,8 +43,14 @@ public:
 
     const SessionOptions& options() const { return options_; }
     const Repository& repository() const { return *repository_; }
+    // Of the repository that holds holdfast.yaml.
     const Tree& tree() const { return *tree_; }
     const CommitInfo& commit() const { return tree_->commit(); }
+    // What this stack is read from: that tree, or a commit of its source, which is fetched at the first call.
+    const StackFiles& files(const StackDocument& stack);
+    // Of those files; that of holdfast.yaml where there are none.
+    const CommitInfo& commit(const StackDocument& stack);
+    Sources& sources() { return *sources_; }
     const Project& project() const { return project_; }
     const OperatorConfig& operator_config() const { return operator_config_; }
     const Diagnostics& problems() const { return problems_; }
@@ -84,6 +92,8 @@ private:
     std::unique_ptr<Store> store_;
     std::unique_ptr<PluginHost> host_;
     std::unique_ptr<Secrets> secrets_;
+    std::unique_ptr<Sources> sources_;
+    std::map<std::string, StackFiles> files_; // by stack
     std::map<std::string, Result<std::unique_ptr<Provider>>> providers_;
 };
 
