@@ -24,6 +24,7 @@ struct Selection {
     std::vector<std::string> stacks, only, exclude, replace;
     std::string revision = "HEAD";
     bool working_tree = false;
+    bool offline = false;
 };
 
 struct InitOptions {
@@ -89,6 +90,9 @@ struct SchemaOptions {
 struct ProviderOptions {
     std::string action, name;
 };
+struct SourceOptions {
+    std::string action, name; // an empty name: all
+};
 struct StoreCommandOptions {
     std::string action, file;
     bool all = false; // trim
@@ -106,8 +110,8 @@ struct HelpOptions {
 using CommandOptions =
     std::variant<InitOptions, ValidateOptions, PlanOptions, ApplyOptions, DestroyOptions, StatusOptions,
                  WhyOptions, HistoryOptions, DriftOptions, OutputOptions, ImportCommandOptions, ForgetOptions,
-                 ApproveOptions, GraphOptions, SchemaOptions, ProviderOptions, StoreCommandOptions,
-                 VersionOptions, CompletionOptions, HelpOptions>;
+                 ApproveOptions, GraphOptions, SchemaOptions, ProviderOptions, SourceOptions,
+                 StoreCommandOptions, VersionOptions, CompletionOptions, HelpOptions>;
 
 struct Invocation {
     GlobalOptions global;

@@ -61,7 +61,8 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (!has_work && !has_open_steps) {
         if (outcome_.result == StackResult::unchanged) remember_stack();
         report_waits();
-        if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
+        if (outcome_.problems.has_errors() && !session_.files(stack()).is_rewritten)
+            outcome_.result = StackResult::failed;
         outcome_.problems.sort_by_place();
         if (plan.is_parked()) record_parked(plan);
         return;

@@ -140,6 +140,27 @@ std::vector<StackStatus> status(Session& session) {
     return all;
 }
 
+Result<std::vector<SourceStatus>> sources(Session& session, const std::string& name, bool fetch) {
+    const std::vector<SourceDocument>& all = session.project().sources;
+    std::vector<SourceStatus> found;
+    std::vector<std::string> names;
+    for (const SourceDocument& source : all) {
+        names.push_back(source.name);
+        if (!name.empty() && source.name != name) continue;
+        found.push_back(session.sources().status(source, fetch));
+        if (std::optional<Diagnostic>& problem = found.back().mirrored.problem)
+            problem = session.masker().mask(*std::move(problem));
+    }
+    if (!name.empty() && found.empty()) {
+        const auto near = closest(name, names);
+        return failure("source.unknown", fmt::format("there is no source \"{}\"", name),
+                       near            ? fmt::format("did you mean \"{}\"?", *near)
+                       : names.empty() ? "holdfast.yaml declares none"
+                                       : "sources: " + join(names, ", "));
+    }
+    return found;
+}
+
 std::vector<Outputs> outputs(Session& session, const std::string& stack) {
     std::vector<Outputs> all;
     for (const LedgerEntry& entry : session.store().entries(stack, Detail::full)) {

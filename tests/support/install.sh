@@ -20,6 +20,7 @@ test_packages=(
     catch2
     attr tmux procps openssl                 # extended attributes; a real terminal; processes; certificates
     iproute2 nftables libnftables-dev        # the firewall spike, network namespaces
+    lighttpd lighttpd-mod-openssl openssh-server openssh-client  # Git servers
     bind9 bind9-utils bind9-dnsutils libldns-dev  # the DNS spike
 )
 
