@@ -140,8 +140,8 @@ private:
         if (!access_.holds_secret())
             return failure("source.denied",
                            fmt::format("{} wants a credential (status {})", url_.text(), status),
-                           "define one under gitCredentials in the operator's configuration, and name it in "
-                           "spec.credential");
+                           "define one under gitCredentials in the operator's configuration; the Source's "
+                           "`credential` names it");
         return failure(
             "source.denied",
             fmt::format("{} refuses the credential {} (status {})", url_.text(), access_.name, status),

@@ -141,7 +141,7 @@ Status check_access(const RemoteUrl& url, const RemoteAccess& access) {
             fmt::format("{} is reached with a key, and the Source names no credential that has one",
                         url.text()),
             "define one with ssh.keyFile or ssh.agent under gitCredentials in the operator's "
-            "configuration, and name it in spec.credential");
+            "configuration; the Source's `credential` names it");
     const bool sends_password = !access.user.empty() || !access.password.empty() || !access.token.empty();
     if (url.scheme == "http" && sends_password)
         return failure("source.plain-http",

@@ -139,7 +139,7 @@ Result<RemoteUrl> parse(std::string_view text, bool allow_star) {
     if (problem == "holds a password")
         return bad_url(shown, problem,
                        "take it out: a credential of the operator's configuration holds passwords, and "
-                       "spec.credential names it");
+                       "the Source's `credential` names it");
     if (!problem.empty()) return bad_url(shown, problem);
     if (url.transport != Transport::file && climbs(url.path))
         return bad_url(shown, "has \".\" or \"..\" in its path", "write the path without them");

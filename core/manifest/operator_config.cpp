@@ -51,41 +51,7 @@ constexpr std::string_view config_schema = R"json({
         }
       }
     },
-    "gitCredentials": {
-      "type": "array",
-      "items": {
-        "type": "object",
-        "required": ["name", "urls"],
-        "additionalProperties": false,
-        "properties": {
-          "name": {"type": "string", "minLength": 1},
-          "urls": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-          "sources": {"type": "array", "items": {"type": "string", "minLength": 1}},
-          "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
-          "basic": {
-            "type": "object",
-            "required": ["user", "password"],
-            "additionalProperties": false,
-            "properties": {"user": {"type": "string", "minLength": 1},
-                           "password": {"$ref": "#/definitions/place"}}
-          },
-          "token": {"$ref": "#/definitions/place"},
-          "caFile": {"type": "string", "minLength": 1},
-          "proxy": {"type": "string", "minLength": 1},
-          "ssh": {
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-              "keyFile": {"type": "string", "minLength": 1},
-              "passphrase": {"$ref": "#/definitions/place"},
-              "agent": {"type": "boolean"},
-              "knownHostsFile": {"type": "string", "minLength": 1},
-              "configFile": {"type": "string", "minLength": 1}
-            }
-          }
-        }
-      }
-    },
+    "gitCredentials": {"type": "array"},
     "fetchMaxBytes": {"type": "integer", "minimum": 1},
     "store": {"type": "string", "minLength": 1}
   },
@@ -102,6 +68,40 @@ constexpr std::string_view config_schema = R"json({
   }
 })json";
 
+// One of `gitCredentials`; docs/sources.md explains them.
+constexpr std::string_view git_credential_schema = R"json({
+  "type": "object",
+  "required": ["name", "urls"],
+  "additionalProperties": false,
+  "properties": {
+    "name": {"type": "string", "minLength": 1},
+    "urls": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    "sources": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "basic": {
+      "type": "object",
+      "required": ["user", "password"],
+      "additionalProperties": false,
+      "properties": {"user": {"type": "string", "minLength": 1},
+                     "password": {"$ref": "#/definitions/place"}}
+    },
+    "token": {"$ref": "#/definitions/place"},
+    "caFile": {"type": "string", "minLength": 1},
+    "proxy": {"type": "string", "minLength": 1},
+    "ssh": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "keyFile": {"type": "string", "minLength": 1},
+        "passphrase": {"$ref": "#/definitions/place"},
+        "agent": {"type": "boolean"},
+        "knownHostsFile": {"type": "string", "minLength": 1},
+        "configFile": {"type": "string", "minLength": 1}
+      }
+    }
+  }
+})json";
+
 std::string own_code(std::string_view code) {
     if (code == "manifest.unknown-key") return "config.unknown-key";
     if (code == "manifest.missing-key") return "config.missing-key";
@@ -111,7 +111,11 @@ std::string own_code(std::string_view code) {
 
 // The schema's findings, under this file's own codes.
 void check(const Value& tree, const SourceText& source, Diagnostics& problems) {
-    static const Value schema = *parse_json(config_schema);
+    static const Value schema = [] {
+        Value whole = *parse_json(config_schema);
+        set_at(whole, "/properties/gitCredentials/items", *parse_json(git_credential_schema));
+        return whole;
+    }();
     const Result<std::shared_ptr<const SchemaChecker>> checker = SchemaChecker::compile(schema);
     assert(checker.ok());
     Diagnostics found;

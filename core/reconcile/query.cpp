@@ -78,7 +78,8 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
         if (wanted.contains(pass.id)) answer.passes.push_back(std::move(pass));
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
     const StackDocument* stack = session.project().stack(answer.entry.address.stack);
-    const Repository* from = stack ? session.files(*stack).repository : &session.repository();
+    const SourceDocument* source = stack ? session.project().source(stack->source) : nullptr;
+    const Repository* from = source ? session.sources().repository(*source) : nullptr;
     const Repository& repository = from ? *from : session.repository();
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file))
         answer.declared_by = *std::move(commit);

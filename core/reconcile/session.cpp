@@ -83,7 +83,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Cl
 const StackFiles& Session::files(const StackDocument& stack) {
     const auto known = files_.find(stack.name);
     if (known != files_.end()) return known->second;
-    StackFiles files{.tree = tree_.get(), .repository = repository_.get()};
+    StackFiles files{.tree = tree_.get()};
     if (!stack.source.empty()) files = sources_->files(stack);
     Diagnostics masked;
     for (const Diagnostic& problem : files.problems) masked.add(masker_.mask(problem));

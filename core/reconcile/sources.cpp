@@ -58,6 +58,16 @@ Sources::Sources(SourcesOptions options, const Project& project, const OperatorC
 
 Sources::~Sources() = default;
 
+void Sources::attend(std::stop_token stop, Progress progress) {
+    stop_ = std::move(stop);
+    progress_ = std::move(progress);
+}
+
+const Repository* Sources::repository(const SourceDocument& source) {
+    const Result<Mirror*> mirror = mirror_of(source);
+    return mirror ? &(*mirror)->repository() : nullptr;
+}
+
 // ---- credentials
 
 Status Sources::check_allowed(const SourceDocument& source, const std::string& stack) const {
@@ -169,7 +179,10 @@ Status Sources::fetch_remote_of(const SourceDocument& source) {
     TransferLimits limits;
     limits.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     limits.max_bytes = config_.fetch_max_bytes;
-    limits.stop = options_.stop;
+    limits.stop = stop_;
+    if (progress_)
+        limits.progress = [this, doing = "fetching " + source.name](
+                              std::size_t, std::size_t done, std::size_t of) { progress_(doing, done, of); };
     const std::vector<MirroredRef> found = (*mirror)->fetch(refs, *access, limits, clock_);
     for (std::size_t i = 0; i < together.size(); ++i) asked_[together[i]->name] = found[i];
     return Ok{};
@@ -244,7 +257,6 @@ StackFiles Sources::files(const StackDocument& stack) {
     if (fetched->ref.problem)
         files.problems.add(placed(stale(*source, fetched->ref, clock_.now_ms()), *source));
     files.tree = fetched->tree.get();
-    files.repository = &fetched->mirror->repository();
     return files;
 }
 

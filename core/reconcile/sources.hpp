@@ -2,6 +2,7 @@
 // Where the files of each stack come from: the repository of holdfast.yaml, or a commit of a Source, fetched
 // once a session into a mirror in the store's folder.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <stop_token>
@@ -20,9 +21,8 @@ namespace holdfast {
 // What a stack is read from. Without a tree the stack cannot go on, and `problems` says why.
 struct StackFiles {
     const Tree* tree = nullptr;
-    const Repository* repository = nullptr; // that the tree's commit is in
-    Diagnostics problems;                   // with a tree: warnings, of a mirror that could not be renewed
-    bool is_rewritten = false;              // law 17: the stack is parked
+    Diagnostics problems;      // with a tree: warnings, of a mirror that could not be renewed
+    bool is_rewritten = false; // law 17: the stack is parked
 };
 
 // Of one Source, as it is now.
@@ -39,7 +39,6 @@ struct SourcesOptions {
     std::string root;          // that relative paths of Sources are relative to; empty: there is none
     bool offline = false;      // the mirrors as they are
     std::int64_t fresh_ms = 0; // what was fetched so long ago is not fetched again
-    std::stop_token stop;
 };
 
 // One thread at a time. What it is given outlives it.
@@ -49,8 +48,13 @@ public:
             Store& store, Clock& clock);
     ~Sources();
 
+    // For long fetches: what ends them, and who is told ("fetching infra", objects so far, objects in all).
+    using Progress = std::function<void(std::string_view doing, std::size_t done, std::size_t of)>;
+    void attend(std::stop_token stop, Progress progress);
     // For a stack that names a source. All Sources of the same remote are fetched with the first of them.
     StackFiles files(const StackDocument& stack);
+    // What was fetched so far; nothing is fetched for it. Null where there is no mirror.
+    const Repository* repository(const SourceDocument& source);
     // Fetches the Source, or says what its mirror holds.
     SourceStatus status(const SourceDocument& source, bool fetch);
 
@@ -75,6 +79,8 @@ private:
     Secrets& secrets_;
     Store& store_;
     Clock& clock_;
+    std::stop_token stop_;
+    Progress progress_;
     std::map<std::string, std::unique_ptr<Mirror>> mirrors_; // by url
     std::map<std::string, Result<Fetched>> fetched_;         // by name of the Source
     std::map<std::string, MirroredRef> asked_;               // what the remote said, by name of the Source

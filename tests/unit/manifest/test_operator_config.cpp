@@ -91,7 +91,7 @@ TEST_CASE("mistakes in the operator's configuration are reported at their place"
         {"gitCredentials:\n- {name: a}\n", "config.missing-key 2:3\n"},
         {"gitCredentials:\n- {name: a, urls: []}\n", "config.bad-value 2:19\n"},
         {"gitCredentials:\n- {name: a, urls: ['https://u:p@h']}\n", "config.bad-credential 2:20\n"},
-        {"gitCredentials:\n- {name: a, urls: [/a], ssh: {}}\n", "config.bad-credential 2:31\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a], ssh: {}}\n", "config.bad-credential 2:30\n"},
         {"gitCredentials:\n- {name: a, urls: [/a], token: {}}\n", "config.bad-credential 2:32\n"},
         {"gitCredentials:\n- {name: a, urls: [/a], token: {file: f, secret: a.b}}\n",
          "config.bad-credential 2:32\n"},
