@@ -133,7 +133,8 @@ Selection selection_of(const Given& given) {
             .exclude = given.list("exclude"),
             .replace = given.list("replace"),
             .revision = given.text("revision", "HEAD"),
-            .working_tree = given.flag("working-tree")};
+            .working_tree = given.flag("working-tree"),
+            .offline = given.flag("offline")};
 }
 
 std::size_t limit_of(const Given& given, std::size_t otherwise) {
@@ -176,6 +177,7 @@ CommandOptions options_of(std::string_view command, const Given& given) {
     if (command == "schema") return SchemaOptions{given.text("KIND")};
     if (command == "provider")
         return ProviderOptions{given.text("ACTION"), given.text("NAME"), given.flag("c")};
+    if (command == "source") return SourceOptions{given.text("ACTION"), given.text("NAME")};
     if (command == "store") return StoreCommandOptions{given.text("ACTION"), given.text("FILE"), all};
     if (command == "completion") return CompletionOptions{given.text("SHELL")};
     if (command == "version") return VersionOptions{};

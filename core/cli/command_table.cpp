@@ -28,7 +28,8 @@ OptionSpec exit_code_option() {
 
 Options revision_options() {
     return {{.name = "revision", .value = "REV", .help = "Branch, tag or commit to read (default: HEAD)"},
-            {.name = "working-tree", .help = "Read the files as they lie on disk, committed or not"}};
+            {.name = "working-tree", .help = "Read the files as they lie on disk, committed or not"},
+            {.name = "offline", .help = "Fetch no source; use what was fetched last"}};
 }
 
 Options leaf_options() {
@@ -373,6 +374,22 @@ CommandSpec provider_command() {
                      {"holdfast provider new my-dns", "a new provider, in ./provider-my-dns"}}};
 }
 
+CommandSpec source_command() {
+    return {
+        .name = "source",
+        .summary = "Show the sources of stacks, or fetch them",
+        .description =
+            "`list` shows what was fetched last of each source of holdfast.yaml, and what went wrong since; "
+            "it asks\nno server. `fetch` fetches them now. Neither changes a target.",
+        .arguments = {{.name = "ACTION",
+                       .help = "list or fetch",
+                       .completes = Completes::choices,
+                       .choices = {"list", "fetch"}},
+                      {.name = "NAME", .help = "Only this source (default: all)", .required = false}},
+        .options = {},
+        .examples = {{"holdfast source list", ""}, {"holdfast source fetch infra", ""}}};
+}
+
 CommandSpec store_command() {
     return {.name = "store",
             .summary = "Check, export, import or trim the store",
@@ -433,11 +450,12 @@ CommandSpec help_command() {
 
 const std::vector<CommandSpec>& command_table() {
     static const std::vector<CommandSpec> table{
-        init_command(),     validate_command(), plan_command(),    apply_command(),      destroy_command(),
-        status_command(),   why_command(),      history_command(), drift_command(),      output_command(),
-        import_command(),   forget_command(),   approve_command(), sync_command(),       suspend_command(),
-        resume_command(),   rollback_command(), confirm_command(), graph_command(),      schema_command(),
-        provider_command(), store_command(),    version_command(), completion_command(), help_command()};
+        init_command(),     validate_command(), plan_command(),    apply_command(),   destroy_command(),
+        status_command(),   why_command(),      history_command(), drift_command(),   output_command(),
+        import_command(),   forget_command(),   approve_command(), sync_command(),    suspend_command(),
+        resume_command(),   rollback_command(), confirm_command(), graph_command(),   schema_command(),
+        provider_command(), source_command(),   store_command(),   version_command(), completion_command(),
+        help_command()};
     return table;
 }
 

@@ -42,6 +42,9 @@ public:
     Result<LedgerEntry> find_entry(const std::string& leaf) override {
         return holdfast::find_entry(*session_, leaf);
     }
+    Result<std::vector<SourceStatus>> sources(const std::string& name, bool fetch) override {
+        return holdfast::sources(*session_, name, fetch);
+    }
     std::vector<StackStatus> status() override { return holdfast::status(*session_); }
     std::vector<Outputs> outputs(const std::string& stack) override {
         return holdfast::outputs(*session_, stack);

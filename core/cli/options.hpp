@@ -24,6 +24,7 @@ struct Selection {
     std::vector<std::string> stacks, only, exclude, replace;
     std::string revision = "HEAD";
     bool working_tree = false;
+    bool offline = false;
 };
 
 struct InitOptions {
@@ -108,6 +109,9 @@ struct ProviderOptions {
     std::string action, name;
     bool c = false; // new: a template in C
 };
+struct SourceOptions {
+    std::string action, name; // an empty name: all
+};
 struct StoreCommandOptions {
     std::string action, file;
     bool all = false; // trim
@@ -126,8 +130,8 @@ using CommandOptions =
     std::variant<InitOptions, ValidateOptions, PlanOptions, ApplyOptions, DestroyOptions, StatusOptions,
                  WhyOptions, HistoryOptions, DriftOptions, OutputOptions, ImportCommandOptions, ForgetOptions,
                  ApproveOptions, SyncOptions, SuspendOptions, ResumeOptions, RollbackOptions, ConfirmOptions,
-                 GraphOptions, SchemaOptions, ProviderOptions, StoreCommandOptions, VersionOptions,
-                 CompletionOptions, HelpOptions>;
+                 GraphOptions, SchemaOptions, ProviderOptions, SourceOptions, StoreCommandOptions,
+                 VersionOptions, CompletionOptions, HelpOptions>;
 
 struct Invocation {
     GlobalOptions global;

@@ -190,6 +190,7 @@ SessionReconciler::open_session(const std::string& revision, const std::string& 
                            .revision = revision,
                            .store = store_,
                            .isolation = isolation_,
+                           .sources_fresh = config->daemon.poll,
                            .operator_config = config,
                            .actor = actor};
     return Session::open(options, clock_, masker_, log_);

@@ -4,6 +4,17 @@
 
 namespace holdfast::git {
 
+// libgit2 counts its users; once for the process is enough.
+void start_libgit2() {
+    static const int users = [] {
+        const int count = git_libgit2_init();
+        // Of mirrors: after a power cut a pack is there in full or not at all.
+        git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+        return count;
+    }();
+    assert(users > 0);
+}
+
 std::string last_error() {
     const git_error* error = git_error_last();
     std::string text = error && error->message ? error->message : "no reason given";

@@ -35,6 +35,8 @@ using OwnedOdbObject = Owned<git_odb_object, git_odb_object_free>;
 // Trees keep the repository open that they came from.
 using SharedRepository = std::shared_ptr<git_repository>;
 
+// Before anything else; may be called often.
+void start_libgit2();
 // What libgit2 said last on this thread, without a final period.
 std::string last_error();
 std::string to_hex(const git_oid& id);

@@ -11,12 +11,6 @@ using namespace git;
 
 namespace {
 
-// libgit2 counts its users; once for the process is enough.
-void start_libgit2() {
-    static const int users = git_libgit2_init();
-    assert(users > 0);
-}
-
 std::string without_slash(const char* path) {
     std::string text = path ? path : "";
     while (text.size() > 1 && text.back() == '/') text.pop_back();

@@ -47,10 +47,28 @@ constexpr std::string_view source_spec = R"json({
   "required": ["url"],
   "additionalProperties": false,
   "properties": {
-    "url": {"type": "string", "minLength": 1},
-    "ref": {"type": "string", "minLength": 1},
-    "interval": {"type": "string"},
-    "credential": {"type": "string"},
+    "url": {"type": "string", "minLength": 1,
+            "description": "where the repository lies: a path, https://, ssh:// or user@host:path"},
+    "ref": {
+      "type": "object",
+      "additionalProperties": false,
+      "description": "exactly one of them; without `ref` it is the remote's default branch",
+      "properties": {
+        "branch": {"type": "string", "minLength": 1},
+        "tag": {"type": "string", "minLength": 1},
+        "semver": {"type": "string", "minLength": 1, "description": "a range of versions, as in ^1.2"},
+        "name": {"type": "string", "pattern": "^refs/[^ ]+$",
+                 "description": "a full name such as refs/pull/7/head"},
+        "commit": {"type": "string", "pattern": "^[0-9a-f]{40}$",
+                   "description": "a commit id in full: 40 lower-case hexadecimal digits"}
+      }
+    },
+    "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$",
+                 "description": "a duration such as 30s, 5m or 1h"},
+    "timeout": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$",
+                "description": "a duration such as 30s or 2m"},
+    "credential": {"type": "string", "minLength": 1,
+                   "description": "a name in the operator's configuration, never the secret"},
     "allowRewrites": {"type": "boolean"}
   }
 })json";

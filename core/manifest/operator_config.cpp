@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "git/remote_url.hpp"
 #include "manifest/load.hpp"
 #include "manifest/places.hpp"
 #include "manifest/yaml.hpp"
@@ -50,7 +51,54 @@ constexpr std::string_view config_schema = R"json({
         }
       }
     },
+    "gitCredentials": {"type": "array"},
+    "fetchMaxBytes": {"type": "integer", "minimum": 1},
     "store": {"type": "string", "minLength": 1}
+  },
+  "definitions": {
+    "place": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "file": {"type": "string", "minLength": 1},
+        "secret": {"type": "string", "pattern": "^[^.]+([.][^.]+)+$",
+                   "description": "NAME.KEY: a key of one of `secrets`"}
+      }
+    }
+  }
+})json";
+
+// One of `gitCredentials`; docs/sources.md explains them.
+constexpr std::string_view git_credential_schema = R"json({
+  "type": "object",
+  "required": ["name", "urls"],
+  "additionalProperties": false,
+  "properties": {
+    "name": {"type": "string", "minLength": 1},
+    "urls": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    "sources": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "basic": {
+      "type": "object",
+      "required": ["user", "password"],
+      "additionalProperties": false,
+      "properties": {"user": {"type": "string", "minLength": 1},
+                     "password": {"$ref": "#/definitions/place"}}
+    },
+    "token": {"$ref": "#/definitions/place"},
+    "caFile": {"type": "string", "minLength": 1},
+    "proxy": {"type": "string", "minLength": 1},
+    "ssh": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "keyFile": {"type": "string", "minLength": 1},
+        "passphrase": {"$ref": "#/definitions/place"},
+        "agent": {"type": "boolean"},
+        "knownHostsFile": {"type": "string", "minLength": 1},
+        "configFile": {"type": "string", "minLength": 1}
+      }
+    }
   }
 })json";
 
@@ -98,6 +146,7 @@ constexpr std::string_view daemon_schema = R"json({
 Value whole_schema() {
     Value schema = *parse_json(config_schema);
     set_at(schema, "/properties/daemon", *parse_json(daemon_schema));
+    set_at(schema, "/properties/gitCredentials/items", *parse_json(git_credential_schema));
     return schema;
 }
 
@@ -143,6 +192,76 @@ SecretSource read_secret(const Value& tree, const std::string& path, const Sourc
             fmt::format("the secret {} has {}", secret.name, ways == 0 ? "no source" : "several sources"),
             tree.position, 0, "give it exactly one of `file`, `files` and `env`");
     return secret;
+}
+
+// `where` is the map that has the place under `key`.
+SecretPlace read_place(const Value& where, std::string_view key, const std::string& path,
+                       const SourceText& source, Diagnostics& problems) {
+    SecretPlace place;
+    const Value* value = where.find(key);
+    if (!value) return place;
+    place.file = beside(path, value->text_at("file"));
+    const std::vector<std::string_view> words = split(value->text_at("secret"), '.');
+    place.secret = words.front();
+    for (std::size_t i = 1; i < words.size(); ++i) place.key.emplace_back(words[i]);
+    if (place.file.empty() == place.secret.empty())
+        source.error(problems, "config.bad-credential",
+                     fmt::format("{} has {}", key, place.empty() ? "no place" : "two places"),
+                     value->position, 0, "give it exactly one of `file` and `secret`");
+    return place;
+}
+
+GitCredential read_credential(const Value& tree, const std::string& path, const SourceText& source,
+                              Diagnostics& problems) {
+    GitCredential credential{.name = std::string(tree.text_at("name"))};
+    credential.urls = texts_of(tree.find("urls"));
+    credential.sources = texts_of(tree.find("sources"));
+    credential.stacks = texts_of(tree.find("stacks"));
+    credential.token = read_place(tree, "token", path, source, problems);
+    credential.ca_file = beside(path, tree.text_at("caFile"));
+    credential.proxy = tree.text_at("proxy");
+    if (const Value* basic = tree.find("basic")) {
+        credential.user = basic->text_at("user");
+        credential.password = read_place(*basic, "password", path, source, problems);
+    }
+    if (const Value* ssh = tree.find("ssh")) {
+        const Value* agent = ssh->find("agent");
+        credential.agent = agent && *agent->if_bool();
+        credential.key_file = beside(path, ssh->text_at("keyFile"));
+        credential.passphrase = read_place(*ssh, "passphrase", path, source, problems);
+        credential.known_hosts_file = beside(path, ssh->text_at("knownHostsFile"));
+        credential.config_file = beside(path, ssh->text_at("configFile"));
+        if (!credential.agent && credential.key_file.empty())
+            source.error(problems, "config.bad-credential",
+                         fmt::format("the ssh part of the credential {} has no key", credential.name),
+                         ssh->position, 0, "give it keyFile, or `agent: true`");
+    }
+    for (std::size_t i = 0; i < credential.urls.size(); ++i)
+        if (const Status pattern = check_url_pattern(credential.urls[i]); !pattern)
+            source.error(problems, "config.bad-credential", pattern.error().message,
+                         position_at(tree, append_pointer("/urls", i)), credential.urls[i].size(),
+                         "write the beginning of an address, such as https://git.example.org/ops");
+    if (!credential.user.empty() && !credential.token.empty())
+        source.error(problems, "config.bad-credential",
+                     fmt::format("the credential {} has a password and a token", credential.name),
+                     tree.position, 0,
+                     "a server takes one of them; where it wants the token as a password, use basic");
+    return credential;
+}
+
+void read_git(const Value& tree, const SourceText& source, OperatorConfig& config, Diagnostics& problems) {
+    if (const Value* most = tree.find("fetchMaxBytes"); most && most->if_integer())
+        config.fetch_max_bytes = static_cast<std::size_t>(*most->if_integer());
+    const Value* list = tree.find("gitCredentials");
+    if (!list || !list->is_list() || problems.has_errors()) return;
+    for (const Value& credential : *list->if_list()) {
+        const std::string name(credential.text_at("name"));
+        if (config.git_credential(name))
+            source.error(problems, "config.bad-credential",
+                         fmt::format("the credential {} is defined twice", name),
+                         position_at(credential, "/name"), name.size());
+        config.git_credentials.push_back(read_credential(credential, config.path, source, problems));
+    }
 }
 
 void read_plugins(const Value& tree, OperatorConfig& config) {
@@ -233,6 +352,12 @@ const SecretSource* OperatorConfig::secret(const std::string& name) const {
     return it == secrets.end() ? nullptr : &*it;
 }
 
+const GitCredential* OperatorConfig::git_credential(const std::string& name) const {
+    auto it = std::find_if(git_credentials.begin(), git_credentials.end(),
+                           [&](const GitCredential& c) { return c.name == name; });
+    return it == git_credentials.end() ? nullptr : &*it;
+}
+
 OperatorConfig parse_operator_config(const std::string& text, const std::string& path,
                                      Diagnostics& problems) {
     OperatorConfig config{.path = path};
@@ -257,6 +382,7 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
                                  position_at(secret, "/name"), name.size());
                 config.secrets.push_back(read_secret(secret, path, source, found));
             }
+        read_git(tree, source, config, found);
         config.store = beside(path, tree.text_at("store"));
         if (const Value* daemon = tree.find("daemon"); daemon && !found.has_errors())
             config.daemon = read_daemon(*daemon, path, source, found);

@@ -44,16 +44,40 @@ struct DaemonConfig {
     bool operator==(const DaemonConfig&) const = default;
 };
 
+// Where one secret text comes from: a file that holds just it, or a key of one of `secrets`.
+struct SecretPlace {
+    std::string file;
+    std::string secret;           // name of a SecretSource
+    std::vector<std::string> key; // in it
+    bool empty() const { return file.empty() && secret.empty(); }
+};
+
+// How repositories are reached, and which: Source documents only name it.
+struct GitCredential {
+    std::string name;
+    std::vector<std::string> urls;             // what it may be sent to; see covers() in git/remote_url.hpp
+    std::vector<std::string> sources, stacks;  // globs of who may use it; empty: all
+    std::string user;                          // https: basic, with `password`
+    SecretPlace password, token, passphrase;   // passphrase: of key_file
+    std::string ca_file, proxy;                // https
+    std::string key_file;                      // ssh
+    bool agent = false;                        // ssh
+    std::string known_hosts_file, config_file; // ssh
+};
+
 struct OperatorConfig {
     std::string path; // the file it came from; empty: defaults
     std::vector<std::string> plugin_paths;
     std::map<std::string, Hash> plugin_pins;
     bool demand_pins = false;
     std::vector<SecretSource> secrets;
-    std::string store; // folder; empty: the default
+    std::vector<GitCredential> git_credentials;
+    std::size_t fetch_max_bytes = 1U << 30; // of one fetch
+    std::string store;                      // folder; empty: the default
     DaemonConfig daemon;
 
     const SecretSource* secret(const std::string& name) const;
+    const GitCredential* git_credential(const std::string& name) const;
 };
 
 // Problems: `config.*`, also where the file can be written by others than its owner.

@@ -1,11 +1,13 @@
 // holdfast.yaml -> providers and stacks.
 
 #include <algorithm>
-#include <set>
+#include <charconv>
 
 #include <fmt/core.h>
 
+#include "base/semver.hpp"
 #include "base/text.hpp"
+#include "git/remote_url.hpp"
 #include "manifest/engine_schemas.hpp"
 #include "manifest/load.hpp"
 #include "manifest/paths.hpp"
@@ -26,6 +28,16 @@ std::size_t count_at(const Value& map, std::string_view key, std::size_t otherwi
     const Value* value = map.find(key);
     const std::int64_t* count = value ? value->if_integer() : nullptr;
     return count && *count >= 0 ? static_cast<std::size_t>(*count) : otherwise;
+}
+
+// git-check-ref-format(1), as far as it could do harm: such a name never reaches a server.
+bool is_ref_name(std::string_view name) {
+    return !name.starts_with('-') && !name.starts_with('/') && !name.ends_with('/') &&
+           name.find("..") == name.npos && name.find("//") == name.npos && name.find("@{") == name.npos &&
+           std::none_of(name.begin(), name.end(), [](char c) {
+               return static_cast<unsigned char>(c) <= ' ' || c == 0x7f ||
+                      std::string_view("~^:?*[\\").find(c) != std::string_view::npos;
+           });
 }
 
 using Names = std::vector<std::string>;
@@ -97,7 +109,7 @@ private:
         const Value& spec = tree.find("spec") ? *tree.find("spec") : none;
         const std::string name(find_at(tree, "/metadata")->text_at("name"));
         if (kind == "Project") project_.store = spec.text_at("store");
-        if (kind == "Source") sources_.insert(name);
+        if (kind == "Source") take_source(tree, spec, name, std::move(origin));
         if (kind == "Provider") take_provider(tree, spec, name, std::move(origin));
         if (kind == "Stack") take_stack(tree, spec, name, std::move(origin));
     }
@@ -114,6 +126,63 @@ private:
         provider.labels = texts_by_key(find_at(tree, "/metadata/labels"));
         provider.ownership = words.at(spec.text_at("ownership", "owned"));
         project_.providers.push_back(std::move(provider));
+    }
+
+    void take_source(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
+        SourceDocument source{.name = name, .origin = std::move(origin)};
+        source.url = spec.text_at("url");
+        source.credential = spec.text_at("credential");
+        source.allow_rewrites = flag_of(spec, "allowRewrites", false);
+        source.interval_ms = duration_at(tree, "interval", source.interval_ms);
+        source.timeout_ms = duration_at(tree, "timeout", source.timeout_ms);
+        if (const Result<RemoteUrl> url = parse_remote_url(source.url); !url)
+            source_.error(problems_, "manifest.bad-url", url.error().message, position_at(tree, "/spec/url"),
+                          source.url.size(), url.error().hint);
+        if (const Value* ref = spec.find("ref")) source.ref = read_ref(tree, *ref);
+        project_.sources.push_back(std::move(source));
+    }
+
+    SourceRef read_ref(const Value& tree, const Value& ref) {
+        using Kind = SourceRef::Kind;
+        static const std::map<std::string_view, Kind> kinds{{"branch", Kind::branch},
+                                                            {"tag", Kind::tag},
+                                                            {"semver", Kind::semver},
+                                                            {"name", Kind::name},
+                                                            {"commit", Kind::commit}};
+        const Map& map = *ref.if_map();
+        if (map.size() != 1) {
+            source_.error(
+                problems_, "manifest.bad-ref",
+                map.empty() ? "an empty ref" : "a ref names several things at once",
+                position_at(tree, "/spec/ref", true), 3,
+                "write exactly one of branch, tag, semver, name and commit, or leave out ref for the "
+                "remote's default branch");
+            return {};
+        }
+        const MapEntry& entry = *map.begin();
+        const SourceRef read{kinds.at(entry.key), *entry.value.if_string()};
+        const bool is_range = read.kind != Kind::semver || is_semver_range(read.value);
+        const bool is_name = read.kind == Kind::semver || is_ref_name(read.value);
+        if (!is_range || !is_name)
+            source_.error(problems_, "manifest.bad-ref",
+                          fmt::format("\"{}\" is no {}", read.value,
+                                      is_range ? "name that a ref can have" : "range of versions"),
+                          entry.value.position, read.value.size(),
+                          is_range ? "" : "write one such as ^1.2, ~1.4.0 or \">=1.0.0 <2.0.0\"");
+        return read;
+    }
+
+    // In ms.
+    std::int64_t duration_at(const Value& tree, const std::string& key, std::int64_t otherwise) {
+        const Value* value = find_at(tree, "/spec/" + key);
+        if (!value) return otherwise;
+        constexpr std::chrono::hours longest{30 * 24};
+        const std::string& text = *value->if_string();
+        const std::optional<std::chrono::milliseconds> duration = parse_duration(text);
+        if (duration && duration->count() > 0 && *duration <= longest) return duration->count();
+        source_.error(problems_, "manifest.bad-duration", fmt::format("{} of {}", key, text), value->position,
+                      text.size(), "it has to be longer than nothing and at most 30 days, 720h");
+        return otherwise;
     }
 
     void take_stack(const Value& tree, const Value& spec, const std::string& name, Origin origin) {
@@ -284,14 +353,17 @@ private:
     }
 
     void check_source(const StackDocument& stack, const Value& tree) {
-        const bool is_known = sources_.contains(stack.source);
-        source_.error(problems_, is_known ? "manifest.source-unsupported" : "manifest.unknown-source",
-                      is_known
-                          ? fmt::format("stack {} names the source \"{}\", which commands do not serve yet",
-                                        stack.name, stack.source)
-                          : fmt::format("there is no source \"{}\"", stack.source),
-                      position_at(tree, "/spec/source"), stack.source.size(),
-                      is_known ? "leave out `source` to use this repository at HEAD" : "");
+        if (project_.source(stack.source)) return;
+        std::vector<std::string> known;
+        for (const SourceDocument& source : project_.sources) known.push_back(source.name);
+        const auto near = closest(stack.source, known);
+        source_.error(
+            problems_, "manifest.unknown-source", fmt::format("there is no source \"{}\"", stack.source),
+            position_at(tree, "/spec/source"), stack.source.size(),
+            near ? fmt::format("did you mean \"{}\"?", *near)
+            : known.empty()
+                ? fmt::format("{} declares none; leave out `source` to use this repository", source_.file)
+                : "known: " + join(known, ", "));
     }
 
     // Depth first; a stack that is met again while it is still open closes a circle.
@@ -331,7 +403,6 @@ private:
     std::vector<StackSource> sources_of_stacks_;             // as Project::stacks
     std::map<std::string, std::vector<std::string>> groups_; // stacks with "each" -> what they give
     std::map<std::string, Position> names_;
-    std::set<std::string> sources_;
 };
 
 } // namespace

@@ -18,5 +18,18 @@ const ProviderDocument* Project::provider(std::string_view name) const {
     return find_by_name(providers, name);
 }
 const StackDocument* Project::stack(std::string_view name) const { return find_by_name(stacks, name); }
+const SourceDocument* Project::source(std::string_view name) const { return find_by_name(sources, name); }
+
+std::string to_string(const SourceRef& ref) {
+    switch (ref.kind) {
+        case SourceRef::Kind::head: return "HEAD";
+        case SourceRef::Kind::branch: return "branch " + ref.value;
+        case SourceRef::Kind::tag: return "tag " + ref.value;
+        case SourceRef::Kind::semver: return "semver " + ref.value;
+        case SourceRef::Kind::name: return ref.value;
+        case SourceRef::Kind::commit: return "commit " + ref.value;
+    }
+    return {};
+}
 
 } // namespace holdfast

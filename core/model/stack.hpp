@@ -31,6 +31,34 @@ struct ProviderDocument {
     Origin origin;
 };
 
+// Which commit of a source is meant.
+struct SourceRef {
+    enum class Kind {
+        head,   // what the remote's HEAD points at: its default branch
+        branch, // "main"
+        tag,    // "v1.4.2"
+        semver, // the highest tag in a range: "^1.2"
+        name,   // a full name: "refs/pull/7/head"
+        commit, // 40 hexadecimal digits
+    };
+    Kind kind = Kind::head;
+    std::string value; // empty with `head`
+    bool operator==(const SourceRef&) const = default;
+};
+// "branch main", "semver ^1.2", "HEAD"
+std::string to_string(const SourceRef& ref);
+
+struct SourceDocument {
+    std::string name;
+    std::string url; // as written: a path, file://, https://, ssh:// or user@host:path
+    SourceRef ref;
+    std::string credential; // name of one in the operator's configuration; empty: none
+    std::int64_t interval_ms = 60'000;
+    std::int64_t timeout_ms = 60'000; // of one whole fetch
+    bool allow_rewrites = false;      // law 17
+    Origin origin;
+};
+
 struct StackDocument {
     std::string name;
     std::string source; // empty: the repository that holds holdfast.yaml, at HEAD
@@ -59,10 +87,12 @@ struct StackDocument {
 struct Project {
     std::vector<ProviderDocument> providers;
     std::vector<StackDocument> stacks;
+    std::vector<SourceDocument> sources;
     std::string store; // folder of the store, from `kind: Project`; empty: the user's state directory
 
     const ProviderDocument* provider(std::string_view name) const;
     const StackDocument* stack(std::string_view name) const;
+    const SourceDocument* source(std::string_view name) const;
 };
 
 // Who declared a commit.

@@ -72,9 +72,17 @@ std::optional<Catalog> Declaration::catalog() {
 void Declaration::load() {
     const std::optional<Catalog> catalog = this->catalog();
     if (!catalog) return;
+    const StackFiles& files = session_.files(stack_);
+    problems_.append(files.problems);
+    if (!files.tree) {
+        loaded_.prunes_blocked = "source " + stack_.source + " cannot be read";
+        return;
+    }
+    // A working tree has no blob ids that a document could be remembered by.
+    const bool is_cached = !session_.options().working_tree || !stack_.source.empty();
     StoreCache cache(session_.store());
     loaded_ =
-        load_stack(session_.tree(), stack_, *catalog, session_.options().working_tree ? nullptr : &cache,
+        load_stack(*files.tree, stack_, *catalog, is_cached ? &cache : nullptr,
                    [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
@@ -295,7 +303,8 @@ void Declaration::place(Diagnostics& problems, const Resource& resource) const {
     Diagnostics placed;
     for (Diagnostic problem : problems) {
         if (problem.span.file.empty())
-            problem.span = locate(session_.tree(), resource.origin, problem.pointer, &problem.excerpt);
+            problem.span =
+                locate(*session_.files(stack_).tree, resource.origin, problem.pointer, &problem.excerpt);
         if (problem.subject.empty()) problem.subject = to_string(Address{stack_.name, resource.id});
         placed.add(session_.masker().mask(std::move(problem)));
     }

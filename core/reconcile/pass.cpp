@@ -59,7 +59,8 @@ Diagnostics Pass::placed(const Leaf& leaf, const Diagnostics& problems) const {
     for (Diagnostic problem : problems) {
         if (problem.subject.empty()) problem.subject = to_string(leaf.address);
         if (problem.span.file.empty())
-            problem.span = locate(session_.tree(), leaf.origin, problem.pointer, &problem.excerpt);
+            problem.span =
+                locate(*session_.files(stack()).tree, leaf.origin, problem.pointer, &problem.excerpt);
         all.add(session_.masker().mask(std::move(problem)));
     }
     return all;
@@ -280,7 +281,9 @@ void Pass::remember_settled(const PlanInput& input, const Plan& plan) {
 
 void Pass::give_result() {
     const Plan& plan = outcome_.rounds.front().plan;
-    if (outcome_.problems.has_errors() || plan.counts.blocked > 0)
+    if (session_.files(stack()).is_rewritten && !is_orphaned() && !input_.destroy)
+        outcome_.result = StackResult::parked; // law 17: it waits for a person
+    else if (outcome_.problems.has_errors() || plan.counts.blocked > 0)
         outcome_.result = StackResult::failed;
     else if (plan.is_parked())
         outcome_.result = StackResult::parked;

@@ -58,7 +58,8 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
             remember_rest();
         }
         report_waits();
-        if (outcome_.problems.has_errors()) outcome_.result = StackResult::failed;
+        if (outcome_.problems.has_errors() && !session_.files(stack()).is_rewritten)
+            outcome_.result = StackResult::failed;
         outcome_.problems.sort_by_place();
         if (plan.is_parked()) record_parked(plan);
         return;
@@ -181,8 +182,9 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     ExecuteOptions options = options_.execute;
     options.scope_versions = scope_versions_;
     options.mask = [this](std::string_view text) { return session_.masker().mask(text); };
-    ExecutionReport report = holdfast::execute(kept, input, outcome_.pass, session_.commit(), providers,
-                                               session_.store(), session_.clock(), options, stop, told);
+    ExecutionReport report =
+        holdfast::execute(kept, input, outcome_.pass, session_.commit(stack()), providers, session_.store(),
+                          session_.clock(), options, stop, told);
     std::vector<StepResult> results(plan.changes.size());
     for (std::size_t i = 0; i < original.size(); ++i) {
         for (const Diagnostic& problem : report.results[i].diagnostics)

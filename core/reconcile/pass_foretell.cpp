@@ -89,13 +89,16 @@ void Pass::tell_planned_again(Plan& plan) const {
 
 // Git is asked for the files of all removals in one walk, back to where each was applied last.
 void Pass::tell_undeclared(Plan& plan) const {
-    if (session_.commit().id.empty()) return; // the working tree: nobody has committed that yet
+    const std::string& commit = session_.commit(stack()).id;
+    if (commit.empty()) return; // the working tree: nobody has committed that yet
+    const Repository* repository = session_.repository_of(stack());
+    if (!repository) return;
     std::map<std::string, std::string> files;
     for (const Change& change : plan.changes)
         if (is_undeclared(change) && !change.origin.file.empty())
             files.emplace(change.origin.file, input_.recorded[*change.recorded].commit);
     if (files.empty()) return;
-    const auto touched = session_.repository().last_touched(session_.commit().id, files, max_look_ups);
+    const auto touched = repository->last_touched(commit, files, max_look_ups);
     for (const Change& change : plan.changes)
         if (const auto by = touched.find(change.origin.file); by != touched.end() && is_undeclared(change))
             plan.undeclared[change.address] = {by->second.by, by->second.is_gone};

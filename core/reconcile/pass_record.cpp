@@ -45,8 +45,8 @@ void Pass::rewrite_entries(const Plan& plan) {
         entry->deletion = leaf.policy.deletion;
         entry->after = leaf.comes_after();
         entry->wave = leaf.policy.wave;
-        entry->commit = session_.commit().id;
-        entry->author = session_.commit().author;
+        entry->commit = session_.commit(stack()).id;
+        entry->author = session_.commit(stack()).author;
         entry->file = leaf.origin.file;
         entry->line = leaf.origin.line;
         batch.upserts.push_back(*std::move(entry));
@@ -94,9 +94,9 @@ void Pass::begin_record(const Plan& plan) {
     pass.stack = stack().name;
     pass.command = outcome_.is_removed ? "remove" : options_.mode == Mode::destroy ? "destroy" : "apply";
     pass.actor = session_.actor();
-    pass.commit = session_.commit().id;
-    pass.commit_subject = session_.commit().subject;
-    pass.commit_author = session_.commit().author;
+    pass.commit = session_.commit(stack()).id;
+    pass.commit_subject = session_.commit(stack()).subject;
+    pass.commit_author = session_.commit(stack()).author;
     pass.plan_hash = to_hex(plan.hash);
     pass.started_ms = now;
     session_.store().begin_pass(pass);
@@ -160,7 +160,7 @@ void Pass::remember_stack() {
     for (const auto& [name, target] : facts_.targets) providers.as_map().set(name, target);
     session_.store().remember_stack({.name = stack().name,
                                      .deletion = stack().deletion,
-                                     .last_commit = session_.commit().id,
+                                     .last_commit = session_.commit(stack()).id,
                                      .providers = providers.is_null() ? "{}" : to_json(providers),
                                      .applied_at_ms = session_.clock().now_ms()});
 }

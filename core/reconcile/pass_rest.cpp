@@ -70,6 +70,8 @@ void Pass::remember_rest() {
     if (session_.options().read_only || session_.options().working_tree || options_.mode != Mode::apply ||
         outcome_.is_removed || !has_converged())
         return;
+    // What a source holds by then is known only once it has been fetched again.
+    if (!stack().source.empty()) return;
     // A pass over chosen leaves knows nothing of the others.
     if (!options_.only.empty() || !options_.exclude.empty()) return;
     const std::string tree = session_.tree().id_of(stack().path);

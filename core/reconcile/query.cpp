@@ -81,7 +81,9 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
         if (wanted.empty()) break;
     }
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
-    const Repository& repository = session.repository();
+    const StackDocument* stack = session.project().stack(answer.entry.address.stack);
+    const Repository* from = stack ? session.repository_of(*stack) : nullptr;
+    const Repository& repository = from ? *from : session.repository();
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file))
         answer.declared_by = *std::move(commit);
     else
@@ -141,6 +143,27 @@ std::vector<StackStatus> status(Session& session) {
         all.push_back(std::move(status));
     }
     return all;
+}
+
+Result<std::vector<SourceStatus>> sources(Session& session, const std::string& name, bool fetch) {
+    const std::vector<SourceDocument>& all = session.project().sources;
+    std::vector<SourceStatus> found;
+    std::vector<std::string> names;
+    for (const SourceDocument& source : all) {
+        names.push_back(source.name);
+        if (!name.empty() && source.name != name) continue;
+        found.push_back(session.sources().status(source, fetch));
+        if (std::optional<Diagnostic>& problem = found.back().mirrored.problem)
+            problem = session.masker().mask(*std::move(problem));
+    }
+    if (!name.empty() && found.empty()) {
+        const auto near = closest(name, names);
+        return failure("source.unknown", fmt::format("there is no source \"{}\"", name),
+                       near            ? fmt::format("did you mean \"{}\"?", *near)
+                       : names.empty() ? "holdfast.yaml declares none"
+                                       : "sources: " + join(names, ", "));
+    }
+    return found;
 }
 
 std::vector<Outputs> outputs(Session& session, const std::string& stack) {

@@ -43,6 +43,10 @@ struct StackStatus {
 };
 std::vector<StackStatus> status(Session& session);
 
+// Of the source of this name, or of all where it is empty; `fetch`: asked for now. What is wrong with one
+// is in its status. Error: `source.unknown`.
+Result<std::vector<SourceStatus>> sources(Session& session, const std::string& name, bool fetch);
+
 struct Outputs {
     Address address;
     Value values; // the observed-only fields, secrets masked

@@ -331,7 +331,7 @@ bool is_at_rest(Session& session, const StackDocument& stack) {
     const std::optional<Store::Rest> rest = session.store().rest(stack.name);
     if (!rest || !rest->lasts || session.tree().id_of(stack.path) != rest->tree) return false;
     const std::optional<RestFacts> facts = parse_rest_facts(rest->facts);
-    return facts && facts->hashes == hashes_of_inputs(session, stack, *facts);
+    return facts && facts->always_whole.empty() && facts->hashes == hashes_of_inputs(session, stack, *facts);
 }
 
 } // namespace holdfast

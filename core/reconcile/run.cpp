@@ -74,6 +74,7 @@ public:
         : session_(session), options_(options), events_(events), stop_(std::move(stop)) {}
 
     RunOutcome run() {
+        session_.sources().attend(stop_, events_.progress);
         choose();
         if (!outcome_.problems.has_errors()) lock_stacks();
         if (!outcome_.problems.has_errors()) go();

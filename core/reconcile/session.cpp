@@ -2,11 +2,10 @@
 
 #include <set>
 
-#include <semver.h>
-
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "base/semver.hpp"
 #include "base/text.hpp"
 #include "manifest/reference.hpp"
 #include "reconcile/secret_gate.hpp"
@@ -67,17 +66,6 @@ Diagnostic about_config(const ProviderDocument& document, Diagnostic problem) {
     return problem;
 }
 
-bool satisfies(const std::string& version, const std::string& range) {
-    semver_range_t wanted{};
-    if (semver_rangen(&wanted, range.data(), range.size()) != 0) return false;
-    semver_t have{};
-    const bool matches =
-        semvern(&have, version.data(), version.size()) == 0 && semver_range_match(have, wanted);
-    semver_dtor(&have);
-    semver_range_dtor(&wanted);
-    return matches;
-}
-
 } // namespace
 
 Session::Session(SessionOptions options, Clock& clock, Masker& masker, Log& log)
@@ -97,7 +85,39 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Cl
     if (Status opened = session->open_repository(); !opened) return opened.error();
     if (Status opened = session->open_store_and_host(); !opened) return opened.error();
     session->secrets_ = std::make_unique<Secrets>(session->operator_config_, masker);
+    session->open_sources();
     return session;
+}
+
+void Session::open_sources() {
+    files_.clear();
+    sources_ = std::make_unique<Sources>(SourcesOptions{.mirrors = store_directory_ + "/mirrors",
+                                                        .root = repository_->work_directory(),
+                                                        .offline = options_.offline,
+                                                        .fresh_ms = options_.sources_fresh.count()},
+                                         project_, operator_config_, *secrets_, *store_, clock_);
+}
+
+const Repository* Session::repository_of(const StackDocument& stack) {
+    if (stack.source.empty()) return repository_.get();
+    const SourceDocument* source = project_.source(stack.source);
+    return source ? sources_->repository(*source) : nullptr;
+}
+
+const StackFiles& Session::files(const StackDocument& stack) {
+    const auto known = files_.find(stack.name);
+    if (known != files_.end()) return known->second;
+    StackFiles files{.tree = tree_.get()};
+    if (!stack.source.empty()) files = sources_->files(stack);
+    Diagnostics masked;
+    for (const Diagnostic& problem : files.problems) masked.add(masker_.mask(problem));
+    files.problems = std::move(masked);
+    return files_.emplace(stack.name, std::move(files)).first->second;
+}
+
+const CommitInfo& Session::commit(const StackDocument& stack) {
+    const Tree* tree = files(stack).tree;
+    return tree ? tree->commit() : commit();
 }
 
 Status Session::open_repository() {
@@ -189,7 +209,7 @@ Result<std::shared_ptr<const Description>> Session::describe(const ProviderDocum
         why.context.push_back("describing provider " + document.name);
         return why;
     }
-    if (!document.version.empty() && !satisfies((*description)->version, document.version)) {
+    if (!document.version.empty() && !semver_matches((*description)->version, document.version)) {
         Diagnostic wrong =
             failure("provider.wrong-version",
                     fmt::format("provider {} wants plugin {} {}, but version {} is installed", document.name,
@@ -322,6 +342,7 @@ Status Session::move_to(const std::string& revision) {
     }
     tree_ = *std::move(tree);
     secrets_ = std::make_unique<Secrets>(operator_config_, masker_);
+    open_sources();
     std::erase_if(providers_, [&](const auto& opened) { return !is_open_as_declared(opened.first); });
     return Ok{};
 }

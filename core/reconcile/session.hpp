@@ -2,6 +2,7 @@
 // What one run of a command works with: the repository and its holdfast.yaml at one commit, the operator's
 // configuration, the plugin host, the providers it opened, the store. Built by `main`, handed down.
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "manifest/load.hpp"
 #include "manifest/operator_config.hpp"
 #include "provider/host.hpp"
+#include "reconcile/sources.hpp"
 #include "reconcile/touched.hpp"
 #include "secrets/secrets.hpp"
 #include "store/store.hpp"
@@ -26,9 +28,11 @@ struct SessionOptions {
     bool working_tree = false; // files as they lie on disk instead of a commit
     std::string store;         // --store: folder; empty: as configured
     Isolation isolation = Isolation::worker;
-    bool read_only = false;                // a store that cannot be written is no error
-    bool remembers = false;                // read_only, but a store that can be written gets cache and memos
-    std::vector<std::string> plugin_paths; // before those of the configuration
+    bool read_only = false; // a store that cannot be written is no error
+    bool remembers = false; // read_only, but a store that can be written gets cache and memos
+    bool offline = false;   // sources as their mirrors hold them
+    std::chrono::milliseconds sources_fresh{0}; // what was fetched so long ago is not fetched again
+    std::vector<std::string> plugin_paths;      // before those of the configuration
     std::shared_ptr<const OperatorConfig> operator_config; // not set: read where it is configured
     std::string actor;                                     // who works; empty: this process's user
 };
@@ -60,8 +64,16 @@ public:
 
     const SessionOptions& options() const { return options_; }
     const Repository& repository() const { return *repository_; }
+    // Of the repository that holds holdfast.yaml.
     const Tree& tree() const { return *tree_; }
     const CommitInfo& commit() const { return tree_->commit(); }
+    // What this stack is read from: that tree, or a commit of its source, which is fetched at the first call.
+    const StackFiles& files(const StackDocument& stack);
+    // Of those files; that of holdfast.yaml where there are none.
+    const CommitInfo& commit(const StackDocument& stack);
+    // That the files come from; null where a source has not been fetched. Nothing is fetched for it.
+    const Repository* repository_of(const StackDocument& stack);
+    Sources& sources() { return *sources_; }
     const Project& project() const { return project_; }
     const OperatorConfig& operator_config() const { return operator_config_; }
     const Diagnostics& problems() const { return problems_; }
@@ -92,6 +104,7 @@ public:
 private:
     Session(SessionOptions options, Clock& clock, Masker& masker, Log& log);
     Status open_repository();
+    void open_sources();
     Status open_store_and_host();
     Status open_store_at(const std::string& path);
     Status read_project(const Tree& tree, Project& project, Diagnostics& problems) const;
@@ -123,6 +136,8 @@ private:
     Diagnostics operator_problems_;
     std::vector<std::string> watched_stacks_;
     OnTouched on_touched_; // not set: nothing is watched
+    std::unique_ptr<Sources> sources_;
+    std::map<std::string, StackFiles> files_; // by stack
 };
 
 } // namespace holdfast

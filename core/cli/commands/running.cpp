@@ -13,7 +13,8 @@ SessionOptions session_options(const Selection& selection, StoreUse use) {
     return {.revision = selection.revision,
             .working_tree = selection.working_tree,
             .read_only = use == StoreUse::read,
-            .remembers = true};
+            .remembers = true,
+            .offline = selection.offline};
 }
 
 RunOptions run_options(const Selection& selection, Mode mode) {
@@ -39,8 +40,9 @@ std::string shell_word(const std::string& word) {
 }
 
 std::string tree_text(const Selection& selection) {
-    if (selection.working_tree) return " --working-tree";
-    return selection.revision == "HEAD" ? "" : " --revision " + shell_word(selection.revision);
+    const std::string offline = selection.offline ? " --offline" : "";
+    if (selection.working_tree) return " --working-tree" + offline;
+    return (selection.revision == "HEAD" ? "" : " --revision " + shell_word(selection.revision)) + offline;
 }
 
 Selection of_any_stack(Selection selection) {

@@ -35,6 +35,8 @@ struct HttpRequest {
 };
 
 enum class HttpEnd { answered, failed, cancelled, past_deadline };
+// Why there is no answer, where `end` is `failed`.
+enum class HttpFault { none, name, connection, certificate, interrupted, slow, too_large, refused, other };
 
 struct HttpResponse {
     HttpEnd end = HttpEnd::failed;
@@ -43,6 +45,7 @@ struct HttpResponse {
     std::string body;    // empty where on_body took it
     std::string error;   // one sentence without credentials, where `end` is not answered
     unsigned attempts = 0;
+    HttpFault fault = HttpFault::none;
 };
 
 // Keeps connections open between requests. Thread-safe.

@@ -47,6 +47,10 @@ public:
     holdfast::Result<holdfast::Why> why(const std::string& leaf, std::size_t limit) override;
     holdfast::Result<holdfast::LedgerEntry> find_entry(const std::string& leaf) override;
     std::vector<holdfast::StackStatus> status() override { return stacks; }
+    holdfast::Result<std::vector<holdfast::SourceStatus>> sources(const std::string&, bool) override {
+        return mirrored;
+    }
+    std::vector<holdfast::SourceStatus> mirrored;
     std::vector<holdfast::Outputs> outputs(const std::string& stack) override;
     holdfast::Result<holdfast::LedgerEntry> forget(const std::string& leaf) override;
     holdfast::Result<holdfast::Approved> approve(const std::string& plan,

@@ -48,6 +48,36 @@ TEST_CASE("the operator's configuration names plugins, pins, secrets and the sto
     CHECK(config.store == "/srv/store");
 }
 
+TEST_CASE("a Git credential has its places relative to the configuration, and says whom it is for") {
+    Diagnostics problems;
+    const OperatorConfig config = parse_operator_config(
+        "gitCredentials:\n- name: forge\n  urls: ['https://git.example.org/ops']\n  stacks: [web-*]\n"
+        "  sources: [infra]\n  basic: {user: ana, password: {file: forge.password}}\n  caFile: ca.crt\n"
+        "  proxy: http://proxy:3128\n- name: deploy\n  urls: ['ssh://git@git.example.org']\n"
+        "  ssh: {keyFile: id, passphrase: {secret: ssh.deploy.passphrase}, knownHostsFile: hosts}\n"
+        "fetchMaxBytes: 1000\n",
+        "/etc/holdfast/config.yaml", problems);
+    for (const Diagnostic& problem : problems) FAIL_CHECK(render(problem));
+    const GitCredential* forge = config.git_credential("forge");
+    REQUIRE(forge);
+    CHECK(forge->urls == std::vector<std::string>{"https://git.example.org/ops"});
+    CHECK(forge->stacks == std::vector<std::string>{"web-*"});
+    CHECK(forge->sources == std::vector<std::string>{"infra"});
+    CHECK(forge->user == "ana");
+    CHECK(forge->password.file == "/etc/holdfast/forge.password");
+    CHECK(forge->ca_file == "/etc/holdfast/ca.crt");
+    CHECK(forge->proxy == "http://proxy:3128");
+    const GitCredential* deploy = config.git_credential("deploy");
+    REQUIRE(deploy);
+    CHECK(deploy->key_file == "/etc/holdfast/id");
+    CHECK(deploy->passphrase.secret == "ssh");
+    CHECK(deploy->passphrase.key == std::vector<std::string>{"deploy", "passphrase"});
+    CHECK(deploy->known_hosts_file == "/etc/holdfast/hosts");
+    CHECK_FALSE(deploy->agent);
+    CHECK(config.fetch_max_bytes == 1000);
+    CHECK_FALSE(config.git_credential("nope"));
+}
+
 TEST_CASE("mistakes in the operator's configuration are reported at their place") {
     auto [text, problems] = GENERATE(table<std::string, std::string>({
         {"", ""},
@@ -58,6 +88,16 @@ TEST_CASE("mistakes in the operator's configuration are reported at their place"
         {"secrets:\n- name: A\n", "config.bad-secret 2:3\n"},
         {"secrets:\n- {name: A, file: x, env: {k: V}}\n", "config.bad-secret 2:3\n"},
         {"secrets:\n- {name: A, file: x}\n- {name: A, file: z}\n", "config.bad-secret 3:10\n"},
+        {"gitCredentials:\n- {name: a}\n", "config.missing-key 2:3\n"},
+        {"gitCredentials:\n- {name: a, urls: []}\n", "config.bad-value 2:19\n"},
+        {"gitCredentials:\n- {name: a, urls: ['https://u:p@h']}\n", "config.bad-credential 2:20\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a], ssh: {}}\n", "config.bad-credential 2:30\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a], token: {}}\n", "config.bad-credential 2:32\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a], token: {file: f, secret: a.b}}\n",
+         "config.bad-credential 2:32\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a], token: {secret: a}}\n", "config.bad-value 2:41\n"},
+        {"gitCredentials:\n- {name: a, urls: [/a]}\n- {name: a, urls: [/b]}\n",
+         "config.bad-credential 3:10\n"},
         {"store: 1\n---\nstore: x\n", "config.wrong-type 1:8\nconfig.several-documents 3:1\n"},
         {"- x\n", "config.wrong-type 1:1\n"},
     }));
