@@ -1,7 +1,6 @@
 // holdfast.yaml -> providers and stacks.
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/core.h>
 

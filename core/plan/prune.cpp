@@ -23,6 +23,7 @@ public:
     Pruner(Draft& draft, const ChangedTargets& changed_targets)
         : draft_(draft), input_(draft.input), changed_targets_(changed_targets) {
         unloaded_.insert(input_.unloaded.begin(), input_.unloaded.end());
+        for (const ResourceId& id : input_.unloaded) unloaded_of_group_.emplace(id.group, id);
         unread_.insert(input_.unread_scopes.begin(), input_.unread_scopes.end());
     }
 
@@ -59,6 +60,7 @@ private:
     const PlanInput& input_;
     const ChangedTargets& changed_targets_;
     std::unordered_set<ResourceId> unloaded_;
+    std::map<std::string, ResourceId> unloaded_of_group_; // one of each group
     std::set<ScopeName> unread_;
     std::map<std::string, Address> nameless_;
     std::map<ScopeName, Address> bad_;
@@ -108,6 +110,9 @@ std::string Pruner::doubt() const {
         return "its document could not be loaded";
     if (!change_.recorded && !unloaded_.empty())
         return fmt::format("{}, which may declare it, could not be loaded", to_string(*unloaded_.begin()));
+    // Renamed and broken in one commit, a document still stands for the object of before.
+    if (auto broken = unloaded_of_group_.find(id.group); broken != unloaded_of_group_.end())
+        return fmt::format("{}, which may declare it now, could not be loaded", to_string(broken->second));
     auto nameless = nameless_.find(change_.object.target + '\0' + change_.object.kind);
     if (nameless != nameless_.end())
         return fmt::format("it is not known yet which object {} names", to_string(nameless->second));
