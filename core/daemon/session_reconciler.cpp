@@ -33,6 +33,14 @@ std::vector<Touched> all_scopes_of(Store& store, const std::string& stack) {
     return touched;
 }
 
+// The interest of a watch is by object.
+bool has_other_objects(const PassReport& report) {
+    return std::any_of(report.changed.begin(), report.changed.end(), [](const ChangedLeaf& leaf) {
+        return leaf.action == Action::create || leaf.action == Action::remove ||
+               leaf.action == Action::adopt || leaf.action == Action::replace || leaf.action == Action::move;
+    });
+}
+
 bool is_tried(StepState state) { return state != StepState::intended; }
 
 std::string message_of(const StepResult& result) {
@@ -126,7 +134,11 @@ SessionReconciler::SessionReconciler(std::shared_ptr<const OperatorConfig> confi
       clock_(clock),
       masker_(masker),
       log_(log),
-      config_(std::move(config)) {}
+      config_(std::move(config)),
+      watching_([this] {
+          const auto present = this->config();
+          return open_session(present->daemon.revision, "", present);
+      }) {}
 
 std::shared_ptr<const OperatorConfig> SessionReconciler::config() const {
     return config_.with([](const auto& config) { return config; });
@@ -134,6 +146,11 @@ std::shared_ptr<const OperatorConfig> SessionReconciler::config() const {
 
 void SessionReconciler::set_config(std::shared_ptr<const OperatorConfig> config) {
     config_.with([&](auto& held) { held = std::move(config); });
+    watching_.reopen();
+}
+
+void SessionReconciler::set_on_hint(std::function<void(const std::string& stack)> on_hint) {
+    watching_.set_on_hint(std::move(on_hint));
 }
 
 // ---- looking
@@ -250,6 +267,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
                            .stacks = {request.stack},
                            .pass_id = request.id,
                            .lock_wait = longest_lock_wait};
+        options.touched = watching_.touched(request.stack);
         if (request.targets) options.touched = all_scopes_of(idle->session->store(), request.stack);
         for (const Address& leaf : request.leave_alone) options.exclude.push_back(to_string(leaf));
         report = report_of(run(*idle->session, options, {}, stop), stop);
@@ -258,6 +276,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
         const bool is_well = report.end == PassEnd::unchanged || report.end == PassEnd::applied ||
                              report.end == PassEnd::parked || report.end == PassEnd::busy;
         if (is_well) give_back(*std::move(idle));
+        if (is_well) report.problems.append(watching_.take_in(request.stack, has_other_objects(report)));
     } catch (const Error& error) {
         report.end = PassEnd::failed;
         report.problems.add(masker_.mask(error.diagnostic()));

@@ -4,6 +4,7 @@
 
 #include "base/locked.hpp"
 #include "daemon/reconciler.hpp"
+#include "daemon/watching.hpp"
 #include "log/log.hpp"
 #include "log/masker.hpp"
 #include "reconcile/session.hpp"
@@ -24,7 +25,7 @@ public:
     Result<Approved> approve(const std::string& plan, const std::string& actor) override;
     Result<Why> why(const std::string& leaf, std::size_t limit) override;
     void set_config(std::shared_ptr<const OperatorConfig> config) override;
-    void set_on_hint(std::function<void(const std::string& stack)>) override {}
+    void set_on_hint(std::function<void(const std::string& stack)> on_hint) override;
 
 private:
     struct Idle {
@@ -48,6 +49,7 @@ private:
     Locked<std::shared_ptr<const OperatorConfig>> config_;
     Locked<std::vector<Idle>> idle_;
     Locked<std::optional<SourceView>> known_; // of the commit that was looked at last, declared stacks only
+    Watching watching_;
 };
 
 } // namespace holdfast

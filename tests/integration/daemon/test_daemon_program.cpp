@@ -74,6 +74,33 @@ TEST_CASE("a commit is applied, a hand edit is set back, and each pass can be fo
     CHECK(history.out.find(line.substr(id, 26)) != std::string::npos);
 }
 
+TEST_CASE("a hand edit of what the target watches is set back at once, long before the interval") {
+    Playground place;
+    declare_stacks(place, {"web", "dns"}, ", interval: 1h");
+    place.commit();
+    DaemonProcess daemon(place);
+    daemon.start_and_wait();
+    // The watch begins shortly after the pass that made the file.
+    const auto is_set_back = [&](const std::string& file) {
+        return comes_true([&] {
+            place.write_target(file, "by hand");
+            pause_for(300ms);
+            return place.read_target(file) == "one";
+        });
+    };
+    REQUIRE(holds(place, "web.txt", "one"));
+    REQUIRE(holds(place, "dns.txt", "one"));
+    CHECK(is_set_back("web.txt"));
+    CHECK(is_set_back("dns.txt"));
+    place.write("dns/more.yaml", Playground::file_document("more", "more.txt", "one"));
+    place.commit("More");
+    CHECK(place.holdfast({"sync"}).exit_code == 0);
+    REQUIRE(holds(place, "more.txt", "one"));
+    CHECK(is_set_back("more.txt"));
+    CHECK(is_set_back("web.txt"));
+    CHECK(daemon.stop().exit_code == 0);
+}
+
 TEST_CASE("stacks are applied in the order of their dependencies, and again at the new revision") {
     Playground place;
     declare_stacks(place, {"base"});
