@@ -1,5 +1,6 @@
 #include "base/semver.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 #include <semver.h>
@@ -31,20 +32,34 @@ private:
     bool is_valid_ = false;
 };
 
+// The alternatives of a range are read one by one: where one of several is wrong, libsv loses the others.
 class Range {
 public:
     explicit Range(std::string_view text) : names_prerelease_(names_prerelease(text)) {
-        // libsv takes an empty range for "any"; who leaves it empty has forgotten it.
-        is_valid_ = !trim(text).empty() && semver_rangen(&parsed_, text.data(), text.size()) == 0;
+        is_valid_ = true;
+        for (std::size_t from = 0; is_valid_ && from != std::string_view::npos;) {
+            const std::size_t bar = text.find("||", from);
+            take(trim(text.substr(from, bar == std::string_view::npos ? bar : bar - from)));
+            from = bar == std::string_view::npos ? bar : bar + 2;
+        }
     }
-    ~Range() { semver_range_dtor(&parsed_); }
+    // semver_range_dtor leaves the comparators behind.
+    ~Range() {
+        for (semver_range_t& one : alternatives_) {
+            semver_comp_dtor(&one.comp);
+            one.comp.next = nullptr;
+            semver_range_dtor(&one);
+        }
+    }
     Range(const Range&) = delete;
     Range& operator=(const Range&) = delete;
 
     bool is_valid() const { return is_valid_; }
     bool matches(const Version& version) const {
         return is_valid_ && version.is_valid() && (names_prerelease_ || !version.is_prerelease()) &&
-               semver_range_pmatch(version.get(), &parsed_);
+               std::any_of(alternatives_.begin(), alternatives_.end(), [&](const semver_range_t& one) {
+                   return semver_range_pmatch(version.get(), &one);
+               });
     }
 
 private:
@@ -55,7 +70,13 @@ private:
         return false;
     }
 
-    semver_range_t parsed_{};
+    // libsv takes an empty range for "any"; who leaves it empty has forgotten it.
+    void take(std::string_view text) {
+        semver_range_t& one = alternatives_.emplace_back();
+        is_valid_ = !text.empty() && semver_rangen(&one, text.data(), text.size()) == 0;
+    }
+
+    std::vector<semver_range_t> alternatives_;
     bool names_prerelease_ = false, is_valid_ = false;
 };
 
