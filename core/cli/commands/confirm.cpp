@@ -10,10 +10,8 @@ int run_confirm(const ConfirmOptions& options, Context& context) {
     const DaemonLink link = link_to_daemon(context, DaemonNeed::must);
     if (!link.client) return exit_error;
     say_whom(context, *link.client);
-    Map request;
-    request.set("request", "confirm");
-    request.set("stacks", Value::list({options.stack}));
-    const std::optional<Value> answer = ask_daemon(context, *link.client, std::move(request));
+    const std::optional<Value> answer =
+        ask_daemon(context, *link.client, request_about("confirm", options.stack));
     if (!answer) return exit_error;
     if (context.json())
         context.print_json(*answer);

@@ -70,6 +70,13 @@ void say_whom(Context& context, const ControlClient& client) {
                                     printable(hello.text_at("host")), printable(hello.text_at("store"))));
 }
 
+Map request_about(std::string_view what, const std::string& stack) {
+    Map request;
+    request.set("request", what);
+    request.set("stacks", Value::list({stack}));
+    return request;
+}
+
 std::optional<Value> ask_daemon(Context& context, ControlClient& client, Map request) {
     Result<Value> answer = client.ask(std::move(request), answer_timeout, context.stop);
     if (answer) return *std::move(answer);

@@ -30,6 +30,8 @@ DaemonLink link_to_daemon_of_session(Context& context);
 
 // "Asking holdfastd (pid 4711) on box, which keeps /var/lib/holdfast." on standard error.
 void say_whom(Context& context, const ControlClient& client);
+// {"request": what, "stacks": [stack]}
+Map request_about(std::string_view what, const std::string& stack);
 // Sends a request without a long answer; its error has been reported.
 std::optional<Value> ask_daemon(Context& context, ControlClient& client, Map request);
 

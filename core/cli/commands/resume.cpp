@@ -56,10 +56,7 @@ int run_resume(const ResumeOptions& options, Context& context) {
     std::optional<Value> answer;
     if (link.client) {
         say_whom(context, *link.client);
-        Map request;
-        request.set("request", "resume");
-        request.set("stacks", Value::list({options.stack}));
-        answer = ask_daemon(context, *link.client, std::move(request));
+        answer = ask_daemon(context, *link.client, request_about("resume", options.stack));
         if (!answer) return exit_error;
     } else {
         if (!context.open(session_options({}, StoreUse::write))) return exit_error;

@@ -12,9 +12,7 @@ int run_rollback(const RollbackOptions& options, Context& context) {
     const DaemonLink link = link_to_daemon(context, DaemonNeed::must);
     if (!link.client) return exit_error;
     say_whom(context, *link.client);
-    Map request;
-    request.set("request", "rollback");
-    request.set("stacks", Value::list({options.stack}));
+    Map request = request_about("rollback", options.stack);
     request.set("to", options.to);
     request.set("reason", options.reason);
     request.set("wait", options.wait);

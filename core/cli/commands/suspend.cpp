@@ -49,9 +49,7 @@ int run_suspend(const SuspendOptions& options, Context& context) {
     if (link.failed) return exit_error;
     if (!link.client) return suspend_in_store(options, context);
     say_whom(context, *link.client);
-    Map request;
-    request.set("request", "suspend");
-    request.set("stacks", Value::list({options.stack}));
+    Map request = request_about("suspend", options.stack);
     request.set("reason", options.reason);
     const std::optional<Value> answer = ask_daemon(context, *link.client, std::move(request));
     if (!answer) return exit_error;
