@@ -15,8 +15,6 @@ namespace {
 
 // Stacks of one scope take turns; a pass that waits longer for its own lets others go first.
 constexpr std::chrono::seconds longest_lock_wait{10};
-constexpr std::string_view project_file = "holdfast.yaml";
-constexpr std::size_t project_max_bytes = 4U << 20;
 
 // Everything that the stack has recorded is looked at, and nothing else: no documents, no other stacks.
 std::vector<Touched> all_scopes_of(Store& store, const std::string& stack) {

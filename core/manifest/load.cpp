@@ -146,7 +146,7 @@ private:
     }
 
     bool is_project_file(std::string_view path) const {
-        return path == stack_.origin.file || path == "holdfast.yaml";
+        return path == stack_.origin.file || path == project_file;
     }
 
     void add(Selected selected) {

@@ -18,6 +18,10 @@
 
 namespace holdfast {
 
+// Of the engine's own documents, at the root of a repository; and the most that it may hold, in bytes.
+constexpr std::string_view project_file = "holdfast.yaml";
+constexpr std::size_t project_max_bytes = 4U << 20;
+
 // holdfast.yaml -> providers and stacks, checked against the engine's own schemas. Never throws.
 Project load_project(std::string_view text, const std::string& file, Diagnostics& problems);
 

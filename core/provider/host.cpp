@@ -12,6 +12,8 @@
 #include "provider/library.hpp"
 #include "provider/plugin_file.hpp"
 #include "provider/worker_channel.hpp"
+#include "sys/environment.hpp"
+#include "sys/file.hpp"
 
 namespace holdfast {
 
@@ -38,6 +40,13 @@ Diagnostic first_error(const CallEnd& end) {
 }
 
 } // namespace
+
+std::string worker_program() {
+    if (const auto variable = environment("HOLDFAST_WORKER")) return *variable;
+    const std::string folder = parent_path(executable_path());
+    if (exists(folder + "/holdfast-provider")) return folder + "/holdfast-provider";
+    return parent_path(folder) + "/libexec/holdfast/holdfast-provider";
+}
 
 struct PluginHost::State {
     // A file is checked again only where it is another one, or was written.

@@ -33,6 +33,10 @@ struct HostOptions {
     const holdfast_http* http = nullptr;
 };
 
+// Where the holdfast-provider program is: what HOLDFAST_WORKER names, beside this program (a build tree), or
+// under its prefix (an installation).
+std::string worker_program();
+
 struct OpenRequest {
     std::string name;   // of the Provider document
     std::string plugin; // "host" -> libholdfast-host.so

@@ -16,9 +16,6 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::string_view project_file = "holdfast.yaml";
-constexpr std::size_t project_max_bytes = 4U << 20;
-
 // Where plugins lie: what the command line says, the operator's configuration, the environment, and beside
 // the program (a build tree) or under its prefix (an installation).
 std::vector<std::string> plugin_search_path(const SessionOptions& options, const OperatorConfig& config) {
@@ -30,13 +27,6 @@ std::vector<std::string> plugin_search_path(const SessionOptions& options, const
     path.push_back(prefix + "/plugins");
     path.push_back(prefix + "/lib/holdfast/plugins");
     return path;
-}
-
-std::string worker_program() {
-    if (const auto variable = environment("HOLDFAST_WORKER")) return *variable;
-    const std::string beside = parent_path(executable_path()) + "/holdfast-provider";
-    if (exists(beside)) return beside;
-    return parent_path(parent_path(executable_path())) + "/libexec/holdfast/holdfast-provider";
 }
 
 // Makes what the config's schema calls {"format": "path"} absolute, from the repository's root.

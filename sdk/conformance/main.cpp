@@ -14,7 +14,6 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "levels.hpp"
-#include "sys/environment.hpp"
 #include "sys/file.hpp"
 
 namespace holdfast::conformance {
@@ -105,13 +104,6 @@ Result<std::pair<std::string, std::string>> plugin_at(const std::string& path) {
             fmt::format("{} is not called libholdfast-NAME.so, and is not found under any other name", file),
             "holdfast_add_provider(NAME ...) names it so");
     return std::pair(parent_path(whole), file.substr(12, file.size() - 15));
-}
-
-std::string worker_program() {
-    if (const auto variable = environment("HOLDFAST_WORKER")) return *variable;
-    const std::string folder = parent_path(executable_path());
-    if (exists(folder + "/holdfast-provider")) return folder + "/holdfast-provider";
-    return parent_path(folder) + "/libexec/holdfast/holdfast-provider";
 }
 
 // A folder of this run, gone with it.
