@@ -151,7 +151,7 @@ Result<PreparedProbe> prepare_probe(const ReachProbe& probe, const OperatorConfi
         const bool is_allowed =
             command && (command->stacks.empty() ||
                         std::any_of(command->stacks.begin(), command->stacks.end(),
-                                    [&](const std::string& glob) { return matches_glob(stack, glob); }));
+                                    [&](const std::string& glob) { return matches_glob(glob, stack); }));
         if (!is_allowed)
             return failure("confirm.unknown-command",
                            command

@@ -102,7 +102,7 @@ constexpr std::string_view confirm_schema = R"json({
       "items": {
         "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
         "properties": {
-          "tcp": {"type": "string", "pattern": "^([^]: /[]+|[[][0-9A-Fa-f:.]+[]]):[0-9]{1,5}$",
+          "tcp": {"type": "string", "pattern": "^([^ :/\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
                   "description": "write HOST:PORT, as in 192.0.2.1:22 or [2001:db8::1]:22"},
           "http": {
             "type": "object", "required": ["url"], "additionalProperties": false,

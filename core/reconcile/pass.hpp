@@ -13,7 +13,7 @@
 #include "base/hash_index.hpp"
 #include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
-#include "reconcile/guard.hpp"
+#include "reconcile/guarded_set.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/rest.hpp"
 #include "reconcile/run.hpp"
@@ -175,23 +175,23 @@ private:
     void hold_consumers(const Plan& plan);
     // pass_confirm.cpp
     bool asks_for_confirmation(const Change& change, const PlanInput& input) const;
-    std::unique_ptr<Guard> guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
-                                 const RunEvents& events);
-    void hold_behind(const Plan& plan, Guard& guard, std::vector<bool>& held);
-    Status arm(Guard& guard, const Plan& plan, const PlanInput& input, const RunEvents& events);
+    std::unique_ptr<GuardedSet> guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
+                                      const RunEvents& events);
+    void hold_behind(const Plan& plan, GuardedSet& guard, std::vector<bool>& held);
+    Status arm(GuardedSet& guard, const Plan& plan, const PlanInput& input, const RunEvents& events);
     static Diagnostic not_armed(const Diagnostic& why);
-    Status set_policy(Guard& guard);
-    void add_default_probes(Guard& guard);
-    Status take_snapshot(Guard& guard, const std::string& provider, const std::string& scope,
+    Status set_policy(GuardedSet& guard);
+    void add_default_probes(GuardedSet& guard);
+    Status take_snapshot(GuardedSet& guard, const std::string& provider, const std::string& scope,
                          std::vector<std::string>& snapshots,
                          std::map<std::string, std::string>& plugin_files);
-    void remember_changes(Guard& guard, const Plan& plan, const PlanInput& input);
-    static std::vector<bool> without_refused(const Guard* guard, std::vector<bool> held);
-    void tell_refused(const Guard* guard, const Plan& plan, ExecutionReport& report);
-    void settle(Guard* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
+    void remember_changes(GuardedSet& guard, const Plan& plan, const PlanInput& input);
+    static std::vector<bool> without_refused(const GuardedSet* guard, std::vector<bool> held);
+    void tell_refused(const GuardedSet* guard, const Plan& plan, ExecutionReport& report);
+    void settle(GuardedSet* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
                 const std::stop_token& stop);
-    GivenVerdict await_verdict(Guard& guard, const RunEvents& events, const std::stop_token& stop);
-    void take_back(Guard& guard, const RunEvents& events, const std::stop_token& stop);
+    GivenVerdict await_verdict(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
+    void take_back(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
     // Nothing more is to be executed after the last round.
     bool has_ended() const { return outcome_.rounds.back().report->interrupted || outcome_.reverted; }
     bool is_behind_held_scope(const Change& change) const;

@@ -68,9 +68,9 @@ bool Pass::asks_for_confirmation(const Change& change, const PlanInput& input) c
 
 // The guarded changes of a plan, armed; the plan may be executed but for what `left_out` says. Changes that
 // come after guarded ones in other scopes are held.
-std::unique_ptr<Guard> Pass::guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
-                                   const RunEvents& events) {
-    auto guard = std::make_unique<Guard>();
+std::unique_ptr<GuardedSet> Pass::guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
+                                        const RunEvents& events) {
+    auto guard = std::make_unique<GuardedSet>();
     for (std::size_t i = 0; i < plan.changes.size(); ++i)
         if (!held[i] && asks_for_confirmation(plan.changes[i], input))
             guard->scopes.emplace(plan.changes[i].provider, plan.changes[i].object.scope);
@@ -94,7 +94,7 @@ std::unique_ptr<Guard> Pass::guard(const Plan& plan, std::vector<bool>& held, co
 
 // As hold_back: the changes respect their edges and gates, so one walk is enough. What is guarded and comes
 // after something that is held now has to wait with it.
-void Pass::hold_behind(const Plan& plan, Guard& guard, std::vector<bool>& held) {
+void Pass::hold_behind(const Plan& plan, GuardedSet& guard, std::vector<bool>& held) {
     std::vector<bool> newly(plan.changes.size());
     const auto any_gate = [&](std::size_t gate, const auto& claim, const auto& self) -> bool {
         const Gate& at = plan.gates[gate];
@@ -121,7 +121,7 @@ void Pass::hold_behind(const Plan& plan, Guard& guard, std::vector<bool>& held) 
     }
 }
 
-Status Pass::arm(Guard& guard, const Plan& plan, const PlanInput& input, const RunEvents& events) {
+Status Pass::arm(GuardedSet& guard, const Plan& plan, const PlanInput& input, const RunEvents& events) {
     if (events.progress) events.progress("guarding", 0, guard.scopes.size());
     Checkpoint& checkpoint = guard.checkpoint;
     checkpoint.directory = fmt::format("{}/{}-{}", confirm_directory(session_.store_directory()),
@@ -163,7 +163,7 @@ Diagnostic Pass::not_armed(const Diagnostic& why) {
 }
 
 // Of several providers in one set, the longest time counts, and all that any of them wants reached.
-Status Pass::set_policy(Guard& guard) {
+Status Pass::set_policy(GuardedSet& guard) {
     std::vector<ReachProbe> wanted;
     milliseconds timeout{0};
     bool is_default = false;
@@ -201,7 +201,7 @@ Status Pass::set_policy(Guard& guard) {
 }
 
 // What cannot be reached before the change says nothing about the change.
-void Pass::add_default_probes(Guard& guard) {
+void Pass::add_default_probes(GuardedSet& guard) {
     const SourceDocument* source = session_.project().source(stack().source);
     for (const ReachProbe& probe :
          default_probes(source ? source->url : "", environment("SSH_CONNECTION").value_or(""))) {
@@ -222,7 +222,7 @@ void Pass::add_default_probes(Guard& guard) {
     }
 }
 
-Status Pass::take_snapshot(Guard& guard, const std::string& name, const std::string& scope,
+Status Pass::take_snapshot(GuardedSet& guard, const std::string& name, const std::string& scope,
                            std::vector<std::string>& snapshots,
                            std::map<std::string, std::string>& plugin_files) {
     const ProviderDocument* document = session_.project().provider(name);
@@ -266,7 +266,7 @@ Status Pass::take_snapshot(Guard& guard, const std::string& name, const std::str
     return Ok{};
 }
 
-void Pass::remember_changes(Guard& guard, const Plan& plan, const PlanInput& input) {
+void Pass::remember_changes(GuardedSet& guard, const Plan& plan, const PlanInput& input) {
     std::set<Address> addresses;
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
         if (!guard.changes[i]) continue;
@@ -284,13 +284,13 @@ void Pass::remember_changes(Guard& guard, const Plan& plan, const PlanInput& inp
 }
 
 // What is to be left out of the execution.
-std::vector<bool> Pass::without_refused(const Guard* guard, std::vector<bool> held) {
+std::vector<bool> Pass::without_refused(const GuardedSet* guard, std::vector<bool> held) {
     for (std::size_t i = 0; guard && i < held.size(); ++i)
         if (guard->refused[i]) held[i] = true;
     return held;
 }
 
-void Pass::tell_refused(const Guard* guard, const Plan& plan, ExecutionReport& report) {
+void Pass::tell_refused(const GuardedSet* guard, const Plan& plan, ExecutionReport& report) {
     if (!guard) return;
     bool is_told = false;
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
@@ -308,7 +308,7 @@ void Pass::tell_refused(const Guard* guard, const Plan& plan, ExecutionReport& r
 }
 
 // From the last write to the verdict.
-void Pass::settle(Guard* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
+void Pass::settle(GuardedSet* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
                   const std::stop_token& stop) {
     if (!guard || !guard->is_armed) return;
     const std::string& directory = guard->checkpoint.directory;
@@ -337,7 +337,7 @@ void Pass::settle(Guard* guard, const Plan& plan, const ExecutionReport& report,
 }
 
 // Asks probe after probe until each has answered once, and whoever watches what a person says.
-GivenVerdict Pass::await_verdict(Guard& guard, const RunEvents& events, const std::stop_token& stop) {
+GivenVerdict Pass::await_verdict(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop) {
     Clock& clock = session_.clock();
     const std::string& directory = guard.checkpoint.directory;
     const auto until = clock.uptime() + milliseconds(guard.checkpoint.timeout_ms);
@@ -393,7 +393,7 @@ GivenVerdict Pass::await_verdict(Guard& guard, const RunEvents& events, const st
     }
 }
 
-void Pass::take_back(Guard& guard, const RunEvents& events, const std::stop_token& stop) {
+void Pass::take_back(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop) {
     if (events.progress) events.progress("taking back", 0, guard.checkpoint.scopes.size());
     const Checkpoint& checkpoint = guard.checkpoint;
     std::optional<Reverted> reverted = wait_for_restore(session_, checkpoint, stop);

@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-struct Guard {
+struct GuardedSet {
     std::vector<bool> changes;                            // by change of the plan: in a guarded scope
     std::vector<std::optional<Diagnostic>> refused;       // by change: why it is not to be written at all
     std::set<std::pair<std::string, std::string>> scopes; // provider, scope
