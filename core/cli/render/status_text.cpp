@@ -172,8 +172,13 @@ std::vector<Remark> remarks_on(const StackStatus& stack, const std::string& head
     std::vector<Remark> remarks;
     add_holds(remarks, stack, view);
     add_confirmation(remarks, stack, view);
-    add_failures(remarks, stack);
-    add_pass_state(remarks, stack);
+    // Of what was taken back, and of a pass that waits, that has said it all.
+    const bool is_said = stack.pending || (!stack.quarantined.empty() && !stack.last.id.empty() &&
+                                           stack.last.state == PassState::reverted);
+    if (!is_said) {
+        add_failures(remarks, stack);
+        add_pass_state(remarks, stack);
+    }
     add_leftovers(remarks, stack);
     add_news(remarks, stack, head);
     return remarks;
