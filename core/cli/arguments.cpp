@@ -153,7 +153,8 @@ CommandOptions options_of(std::string_view command, const Given& given) {
     if (command == "validate") return ValidateOptions{select()};
     if (command == "plan")
         return PlanOptions{select(), given.text("out"), exit_code, all, given.flag("destroy")};
-    if (command == "apply") return ApplyOptions{select(), given.text("plan"), yes, all};
+    if (command == "apply")
+        return ApplyOptions{select(), given.text("plan"), yes, all, given.text("confirm-within")};
     if (command == "destroy") return DestroyOptions{select(), yes, all};
     if (command == "status") return StatusOptions{stacks()};
     if (command == "why") return WhyOptions{given.text("LEAF"), limit_of(given, 10)};
@@ -200,6 +201,12 @@ std::optional<Diagnostic> check_combinations(std::string_view command, const Giv
     if (command == "store" && given.flag("all") && given.text("ACTION") != "trim")
         return failure("cli.conflicting-options", "--all goes with `store trim` only",
                        "see: holdfast help store");
+    if (const std::string within = given.text("confirm-within"); !within.empty()) {
+        const auto duration = parse_duration(within);
+        if (!duration || *duration < std::chrono::seconds(1) || *duration > std::chrono::hours(24))
+            return failure("cli.bad-value", fmt::format("--confirm-within cannot be \"{}\"", within),
+                           "write a time from 1s to 24h, such as 60s or 5m");
+    }
     const std::string limit = given.text("limit");
     if (limit.find_first_not_of("0123456789") != std::string::npos || limit.size() > 9 || limit == "0")
         return failure("cli.bad-value", fmt::format("--limit cannot be \"{}\"", limit),

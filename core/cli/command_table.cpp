@@ -113,7 +113,10 @@ CommandSpec apply_command() {
             "Plans, shows the plan, asks, and carries it out. Without a terminal to ask on it needs --yes "
             "or\n"
             "--plan. Parked changes (mass deletes, protected or stateful leaves) need `holdfast approve`\n"
-            "of the plan's hash first; --yes does not replace that. The rest proceeds.",
+            "of the plan's hash first; --yes does not replace that. The rest proceeds.\n"
+            "With --confirm-within, everything is taken back by itself unless somebody confirms it in time,\n"
+            "here or with `holdfast confirm`. Changes that may cut people off are held like that in any "
+            "case.",
         .arguments = {},
         .options = joined({{stack_option()},
                            leaf_options(),
@@ -123,11 +126,15 @@ CommandSpec apply_command() {
                              .value = "FILE",
                              .help = "Apply exactly this plan, saved by `plan --out`, or nothing",
                              .completes = Completes::file},
+                            {.name = "confirm-within",
+                             .value = "TIME",
+                             .help = "Take all of it back unless somebody confirms it within 60s, 5m, ..."},
                             yes_option(),
                             all_option()}}),
         .examples = {
             {"holdfast apply", "plan, ask, apply"},
             {"holdfast apply --yes -s web", "in a script"},
+            {"holdfast apply -s edge --confirm-within 60s", "a change that may lock you out"},
             {"holdfast apply --only File/motd", "one leaf; what it depends on has to stand already"}}};
 }
 
@@ -320,15 +327,20 @@ CommandSpec rollback_command() {
 }
 
 CommandSpec confirm_command() {
-    return {.name = "confirm",
-            .summary = "Confirm a change that would revert itself",
-            .description =
-                "A change that may cut people off is taken back by itself unless somebody confirms in "
-                "time that it\n"
-                "did not. `holdfast status` shows what waits for that.",
-            .arguments = {stack_argument("Stack whose change stays")},
-            .options = {},
-            .examples = {{"holdfast confirm edge", ""}}};
+    return {
+        .name = "confirm",
+        .summary = "Confirm a change that would revert itself",
+        .description =
+            "A change that may cut people off is taken back by itself unless somebody confirms in "
+            "time that it\n"
+            "did not. `holdfast status` shows what waits for that. Run it over a *new* connection: an old "
+            "one may live\n"
+            "on where no new one gets through.",
+        .arguments = {{.name = "STACK",
+                       .help = "Stack whose change stays; needed where several wait",
+                       .required = false}},
+        .options = {},
+        .examples = {{"holdfast confirm", "the one that waits"}, {"holdfast confirm edge", ""}}};
 }
 
 CommandSpec graph_command() {

@@ -1,7 +1,9 @@
 #include "cli/context.hpp"
 
-#include <istream>
-#include <ostream>
+#include <iostream>
+
+#include <poll.h>
+#include <unistd.h>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -49,6 +51,15 @@ bool Context::ask(std::string_view question) {
     std::getline(in_, answer);
     const std::string_view word = trim(answer);
     return word == "y" || word == "Y" || word == "yes" || word == "Yes" || word == "YES";
+}
+
+std::optional<std::string> Context::typed() {
+    if (!can_ask) return std::nullopt;
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    const bool is_there = in_.rdbuf()->in_avail() > 0 || (&in_ == &std::cin && poll(&input, 1, 0) > 0);
+    std::string line;
+    if (!is_there || !std::getline(in_, line)) return std::nullopt;
+    return std::string(trim(line));
 }
 
 bool Context::open(SessionOptions options) {

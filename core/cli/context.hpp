@@ -3,6 +3,7 @@
 // one from strings and runs a command without a process.
 
 #include <iosfwd>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ public:
 
     // "Question? [y/N]"; only a clear yes is one.
     bool ask(std::string_view question);
+    // A line that the person has typed by now, without waiting for one; nothing where nobody can be asked.
+    std::optional<std::string> typed();
 
     // Opens the engine on what the global options name. Not to be used where it returns false: the problem
     // has been reported.

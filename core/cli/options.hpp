@@ -42,6 +42,7 @@ struct ApplyOptions {
     Selection selection;
     std::string plan;
     bool yes = false, all = false;
+    std::string confirm_within; // a duration; empty: not asked for
 };
 struct DestroyOptions {
     Selection selection;

@@ -318,7 +318,7 @@ bool Daemon::has_done_once() const {
 
 int Daemon::exit_code() const {
     if (!parts_.once) return 0;
-    bool is_parked = false;
+    bool is_parked = false, is_reverted = false;
     for (const Scheduler::View& view : scheduler_.view()) {
         const auto last = last_.find(view.name);
         const bool has_failed = last == last_.end() ? view.state != Scheduler::View::State::suspended
@@ -328,9 +328,10 @@ int Daemon::exit_code() const {
                                                           last->second.report.end == PassEnd::stopped;
         if (has_failed) return 1;
         is_parked |= last != last_.end() && last->second.report.end == PassEnd::parked;
+        is_reverted |= last != last_.end() && last->second.report.end == PassEnd::reverted;
     }
     if (look_problem_) return 1;
-    return is_parked ? 3 : 0;
+    return is_reverted ? 4 : is_parked ? 3 : 0;
 }
 
 void Daemon::tell_manager() {

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "control/server.hpp"
-#include "daemon/confirmations.hpp"
 #include "daemon/fights.hpp"
 #include "daemon/mailbox.hpp"
 #include "daemon/reconciler.hpp"
@@ -50,8 +49,8 @@ public:
     Daemon& operator=(const Daemon&) = delete;
 
     // Until a signal, or with `once` until every stack had its pass. The exit code: 0; with `once` also 1
-    // where a stack failed and 3 where one is parked. Within 5 s of a signal the process ends, if need be at
-    // once: what a pass did by then is in the journal, and workers die with us.
+    // where a stack failed, 4 where one was taken back and 3 where one is parked. Within 5 s of a signal the
+    // process ends, if need be at once: what a pass did by then is in the journal, and workers die with us.
     int run();
 
 private:
@@ -129,7 +128,6 @@ private:
     DaemonParts parts_;
     Scheduler scheduler_;
     FightDetector fights_;
-    Confirmations confirmations_;
     Moment now_{};
     std::map<std::string, Store::StackHold> holds_;
     std::map<std::string, LastPass> last_;

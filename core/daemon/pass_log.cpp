@@ -20,6 +20,7 @@ LogLevel level_of(Severity severity) {
 LogLevel level_of(const PassReport& report, Cause cause) {
     switch (report.end) {
         case PassEnd::failed:
+        case PassEnd::reverted:
         case PassEnd::invalid: return LogLevel::error;
         case PassEnd::parked: return LogLevel::warning;
         case PassEnd::applied: return LogLevel::info;
@@ -42,6 +43,7 @@ std::string sentence_for(const PassReport& report) {
                                count_of(report.parked, "change"), report.parked == 1 ? "waits" : "wait",
                                report.plan.substr(0, 12));
         case PassEnd::failed: return "the pass failed";
+        case PassEnd::reverted: return "what the pass applied was taken back";
         case PassEnd::invalid: return "the stack cannot be loaded";
         case PassEnd::busy: return "another writer holds what the pass needs; it is tried again";
         case PassEnd::stopped: return "the pass was stopped";

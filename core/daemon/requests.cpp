@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "control/message.hpp"
 #include "daemon/pass_log.hpp"
+#include "reconcile/taking_back.hpp"
 #include "sys/process.hpp"
 
 namespace holdfast {
@@ -249,8 +250,8 @@ Value Daemon::stack_to_message(const Scheduler::View& view) const {
                         {"corrections", fight.corrections},
                         {"paused_ms", std::max<std::int64_t>(0, (fight.paused_until - now_).count())}}));
     if (!fights.empty()) stack.set("fights", std::move(fights));
-    for (const Confirmations::Waiting& waiting : confirmations_.waiting())
-        if (waiting.stack == view.name) stack.set("waits_for_confirmation", waiting.what);
+    for (const PendingConfirmation& pending : pending_confirmations(parts_.store_directory))
+        if (pending.stack == view.name) stack.set("waits_for_confirmation", join(pending.changes, ", "));
     return stack;
 }
 
@@ -431,8 +432,15 @@ void Daemon::on_resume(const ControlRequest& request) {
             audit(request, "resume", name, before.pin.empty() ? "" : "was held at " + before.pin);
         }
         fights_.forget(name);
+        const std::size_t taken_back = let_go_of_taken_back(parts_.store, parts_.store_directory, name);
+        if (taken_back > 0) {
+            audit(request, "resume", name,
+                  count_of(taken_back, "change") + " that were taken back may be tried again");
+            scheduler_.request(name, now_);
+        }
         const auto view = scheduler_.view(name);
         Value message = hold_to_message(before);
+        message.as_map().set("taken_back", static_cast<std::int64_t>(taken_back));
         message.as_map().set("was_held", !before.is_empty());
         message.as_map().set("suspended_in_git", view && view->is_suspended_in_git);
         answers.push_back(std::move(message));
@@ -505,12 +513,12 @@ void Daemon::on_confirm(const ControlRequest& request) {
     if (names->size() != 1)
         return refuse(request, failure("control.bad-request", "confirm needs the name of one stack"));
     const std::string& name = names->front();
-    if (!confirmations_.confirm(name))
-        return refuse(request, failure("confirm.nothing",
-                                       fmt::format("nothing of stack {} waits for a confirmation", name),
-                                       "`holdfast status` says what waits, and for whom"));
-    audit(request, "confirm", name, "");
-    answer(request, Value::map({{"format", "holdfast.confirm/1"}, {"stack", name}}));
+    const Result<PendingConfirmation> confirmed =
+        confirm_change(parts_.store_directory, name, actor_of(request), parts_.clock.now_ms());
+    if (!confirmed) return refuse(request, confirmed.error());
+    audit(request, "confirm", name, "pass " + confirmed->pass);
+    answer(request,
+           Value::map({{"format", "holdfast.confirm/1"}, {"stack", name}, {"pass", confirmed->pass}}));
 }
 
 void Daemon::on_history(const ControlRequest& request) {

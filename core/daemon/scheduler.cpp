@@ -46,6 +46,7 @@ std::string_view to_string(PassEnd end) {
         case PassEnd::unchanged: return "unchanged";
         case PassEnd::applied: return "applied";
         case PassEnd::parked: return "parked";
+        case PassEnd::reverted: return "reverted";
         case PassEnd::failed: return "failed";
         case PassEnd::invalid: return "invalid";
         case PassEnd::busy: return "busy";
@@ -244,6 +245,7 @@ void Scheduler::plan_next(Stack& stack, PassEnd end, bool was_everything, Moment
         case PassEnd::unchanged:
         case PassEnd::applied:
         case PassEnd::parked:
+        case PassEnd::reverted:
             stack.failures = 0;
             stack.due = now + interval;
             break;

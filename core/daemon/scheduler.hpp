@@ -61,11 +61,12 @@ struct DuePass {
 enum class PassEnd {
     unchanged,
     applied,
-    parked,  // the rest was applied
-    failed,  // tried again with backoff
-    invalid, // the declaration is wrong: tried again at the interval
-    busy,    // another writer holds a scope: tried again soon
-    stopped, // by `cancel`
+    parked,   // the rest was applied
+    reverted, // what it applied was taken back, and is left alone until somebody does something about it
+    failed,   // tried again with backoff
+    invalid,  // the declaration is wrong: tried again at the interval
+    busy,     // another writer holds a scope: tried again soon
+    stopped,  // by `cancel`
 };
 std::string_view to_string(PassEnd end);
 

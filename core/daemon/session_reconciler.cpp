@@ -69,7 +69,9 @@ void note_round(const Round& round, PassReport& report) {
 // Somebody else writes where this stack has to: no failure of the stack.
 bool is_only_locked(const Diagnostics& problems) {
     const auto is_error = [](const Diagnostic& p) { return p.severity == Severity::error; };
-    const auto is_lock = [](const Diagnostic& p) { return p.code == "store.locked"; };
+    const auto is_lock = [](const Diagnostic& p) {
+        return p.code == "store.locked" || p.code == "confirm.pending";
+    };
     return problems.has_errors() && std::all_of(problems.begin(), problems.end(), [&](const Diagnostic& p) {
                return !is_error(p) || is_lock(p);
            });
@@ -80,6 +82,7 @@ PassEnd end_of(const StackOutcome& stack) {
         case StackResult::unchanged: return PassEnd::unchanged;
         case StackResult::applied: return PassEnd::applied;
         case StackResult::parked: return PassEnd::parked;
+        case StackResult::reverted: return PassEnd::reverted;
         case StackResult::invalid: return PassEnd::invalid;
         case StackResult::changes:
         case StackResult::failed: break;

@@ -87,6 +87,40 @@ constexpr std::string_view provider_spec = R"json({
   }
 })json";
 
+// Of a Stack and of a Provider; docs/confirm.md explains it.
+constexpr std::string_view confirm_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "enabled": {"type": "boolean"},
+    "timeout": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$",
+                "description": "write a duration such as 60s or 2m"},
+    "manual": {"type": "boolean"},
+    "changes": {"enum": ["all", "risky"]},
+    "probes": {
+      "type": "array", "minItems": 1, "maxItems": 16,
+      "items": {
+        "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+        "properties": {
+          "tcp": {"type": "string", "pattern": "^([^ :/\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+                  "description": "write HOST:PORT, as in 192.0.2.1:22 or [2001:db8::1]:22"},
+          "http": {
+            "type": "object", "required": ["url"], "additionalProperties": false,
+            "properties": {
+              "url": {"type": "string", "pattern": "^https?://[^ ]+$",
+                      "description": "write a URL that begins with http:// or https://"},
+              "status": {"type": "integer", "minimum": 100, "maximum": 599}
+            }
+          },
+          "ping": {"type": "string", "pattern": "^[^ /]+$", "description": "write a name or an address"},
+          "command": {"type": "string", "minLength": 1,
+                      "description": "the name of a command in the operator's configuration"}
+        }
+      }
+    }
+  }
+})json";
+
 constexpr std::string_view stack_spec = R"json({
   "type": "object",
   "required": ["path"],
@@ -166,6 +200,8 @@ Value schema_of(std::string_view kind, std::string_view spec, bool needs_spec) {
     set_at(schema, "/title", Value(kind));
     set_at(schema, "/properties/kind", Value::map({{"const", kind}}));
     set_at(schema, "/properties/spec", parse(spec));
+    if (kind == "Stack" || kind == "Provider")
+        set_at(schema, "/properties/spec/properties/confirm", parse(confirm_schema));
     if (needs_spec) find_at(schema, "/required")->as_list().push_back("spec");
     return schema;
 }

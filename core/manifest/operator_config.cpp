@@ -52,6 +52,20 @@ constexpr std::string_view config_schema = R"json({
       }
     },
     "gitCredentials": {"type": "array"},
+    "commands": {
+      "type": "object",
+      "additionalProperties": {
+        "type": "object",
+        "required": ["run"],
+        "additionalProperties": false,
+        "properties": {
+          "run": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1},
+                  "description": "the program and its arguments, as a list: no shell reads it"},
+          "timeout": {"type": "string"},
+          "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}}
+        }
+      }
+    },
     "fetchMaxBytes": {"type": "integer", "minimum": 1},
     "store": {"type": "string", "minLength": 1}
   },
@@ -286,6 +300,24 @@ void read_duration(const Value& tree, std::string_view pointer, std::chrono::mil
                      text.size(), "write one such as 30s, 5m or 1h30m");
 }
 
+void read_commands(const Value& commands, const SourceText& source, OperatorConfig& config,
+                   Diagnostics& problems) {
+    for (const MapEntry& entry : *commands.if_map()) {
+        NamedCommand& command = config.commands.emplace_back();
+        command.name = entry.key;
+        command.run = texts_of(entry.value.find("run"));
+        command.stacks = texts_of(entry.value.find("stacks"));
+        read_duration(entry.value, "/timeout", command.timeout, source, problems);
+        // Whose PATH would it be? The daemon's is not the operator's.
+        if (!command.run.empty() && !command.run.front().starts_with('/'))
+            source.error(
+                problems, "config.bad-command",
+                fmt::format("the command {} does not name its program by an absolute path", entry.key),
+                position_at(entry.value, "/run/0"), command.run.front().size(),
+                "write it as in [/usr/bin/systemctl, is-active, bird]");
+    }
+}
+
 DaemonConfig read_daemon(const Value& tree, const std::string& path, const SourceText& source,
                          Diagnostics& problems) {
     DaemonConfig daemon;
@@ -352,6 +384,12 @@ const SecretSource* OperatorConfig::secret(const std::string& name) const {
     return it == secrets.end() ? nullptr : &*it;
 }
 
+const NamedCommand* OperatorConfig::command(const std::string& name) const {
+    auto it =
+        std::find_if(commands.begin(), commands.end(), [&](const NamedCommand& c) { return c.name == name; });
+    return it == commands.end() ? nullptr : &*it;
+}
+
 const GitCredential* OperatorConfig::git_credential(const std::string& name) const {
     auto it = std::find_if(git_credentials.begin(), git_credentials.end(),
                            [&](const GitCredential& c) { return c.name == name; });
@@ -384,6 +422,8 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
             }
         read_git(tree, source, config, found);
         config.store = beside(path, tree.text_at("store"));
+        if (const Value* commands = tree.find("commands"); commands && !found.has_errors())
+            read_commands(*commands, source, config, found);
         if (const Value* daemon = tree.find("daemon"); daemon && !found.has_errors())
             config.daemon = read_daemon(*daemon, path, source, found);
     }

@@ -44,6 +44,14 @@ struct DaemonConfig {
     bool operator==(const DaemonConfig&) const = default;
 };
 
+// A command that documents may name: to probe with, after a change.
+struct NamedCommand {
+    std::string name;
+    std::vector<std::string> run; // the program, by its absolute path, and its arguments; no shell
+    std::chrono::milliseconds timeout{10'000};
+    std::vector<std::string> stacks; // globs of whose documents may name it; empty: all
+};
+
 // Where one secret text comes from: a file that holds just it, or a key of one of `secrets`.
 struct SecretPlace {
     std::string file;
@@ -75,7 +83,9 @@ struct OperatorConfig {
     std::size_t fetch_max_bytes = 1U << 30; // of one fetch
     std::string store;                      // folder; empty: the default
     DaemonConfig daemon;
+    std::vector<NamedCommand> commands;
 
+    const NamedCommand* command(const std::string& name) const;
     const SecretSource* secret(const std::string& name) const;
     const GitCredential* git_credential(const std::string& name) const;
 };

@@ -124,6 +124,7 @@ private:
         if (const Value* config = spec.find("config")) provider.config = *config;
         provider.labels = texts_by_key(find_at(tree, "/metadata/labels"));
         provider.ownership = words.at(spec.text_at("ownership", "owned"));
+        provider.confirm = confirm_of(tree, spec);
         project_.providers.push_back(std::move(provider));
     }
 
@@ -171,6 +172,30 @@ private:
         return read;
     }
 
+    std::optional<ConfirmPolicy> confirm_of(const Value& tree, const Value& spec) {
+        const Value* confirm = spec.find("confirm");
+        if (!confirm) return std::nullopt;
+        ConfirmPolicy policy;
+        policy.is_enabled = flag_of(*confirm, "enabled", true);
+        policy.is_manual = flag_of(*confirm, "manual", false);
+        policy.is_for_all = confirm->text_at("changes", "all") == "all";
+        if (const std::int64_t timeout = duration_at(tree, "confirm/timeout", 0); timeout > 0)
+            policy.timeout = std::chrono::milliseconds(timeout);
+        const Value* probes = confirm->find("probes");
+        for (const Value& probe : probes ? *probes->if_list() : List{}) {
+            using Kind = ReachProbe::Kind;
+            static const std::map<std::string_view, Kind> kinds{
+                {"tcp", Kind::tcp}, {"http", Kind::http}, {"ping", Kind::ping}, {"command", Kind::command}};
+            const MapEntry& entry = *probe.if_map()->begin();
+            ReachProbe& read = policy.probes.emplace_back();
+            read.kind = kinds.at(entry.key);
+            read.target = entry.value.is_map() ? entry.value.text_at("url") : *entry.value.if_string();
+            if (const Value* status = entry.value.find("status"))
+                read.status = static_cast<int>(*status->if_integer());
+        }
+        return policy;
+    }
+
     // In ms.
     std::int64_t duration_at(const Value& tree, const std::string& key, std::int64_t otherwise) {
         const Value* value = find_at(tree, "/spec/" + key);
@@ -196,6 +221,7 @@ private:
         read_defaults(spec, stack.defaults);
         if (const Value* limits = spec.find("limits")) read_limits(*limits, stack.limits);
         read_schedule(tree, spec, stack.schedule);
+        stack.confirm = confirm_of(tree, spec);
         if (const Value* each = spec.find("each")) return take_each(tree, *each, stack);
         project_.stacks.push_back(std::move(stack));
         sources_of_stacks_.push_back({&tree, nullptr});

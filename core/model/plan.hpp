@@ -60,6 +60,7 @@ struct Change {
     std::vector<FieldChange> fields;     // ordered by pointer
     bool is_drift = false;               // declared and recorded agree, observed differs
     bool create_first = false;           // replace
+    bool is_quarantined = false;         // parked because it, or what it waits for, was taken back (law 10)
     ReplaceOrder order = ReplaceOrder::by_kind;
     std::vector<std::string> reasons; // short sentences for people: why replace, why parked, why delete
     std::vector<Wait> waits;

@@ -21,6 +21,26 @@ struct BlastLimits {
     std::size_t max_leaves = 100;
 };
 
+// Something that has to be reached for a change to stay (law 10).
+struct ReachProbe {
+    enum class Kind { tcp, http, ping, command } kind = Kind::tcp;
+    std::string
+        target;     // "192.0.2.1:22"; a URL; a host; the name of a command of the operator's configuration
+    int status = 0; // http: the one that is expected; 0: any below 500
+    bool refused_counts = false; // tcp: a refused connection is an answer as well
+
+    bool operator==(const ReachProbe&) const = default;
+};
+
+// How changes that may cut people off are confirmed, as a Stack or a Provider says it.
+struct ConfirmPolicy {
+    bool is_enabled = true; // false: not even what the plugin asks it for
+    bool is_manual = false; // a person confirms
+    bool is_for_all = true; // false: only of what the plugin asks it for
+    std::optional<std::chrono::milliseconds> timeout;
+    std::vector<ReachProbe> probes; // empty: the default ones
+};
+
 struct ProviderDocument {
     std::string name;
     std::string plugin;  // name of a plugin, never a path (law 14)
@@ -28,6 +48,7 @@ struct ProviderDocument {
     Value config;        // may hold ${{ secrets.* }}
     std::map<std::string, std::string> labels;
     Ownership ownership = Ownership::owned;
+    std::optional<ConfirmPolicy> confirm; // of all changes of this provider
     Origin origin;
 };
 
@@ -81,6 +102,7 @@ struct StackDocument {
     };
     Schedule schedule;
     bool allow_insecure_secret_fields = false;
+    std::optional<ConfirmPolicy> confirm; // of all its changes that can be taken back
     Origin origin;
 };
 

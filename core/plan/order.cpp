@@ -497,9 +497,11 @@ void spread_parked(Plan& plan) {
         std::size_t culprit = first_parked(change.after);
         for (std::size_t gate : change.after_gates)
             if (culprit == no_index && plan.gates[gate].is_dependency) culprit = holder_of(gate);
-        if (culprit != no_index && is_pending(change))
-            park(change, fmt::format("waits for {}, which waits for approval",
-                                     to_string(plan.changes[culprit].address)));
+        if (culprit == no_index || !is_pending(change)) continue;
+        const bool is_quarantined = plan.changes[culprit].is_quarantined;
+        park(change, fmt::format("waits for {}, which {}", to_string(plan.changes[culprit].address),
+                                 is_quarantined ? "was taken back" : "waits for approval"));
+        change.is_quarantined = is_quarantined && change.readiness == Readiness::parked;
     }
     for (Gate& gate : plan.gates) std::erase_if(gate.after, is_parked);
 }

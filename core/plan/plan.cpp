@@ -36,6 +36,22 @@ void decide_leaves(Draft& draft, const Matches& matches, const Dependencies& dep
         block_for_its_dependencies(draft.plan.changes.emplace_back(draft.change_for_leaf(leaf)));
 }
 
+// An approval of the plan does not let it be tried again: it may be the one that was given before.
+void park_quarantined(Draft& draft) {
+    const PlanInput& input = draft.input;
+    for (Change& change : draft.plan.changes) {
+        const auto found = input.quarantined.find(change.address);
+        if (found == input.quarantined.end()) continue;
+        const bool is_written = change.action == Action::create || change.action == Action::update ||
+                                change.action == Action::replace || change.action == Action::remove ||
+                                change.action == Action::refresh;
+        const Hash declared = change.leaf ? input.leaves[*change.leaf].recordable().hash : Hash{};
+        if (!is_written || declared != found->second.declared) continue;
+        park(change, found->second.reason);
+        change.is_quarantined = change.readiness == Readiness::parked;
+    }
+}
+
 void count(PlanCounts& counts, const Change& change) {
     if (change.is_drift) ++counts.drifted;
     if (change.readiness == Readiness::blocked) ++counts.blocked;
@@ -59,7 +75,7 @@ void count(PlanCounts& counts, const Change& change) {
 // Each leaf is matched with what was recorded for its object and decided by what is observed; what is
 // recorded and no longer declared is pruned; what --only and --exclude leave out is left out; the rest is
 // put into its order, which also tells what a blocked change stops. That is the plan, and its hash; then
-// whatever destroys too much is parked, with all that depends on it.
+// whatever destroys too much is parked, or was taken back before, with all that depends on it.
 Plan make_plan(const PlanInput& input) {
     assert(input.observed_leaves.size() == input.leaves.size());
     assert(input.observed_recorded.size() == input.recorded.size());
@@ -81,6 +97,7 @@ Plan make_plan(const PlanInput& input) {
     order_changes(draft, dependencies, find_excluded(draft));
     hash_plan(draft);
     apply_blast_limits(draft);
+    park_quarantined(draft);
     spread_parked(draft.plan);
 
     for (const Change& change : draft.plan.changes) count(draft.plan.counts, change);

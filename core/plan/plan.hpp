@@ -69,6 +69,12 @@ struct PlanInput {
     std::vector<std::string> only, exclude; // --only, --exclude: ids or globs of them
     Hash inputs;                            // of the stack's inputs, for the plan's hash (law 4)
     Hash approved;                          // a plan hash that somebody approved, or none
+    // Law 10: what was taken back, and waits until its declaration is another one.
+    struct Quarantine {
+        Hash declared;      // of the declaration that was taken back; none: its delete
+        std::string reason; // for people
+    };
+    std::map<Address, Quarantine> quarantined;
     // Where a pass plans some leaves again, once others are done: whatever they depend on and is not among
     // them is done. What the whole stack had recorded, by kind, and what was deleted or replaced already: the
     // limits of law 2 are those of the whole pass.

@@ -234,6 +234,9 @@ void Pass::finish_input(const Neighbours& neighbours) {
     input_.only = options_.only;
     input_.exclude = options_.exclude;
     input_.masking_key = session_.store().masking_key();
+    for (const Store::Quarantined& change : session_.store().quarantined(stack().name))
+        input_.quarantined[change.address] = {
+            change.declared, fmt::format("taken back at {}, because {}", utc_time(change.at_ms), change.why)};
     input_.inputs = declaration_->loaded().inputs;
     for (const std::string& text : options_.replace)
         if (Result<Address> address = parse_address(text)) {

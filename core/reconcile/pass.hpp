@@ -13,6 +13,7 @@
 #include "base/hash_index.hpp"
 #include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
+#include "reconcile/guarded_set.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/rest.hpp"
 #include "reconcile/run.hpp"
@@ -172,6 +173,27 @@ private:
     ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                               const RunEvents& events, std::stop_token stop);
     void hold_consumers(const Plan& plan);
+    // pass_confirm.cpp
+    bool asks_for_confirmation(const Change& change, const PlanInput& input) const;
+    std::unique_ptr<GuardedSet> guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
+                                      const RunEvents& events);
+    void hold_behind(const Plan& plan, GuardedSet& guard, std::vector<bool>& held);
+    Status arm(GuardedSet& guard, const Plan& plan, const PlanInput& input, const RunEvents& events);
+    static Diagnostic not_armed(const Diagnostic& why);
+    Status set_policy(GuardedSet& guard);
+    void add_default_probes(GuardedSet& guard);
+    Status take_snapshot(GuardedSet& guard, const std::string& provider, const std::string& scope,
+                         std::vector<std::string>& snapshots,
+                         std::map<std::string, std::string>& plugin_files);
+    void remember_changes(GuardedSet& guard, const Plan& plan, const PlanInput& input);
+    static std::vector<bool> without_refused(const GuardedSet* guard, std::vector<bool> held);
+    void tell_refused(const GuardedSet* guard, const Plan& plan, ExecutionReport& report);
+    void settle(GuardedSet* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
+                const std::stop_token& stop);
+    GivenVerdict await_verdict(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
+    void take_back(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
+    // Nothing more is to be executed after the last round.
+    bool has_ended() const { return outcome_.rounds.back().report->interrupted || outcome_.reverted; }
     bool is_behind_held_scope(const Change& change) const;
     void report_waits();
     void redeclare(std::size_t leaf, std::vector<std::size_t>& known);
@@ -221,6 +243,8 @@ private:
     std::vector<bool> held_changes_;                                                    // of the first plan
     std::set<std::size_t> removals_behind_approval_;                    // changes of the first plan
     std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_; // by what was executed so far
+    std::size_t checkpoints_ = 0;                                       // made so far
+    std::string last_unreached_; // the probe that did not answer last, and why
 };
 
 } // namespace holdfast

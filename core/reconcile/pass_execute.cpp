@@ -77,11 +77,15 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (part_ && !held_.empty() && input_.recorded_of_kind.empty())
         input_.recorded_of_kind = session_.store().counts_by_kind(stack().name);
     Round& first = outcome_.rounds.front();
-    first.report = run_round(first.plan, held_changes_, input_, events, stop);
+    const auto first_guard = guard(first.plan, held_changes_, input_, events);
+    first.report =
+        run_round(first.plan, without_refused(first_guard.get(), held_changes_), input_, events, stop);
+    tell_refused(first_guard.get(), first.plan, *first.report);
     declaration_->leaves() = std::move(input_.leaves);
     take_in(first, held_changes_);
+    settle(first_guard.get(), first.plan, *first.report, events, stop);
     PlanInput input;
-    while (!outcome_.rounds.back().report->interrupted) {
+    while (!has_ended()) {
         std::optional<Round> next = next_round(events, input, stop);
         if (!next) break;
         if (Status locked = lock_scopes(next->plan, stop); !locked) {
@@ -89,15 +93,19 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
             for (const Change& change : next->plan.changes) unfinished_.insert(change.address);
             break;
         }
-        const std::vector<bool> held = hold_back(next->plan, input);
-        next->report = run_round(next->plan, held, input, events, stop);
+        std::vector<bool> held = hold_back(next->plan, input);
+        const auto guarded = guard(next->plan, held, input, events);
+        next->report = run_round(next->plan, without_refused(guarded.get(), held), input, events, stop);
+        tell_refused(guarded.get(), next->plan, *next->report);
         take_in(*next, held);
         outcome_.rounds.push_back(*std::move(next));
+        const Round& round = outcome_.rounds.back();
+        settle(guarded.get(), round.plan, *round.report, events, stop);
     }
     run_held_removals(events, stop);
     prune_dropped(events, stop);
     close_open_steps();
-    if (!outcome_.rounds.back().report->interrupted) report_waits();
+    if (!has_ended()) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
 }
@@ -337,6 +345,7 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     input.providers = input_.providers;
     input.inputs = input_.inputs;
     input.masking_key = input_.masking_key;
+    input.quarantined = input_.quarantined;
     input.only = input_.only;
     input.exclude = input_.exclude;
     input.replace = input_.replace;

@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "reconcile/pass.hpp"
 #include "reconcile/query.hpp"
+#include "reconcile/taking_back.hpp"
 
 namespace holdfast {
 
@@ -71,9 +72,13 @@ void Pass::close_open_steps() {
 
 Status Pass::lock_scopes(const Plan& plan, const std::stop_token& stop) {
     std::set<std::string> names;
-    for (const Change& change : plan.changes)
-        if (change.readiness == Readiness::ready && reaches_the_target(change.action))
-            names.insert("scope:" + change.object.target + ":" + change.object.scope);
+    std::set<std::pair<std::string, std::string>> scopes; // target, scope
+    for (const Change& change : plan.changes) {
+        if (change.readiness != Readiness::ready || !reaches_the_target(change.action)) continue;
+        names.insert("scope:" + change.object.target + ":" + change.object.scope);
+        scopes.emplace(change.object.target, change.object.scope);
+    }
+    if (Status free = check_scopes_are_free(session_, stack().name, scopes); !free) return free;
     for (const std::string& name : names) { // in order, so that two of us never wait for each other
         if (locks_.contains(name)) continue;
         Result<std::unique_ptr<ScopeLock>> lock = session_.store().lock(name, session_.actor());
@@ -131,14 +136,19 @@ void Pass::end_record(bool interrupted) {
     outcome_.result = failed || interrupted ? StackResult::failed
                       : parked              ? StackResult::parked
                                             : StackResult::applied;
+    if (outcome_.reverted) {
+        outcome_.result = outcome_.reverted->is_complete ? StackResult::reverted : StackResult::failed;
+        counts["reverted"] = outcome_.reverted->changes;
+    }
     Value summary;
     for (const auto& [word, count] : counts) summary.as_map().set(word, static_cast<std::int64_t>(count));
     PassRecord& pass = outcome_.pass;
     pass.summary = summary.is_null() ? "{}" : to_json(summary);
-    pass.state = interrupted ? PassState::interrupted
-                 : failed    ? PassState::failed
-                 : parked    ? PassState::parked
-                             : PassState::done;
+    pass.state = outcome_.result == StackResult::reverted ? PassState::reverted
+                 : interrupted                            ? PassState::interrupted
+                 : failed                                 ? PassState::failed
+                 : parked                                 ? PassState::parked
+                                                          : PassState::done;
     pass.ended_ms = session_.clock().now_ms();
     session_.store().end_pass(pass);
     session_.store().trim_cache(pass.ended_ms, cache_kept_ms);

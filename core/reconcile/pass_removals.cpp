@@ -71,7 +71,7 @@ std::vector<Pass::Hold> Pass::holds_of_removals() const {
 }
 
 void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
-    if (outcome_.rounds.back().report->interrupted) return;
+    if (has_ended()) return;
     Round& first = outcome_.rounds.front();
     const std::vector<Hold> holds = holds_of_removals();
     std::vector<bool> skipped(holds.size(), true);
@@ -83,7 +83,10 @@ void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
         any |= !skipped[i];
     }
     if (!any) return;
-    ExecutionReport report = run_round(first.plan, skipped, input_, events, stop);
+    const auto guarded = guard(first.plan, skipped, input_, events);
+    ExecutionReport report =
+        run_round(first.plan, without_refused(guarded.get(), skipped), input_, events, stop);
+    tell_refused(guarded.get(), first.plan, report);
     for (std::size_t i = 0; i < skipped.size(); ++i) {
         if (skipped[i]) continue;
         first.report->results[i] = std::move(report.results[i]);
@@ -91,6 +94,7 @@ void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
         const bool was_tried = first.report->results[i].state != StepState::intended;
         if (was_tried && change.action == Action::remove) ++destroyed_of_kind_[change.object.kind];
     }
+    settle(guarded.get(), first.plan, *first.report, events, stop);
 }
 
 // Whether the object of a dropped leaf may be that of another one by now, or whether its document is not
@@ -112,7 +116,7 @@ bool Pass::may_be_wanted(const LedgerEntry& entry, std::size_t dropped) const {
 }
 
 void Pass::prune_dropped(const RunEvents& events, std::stop_token stop) {
-    if (declaration_->dropped().empty() || outcome_.rounds.back().report->interrupted) return;
+    if (declaration_->dropped().empty() || has_ended()) return;
     PlanInput input = input_for({});
     input.unloaded = declaration_->unloaded();
     input.unread_scopes = input_.unread_scopes;
@@ -138,10 +142,14 @@ void Pass::prune_dropped(const RunEvents& events, std::stop_token stop) {
         outcome_.problems.add(locked.error());
         return;
     }
-    const std::vector<bool> held(round.plan.changes.size());
-    round.report = run_round(round.plan, held, input, events, stop);
+    std::vector<bool> held(round.plan.changes.size());
+    const auto guarded = guard(round.plan, held, input, events);
+    round.report = run_round(round.plan, without_refused(guarded.get(), held), input, events, stop);
+    tell_refused(guarded.get(), round.plan, *round.report);
     take_in(round, held);
     outcome_.rounds.push_back(std::move(round));
+    const Round& last = outcome_.rounds.back();
+    settle(guarded.get(), last.plan, *last.report, events, stop);
 }
 
 } // namespace holdfast

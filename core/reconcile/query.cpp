@@ -125,6 +125,10 @@ std::vector<StackStatus> status(Session& session) {
     for (Store::StackMemory& memory : session.store().stacks())
         by_name[memory.name].memory = std::move(memory);
     for (Store::StackHold& hold : session.store().holds()) by_name[hold.stack].hold = std::move(hold);
+    for (PendingConfirmation& pending : pending_confirmations(session.store_directory()))
+        by_name[pending.stack].pending = std::move(pending);
+    for (Store::Quarantined& change : session.store().quarantined(""))
+        by_name[change.address.stack].quarantined.push_back(std::move(change));
     for (const LedgerEntry& entry : session.store().all_entries(Detail::brief)) {
         StackStatus& status = by_name[entry.address.stack];
         ++status.leaves;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "confirm/checkpoint.hpp"
 #include "reconcile/run.hpp"
 #include "reconcile/session.hpp"
 
@@ -36,7 +37,9 @@ struct StackStatus {
     std::size_t leaves = 0, creating = 0, deleting = 0, deposed = 0, protected_leaves = 0;
     PassRecord last; // newest pass; id empty where there was none
     Store::StackMemory memory;
-    Store::StackHold hold; // what people asked of the daemon
+    Store::StackHold hold;                       // what people asked of the daemon
+    std::optional<PendingConfirmation> pending;  // law 10: what waits for its confirmation
+    std::vector<Store::Quarantined> quarantined; // what was taken back
     std::vector<std::string> providers;
     std::vector<JournalStep> failures; // steps of that pass that did not succeed, the first few
     std::size_t more_failures = 0;     // that are not among them

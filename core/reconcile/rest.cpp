@@ -124,7 +124,8 @@ void add(Hasher& hasher, const Policy& policy) {
 
 Hash hash_of(const StackDocument& stack) {
     const auto& [name, source, path, providers, vars, defaults, prune, deletion, limits, depends_on, schedule,
-                 allow_insecure_secret_fields, origin] = stack; // a schedule changes no outcome
+                 allow_insecure_secret_fields, confirm, origin] =
+        stack; // schedule, confirm: change no outcome
     const auto& [max_share, share_from, all_from, max_leaves] = limits;
     Hasher hasher;
     hasher.add(name).add(source).add(path).add(to_json(Value(vars)));

@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "reconcile/pass.hpp"
+#include "reconcile/taking_back.hpp"
 
 namespace holdfast {
 
@@ -19,12 +20,14 @@ std::string_view to_string(StackResult result) {
         case StackResult::failed: return "failed";
         case StackResult::parked: return "parked";
         case StackResult::invalid: return "invalid";
+        case StackResult::reverted: return "reverted";
     }
     return "invalid";
 }
 
 int RunOutcome::exit_code(bool changes_are_2) const {
     auto any = [&](auto claim) { return std::any_of(stacks.begin(), stacks.end(), claim); };
+    if (any([](const StackOutcome& s) { return s.result == StackResult::reverted; })) return 4;
     if (problems.has_errors() || any([](const StackOutcome& s) {
             return s.result == StackResult::failed || s.result == StackResult::invalid;
         }))
@@ -132,6 +135,7 @@ private:
             }
             locks_.push_back(*std::move(lock));
             close_interrupted_passes(pass.stack().name);
+            outcome_.problems.append(take_in_leftovers(session_, pass.stack().name, stop_));
         }
     }
 

@@ -53,6 +53,8 @@ struct RunOptions {
     std::string pass_id;                    // of the one stack's pass; empty: a new one
     std::chrono::milliseconds lock_wait{
         0}; // for scopes that another writer holds; 0: that is an error at once
+    // Law 10: all changes are held, and a person has to confirm them within this time.
+    std::optional<std::chrono::milliseconds> confirm_within;
     ExecuteOptions execute;
 };
 
@@ -63,7 +65,16 @@ struct Round {
     std::optional<ExecutionReport> report; // its results go with plan.changes
 };
 
-enum class StackResult { unchanged, changes, applied, failed, parked, invalid };
+enum class StackResult { unchanged, changes, applied, failed, parked, invalid, reverted };
+
+// Law 10: what a pass wrote was put back as it had been.
+struct TakenBack {
+    std::int64_t at_ms = 0; // Unix time
+    std::string why;        // a sentence without its end
+    std::size_t changes = 0;
+    bool is_complete = false; // false: the restore failed, or has not ended; `problems` say why
+    std::vector<std::string> problems;
+};
 
 struct StackOutcome {
     std::string stack;
@@ -78,6 +89,8 @@ struct StackOutcome {
     enum class Looked { at_everything, at_part, at_nothing } looked = Looked::at_everything;
     // Where only what changed was asked for and everything was looked at: why. A sentence.
     std::string why_everything;
+    std::optional<TakenBack> reverted;
+    std::string confirmed_by; // "ana@edge-1", "probes"; empty: nothing had to be confirmed
 
     const Plan* plan() const { return rounds.empty() ? nullptr : &rounds.front().plan; }
 };
@@ -92,11 +105,24 @@ struct RunOutcome {
     int exit_code(bool changes_are_2) const; // DESIGN section 6
 };
 
+// What waits for its confirmation right now.
+struct AwaitedConfirmation {
+    std::string stack;
+    bool is_manual = false;         // a person confirms; else probes do
+    std::chrono::milliseconds left; // until it is taken back
+    std::string waits_for;          // the probe that was not answered last, and why
+    std::vector<std::string> changes;
+};
+enum class Answer { none, keep, take_back };
+
 struct RunEvents {
     // Before anything is written, with every stack's plan. False: stop here. Not set: go on.
     std::function<bool(const RunOutcome& planned)> confirm;
     std::function<void(const StackOutcome& stack, const Change& change)> started;
     std::function<void(const StackOutcome& stack, const Change& change, const StepResult& result)> ended;
+    // Asked about ten times a second while something waits for its confirmation; must not block. Not set:
+    // nobody is there to say anything.
+    std::function<Answer(const StackOutcome& stack, const AwaitedConfirmation& awaited)> awaiting;
     // Long work: "observing", 1200 of 40000.
     std::function<void(std::string_view doing, std::size_t done, std::size_t of)> progress;
 };

@@ -247,6 +247,14 @@ Result<std::string> Session::provider_config(const ProviderDocument& document,
     return to_json(*config);
 }
 
+Result<std::string> Session::provider_config(const std::string& name) {
+    const ProviderDocument* document = project_.provider(name);
+    if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));
+    auto description = describe(*document);
+    if (!description) return description.error();
+    return provider_config(*document, **description);
+}
+
 Result<std::unique_ptr<Provider>> Session::open_provider(const std::string& name) {
     const ProviderDocument* document = project_.provider(name);
     if (!document) return failure("provider.unknown", fmt::format("no Provider is named {}", name));

@@ -98,6 +98,8 @@ public:
     // Everything that an opened instance hangs on: the document, its config with secrets, the plugin's file.
     // Keyed, so it may be stored. Nothing is opened or started.
     Result<Hash> provider_version(const std::string& name);
+    // The instance's configuration as `open` got it: JSON with secrets resolved and paths made absolute.
+    Result<std::string> provider_config(const std::string& name);
     // The documents' bytes that plugins get by hash.
     void keep_blob(const Hash& hash, std::string_view bytes);
 

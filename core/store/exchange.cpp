@@ -120,6 +120,15 @@ void visit(Visitor& v, Store::StackHold& h) {
 }
 
 template <typename Visitor>
+void visit(Visitor& v, Store::Quarantined& q) {
+    visit_address(v, q.address);
+    v("declared", q.declared);
+    v("pass", q.pass);
+    v("why", q.why);
+    v("at_ms", q.at_ms);
+}
+
+template <typename Visitor>
 void visit(Visitor& v, AuditRecord& r) {
     v("sequence", r.sequence);
     v("at_ms", r.at_ms);
@@ -261,7 +270,8 @@ std::string line_of(std::string_view type, const Record& record) {
 bool is_empty(Database& database) {
     return database.number("SELECT (SELECT count(*) FROM ledger) + (SELECT count(*) FROM pass) + "
                            "(SELECT count(*) FROM audit) + (SELECT count(*) FROM stack) + "
-                           "(SELECT count(*) FROM approval) + (SELECT count(*) FROM stack_hold)") == 0;
+                           "(SELECT count(*) FROM approval) + (SELECT count(*) FROM stack_hold) + "
+                           "(SELECT count(*) FROM quarantine)") == 0;
 }
 
 // One import: takes line after line and says what is wrong with it, or nothing.
@@ -311,6 +321,9 @@ private:
         if (type == "hold")
             return read<Store::StackHold>(record,
                                           [&](const Store::StackHold& h) { parts_.stacks.set_hold(h); });
+        if (type == "quarantine")
+            return read<Store::Quarantined>(
+                record, [&](const Store::Quarantined& q) { parts_.stacks.quarantine(q); });
         if (type == "audit")
             return read<AuditRecord>(record, [&](const AuditRecord& r) { parts_.audit.restore(r); });
         return fmt::format("\"{}\" is no kind of record", type);
@@ -346,6 +359,18 @@ Diagnostic broken_line(std::size_t number, const std::string& what) {
 
 } // namespace
 
+std::string export_entry(const LedgerEntry& entry) { return line_of("entry", entry); }
+
+Result<LedgerEntry> import_entry(std::string_view json) {
+    const Result<Value> record = parse_json(json);
+    if (!record) return record.error();
+    LedgerEntry entry;
+    Reader reader(*record);
+    visit(reader, entry);
+    if (!reader.problem().empty()) return failure("store.import", reader.problem());
+    return entry;
+}
+
 void export_store(StoreParts parts, const std::function<void(std::string_view line)>& write) {
     const ReadTransaction one_state(parts.database);
     std::int64_t records = 0;
@@ -365,6 +390,7 @@ void export_store(StoreParts parts, const std::function<void(std::string_view li
     for (const Approval& approval : parts.stacks.approvals()) put(line_of("approval", approval));
     for (const Store::StackMemory& stack : parts.stacks.all()) put(line_of("stack", stack));
     for (const Store::StackHold& hold : parts.stacks.holds()) put(line_of("hold", hold));
+    for (const Store::Quarantined& one : parts.stacks.quarantined("")) put(line_of("quarantine", one));
     parts.audit.for_each([&](const AuditRecord& r) { put(line_of("audit", r)); });
     write(to_json(Value::map({{"type", "end"}, {"records", records}})));
 }

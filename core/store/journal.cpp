@@ -8,8 +8,11 @@ namespace holdfast {
 namespace {
 
 #define HOLDFAST_PASS_COLUMNS                                                                                \
+    "id, stack, command, actor, commit_id, commit_subject, commit_author, plan_hash, "                       \
+    "CASE WHEN is_reverted THEN 'reverted' ELSE state END, started_ms, ended_ms, summary"
+#define HOLDFAST_WRITTEN_PASS_COLUMNS                                                                        \
     "id, stack, command, actor, commit_id, commit_subject, commit_author, plan_hash, state, "                \
-    "started_ms, ended_ms, summary"
+    "started_ms, ended_ms, summary, is_reverted"
 #define HOLDFAST_STEP_COLUMNS                                                                                \
     "sequence, pass, stack, group_name, kind, name_space, name, part, action, state, commit_id, changes, "   \
     "message, at_ms"
@@ -56,6 +59,7 @@ std::string_view to_string(PassState state) {
         case PassState::failed: return "failed";
         case PassState::parked: return "parked";
         case PassState::interrupted: return "interrupted";
+        case PassState::reverted: return "reverted";
     }
     return "interrupted";
 }
@@ -74,8 +78,8 @@ std::string_view to_string(StepState state) {
 }
 
 std::optional<PassState> pass_state_from(std::string_view word) {
-    for (const PassState state :
-         {PassState::running, PassState::done, PassState::failed, PassState::parked, PassState::interrupted})
+    for (const PassState state : {PassState::running, PassState::done, PassState::failed, PassState::parked,
+                                  PassState::interrupted, PassState::reverted})
         if (word == to_string(state)) return state;
     return std::nullopt;
 }
@@ -140,13 +144,23 @@ void JournalTable::close(const JournalStep& step, std::int64_t intent) {
         .run(id.name, id.part, id.kind, step.address.stack, id.name_space, id.group, step.pass, action);
 }
 
+namespace {
+
+// The table's CHECK is older than PassState::reverted, which has a column of its own.
+std::string state_column(const PassRecord& pass) {
+    return std::string(to_string(pass.state == PassState::reverted ? PassState::failed : pass.state));
+}
+
+} // namespace
+
 void JournalTable::begin(const PassRecord& pass) {
-    const std::string state(to_string(pass.state));
+    const std::string state = state_column(pass);
     database_
-        .query("INSERT INTO pass (" HOLDFAST_PASS_COLUMNS
-               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
+        .query("INSERT INTO pass (" HOLDFAST_WRITTEN_PASS_COLUMNS
+               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
         .run(pass.id, pass.stack, pass.command, pass.actor, pass.commit, pass.commit_subject,
-             pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary);
+             pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary,
+             pass.state == PassState::reverted);
 }
 
 void JournalTable::mark_interrupted(const std::string& stack, std::int64_t at_ms) {
@@ -156,15 +170,16 @@ void JournalTable::mark_interrupted(const std::string& stack, std::int64_t at_ms
 }
 
 void JournalTable::end(const PassRecord& pass) {
-    const std::string state(to_string(pass.state));
+    const std::string state = state_column(pass);
     database_
-        .query("INSERT INTO pass (" HOLDFAST_PASS_COLUMNS
-               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+        .query("INSERT INTO pass (" HOLDFAST_WRITTEN_PASS_COLUMNS
+               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
                "ON CONFLICT (id) DO UPDATE SET stack = ?2, command = ?3, actor = ?4, commit_id = ?5, "
                "commit_subject = ?6, commit_author = ?7, plan_hash = ?8, state = ?9, started_ms = ?10, "
-               "ended_ms = ?11, summary = ?12")
+               "ended_ms = ?11, summary = ?12, is_reverted = ?13")
         .run(pass.id, pass.stack, pass.command, pass.actor, pass.commit, pass.commit_subject,
-             pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary);
+             pass.commit_author, pass.plan_hash, state, pass.started_ms, pass.ended_ms, pass.summary,
+             pass.state == PassState::reverted);
 }
 
 std::vector<PassRecord> JournalTable::passes(std::string_view stack, std::size_t limit) {

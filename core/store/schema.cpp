@@ -190,6 +190,25 @@ CREATE TABLE stack_hold (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Of what was taken back, what must not be tried again. A pass that was taken back is 'failed' in its own
+// column, whose CHECK knows no other word.
+constexpr const char* taken_back = R"sql(
+CREATE TABLE quarantine (
+    stack         TEXT NOT NULL,
+    group_name    TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    name_space    TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    part          TEXT NOT NULL,
+    declared_hash BLOB NOT NULL,
+    pass          TEXT NOT NULL,
+    why           TEXT NOT NULL,
+    at_ms         INTEGER NOT NULL,
+    PRIMARY KEY (stack, group_name, kind, name_space, name, part)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE pass ADD COLUMN is_reverted INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 void make_installation(Database& database) {
     const std::string key = random_bytes(32);
     database.query("INSERT INTO installation (only_row, masking_key) VALUES (1, ?1)").run(ConstBlob{key});
@@ -201,12 +220,13 @@ struct Step {
 };
 
 // Step n makes version n out of version n - 1. Steps are never changed once they were released.
-constexpr std::array<Step, 5> steps{{
+constexpr std::array<Step, 6> steps{{
     {first_tables, make_installation},
     {audit_head, nullptr},
     {order_of_deletes, nullptr},
     {stacks_at_rest, nullptr},
     {holds, nullptr},
+    {taken_back, nullptr},
 }};
 
 } // namespace

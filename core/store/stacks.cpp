@@ -28,12 +28,12 @@ void Stacks::remember(const Store::StackMemory& stack) {
 void Stacks::forget(std::string_view name) {
     database_.query("DELETE FROM stack WHERE name = ?1").run(std::string(name));
     database_.query("DELETE FROM rest WHERE stack = ?1").run(std::string(name));
+    end_quarantine(name, {});
     drop_approvals(name);
 }
 
 std::optional<Store::Rest> Stacks::rest(std::string_view stack) {
-    Query row =
-        database_.query("SELECT stack, commit_id, tree, facts, lasts FROM rest WHERE stack = ?1");
+    Query row = database_.query("SELECT stack, commit_id, tree, facts, lasts FROM rest WHERE stack = ?1");
     const std::string name(stack);
     if (!row.find(name)) return std::nullopt;
     Store::Rest rest;
@@ -100,6 +100,43 @@ void Stacks::set_hold(const Store::StackHold& hold) {
                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
         .run(hold.stack, hold.is_suspended, hold.suspended_by, hold.suspend_reason, hold.suspended_at_ms,
              hold.pin, hold.pinned_by, hold.pin_reason, hold.pinned_at_ms);
+}
+
+std::vector<Store::Quarantined> Stacks::quarantined(std::string_view stack) {
+    Query rows = database_.query(
+        "SELECT stack, group_name, kind, name_space, name, part, declared_hash, pass, why, at_ms "
+        "FROM quarantine WHERE stack = ?1 OR ?1 = '' ORDER BY stack, group_name, kind, name_space, name, "
+        "part");
+    const std::string name(stack);
+    rows.start(name);
+    std::vector<Store::Quarantined> all;
+    while (rows.next()) {
+        Store::Quarantined& one = all.emplace_back();
+        ResourceId& id = one.address.id;
+        rows.read(one.address.stack, id.group, id.kind, id.name_space, id.name, id.part, one.declared,
+                  one.pass, one.why, one.at_ms);
+    }
+    return all;
+}
+
+void Stacks::quarantine(const Store::Quarantined& change) {
+    const ResourceId& id = change.address.id;
+    database_
+        .query("INSERT OR REPLACE INTO quarantine (stack, group_name, kind, name_space, name, part, "
+               "declared_hash, pass, why, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
+        .run(change.address.stack, id.group, id.kind, id.name_space, id.name, id.part, change.declared,
+             change.pass, change.why, change.at_ms);
+}
+
+std::size_t Stacks::end_quarantine(std::string_view stack, std::span<const Address> leaves) {
+    const std::size_t before = quarantined(stack).size();
+    if (leaves.empty()) database_.query("DELETE FROM quarantine WHERE stack = ?1").run(std::string(stack));
+    for (const Address& leaf : leaves)
+        database_
+            .query("DELETE FROM quarantine WHERE stack = ?1 AND group_name = ?2 AND kind = ?3 AND "
+                   "name_space = ?4 AND name = ?5 AND part = ?6")
+            .run(leaf.stack, leaf.id.group, leaf.id.kind, leaf.id.name_space, leaf.id.name, leaf.id.part);
+    return before - quarantined(stack).size();
 }
 
 } // namespace holdfast

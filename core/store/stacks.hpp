@@ -2,6 +2,7 @@
 // What is remembered of whole stacks: their last pass's facts, and approvals of parked plans.
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "store/database.hpp"
@@ -36,6 +37,10 @@ public:
 
     std::vector<Store::StackHold> holds();
     void set_hold(const Store::StackHold& hold);
+
+    std::vector<Store::Quarantined> quarantined(std::string_view stack); // of all where it is empty
+    void quarantine(const Store::Quarantined& change);
+    std::size_t end_quarantine(std::string_view stack, std::span<const Address> leaves);
 
 private:
     Database& database_;

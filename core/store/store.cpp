@@ -212,6 +212,21 @@ public:
     void set_hold(const StackHold& hold) override {
         write([&] { stacks_.set_hold(hold); });
     }
+    std::vector<Quarantined> quarantined(std::string_view stack) override {
+        return stacks_.quarantined(stack);
+    }
+    void quarantine(std::span<const Quarantined> changes) override {
+        if (changes.empty()) return;
+        write([&] {
+            for (const Quarantined& change : changes) stacks_.quarantine(change);
+        });
+    }
+    std::size_t end_quarantine(std::string_view stack, std::span<const Address> leaves) override {
+        if (stacks_.quarantined(stack).empty()) return 0;
+        std::size_t count = 0;
+        write([&] { count = stacks_.end_quarantine(stack, leaves); });
+        return count;
+    }
     std::optional<Rest> rest(std::string_view stack) override { return stacks_.rest(stack); }
     void remember_rest(const Rest& rest) override {
         write_relaxed([&] { stacks_.remember_rest(rest); });

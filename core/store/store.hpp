@@ -18,7 +18,8 @@
 
 namespace holdfast {
 
-enum class PassState { running, done, failed, parked, interrupted };
+// reverted: what it wrote in guarded scopes was taken back (law 10).
+enum class PassState { running, done, failed, parked, interrupted, reverted };
 
 struct PassRecord {
     std::string id; // sortable: time in ms and random bits, base 32
@@ -179,6 +180,19 @@ public:
     virtual std::vector<StackHold> holds() = 0;       // by stack
     virtual void set_hold(const StackHold& hold) = 0; // an empty one removes it
 
+    // ---- what was taken back (law 10), until somebody resumes the stack ----
+    struct Quarantined {
+        Address address;
+        Hash declared;    // of the declaration that was taken back; none: its delete
+        std::string pass; // that applied it
+        std::string why;  // a sentence without its end
+        std::int64_t at_ms = 0;
+    };
+    virtual std::vector<Quarantined> quarantined(std::string_view stack) = 0; // by address
+    virtual void quarantine(std::span<const Quarantined> changes) = 0;        // instead of older ones
+    // Of these leaves; of all of the stack where there are none. How many there were.
+    virtual std::size_t end_quarantine(std::string_view stack, std::span<const Address> leaves) = 0;
+
     // ---- stacks at rest (law 13) ----
     // What the last pass of a stack that converged took in. Any `commit` that touches the stack's ledger or
     // steps ends the rest, in the same transaction: as long as it lasts, the ledger is what that pass left.
@@ -234,6 +248,10 @@ struct StoreOptions {
 // Errors: `store.open`, `store.newer` (written by a newer Holdfast), `store.foreign`, `store.corrupt`,
 // `store.not-a-database`, `store.busy`, `store.full`, `store.io`, `store.read-only`, `file.unwritable`.
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
+
+// An entry as an export writes it, and back. Error: `store.import`.
+std::string export_entry(const LedgerEntry& entry);
+Result<LedgerEntry> import_entry(std::string_view json);
 
 std::string new_pass_id(std::int64_t now_ms);
 std::string_view to_string(PassState state);

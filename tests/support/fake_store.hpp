@@ -95,6 +95,21 @@ public:
             if (auto found = ledger.find(place.address); found != ledger.end())
                 found->second.file = place.file, found->second.line = place.line;
     }
+    std::vector<Quarantined> quarantined(std::string_view stack) override {
+        std::vector<Quarantined> found;
+        for (const auto& [address, one] : quarantine_)
+            if (stack.empty() || address.stack == stack) found.push_back(one);
+        return found;
+    }
+    void quarantine(std::span<const Quarantined> changes) override {
+        for (const Quarantined& one : changes) quarantine_[one.address] = one;
+    }
+    std::size_t end_quarantine(std::string_view stack, std::span<const Address> leaves) override {
+        return std::erase_if(quarantine_, [&](const auto& one) {
+            return leaves.empty() ? one.first.stack == stack
+                                  : std::find(leaves.begin(), leaves.end(), one.first) != leaves.end();
+        });
+    }
     std::optional<Rest> rest(std::string_view stack) override {
         auto found = rests_.find(stack);
         return found == rests_.end() ? std::nullopt : std::optional(found->second);
@@ -253,6 +268,7 @@ private:
     std::vector<Hash> approvals_;
     std::vector<StackMemory> stacks_;
     std::vector<StackHold> holds_;
+    std::map<Address, Quarantined> quarantine_;
     std::map<std::string, Rest, std::less<>> rests_;
     std::vector<AuditRecord> audit_;
     std::map<std::string, std::string> cache_;

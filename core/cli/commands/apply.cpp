@@ -31,7 +31,8 @@ std::optional<int> apply_through_daemon(const ApplyOptions& options, Context& co
     if (!kept) return exit_error;
     if (kept->empty()) return std::nullopt; // all of them are suspended: they are ours
     const bool is_plain = selection.only.empty() && selection.exclude.empty() && selection.replace.empty() &&
-                          selection.revision == "HEAD" && !selection.working_tree && options.plan.empty();
+                          selection.revision == "HEAD" && !selection.working_tree && options.plan.empty() &&
+                          options.confirm_within.empty();
     if (!is_plain)
         return context.fail(
             failure("cli.kept-by-daemon",
@@ -61,6 +62,7 @@ int run_apply(const ApplyOptions& options, Context& context) {
         session.working_tree = session.working_tree || saved->commit.empty();
         carrying.run.saved = std::move(*saved);
     }
+    if (!options.confirm_within.empty()) carrying.run.confirm_within = parse_duration(options.confirm_within);
     if (!context.open(std::move(session))) return exit_error;
     if (const auto code = apply_through_daemon(options, context)) return *code;
     return carry_out(carrying, context);

@@ -91,16 +91,17 @@ int show_synced(Context& context, const Value& result) {
         context.print(render_synced(result, text_view(context)));
     Diagnostics problems;
     if (const Value* source = result.find("source_problem")) problems.add(diagnostic_from_message(*source));
-    bool has_failed = problems.has_errors(), is_parked = false;
+    bool has_failed = problems.has_errors(), is_parked = false, is_reverted = false;
     const Value* stacks = result.find("stacks");
     for (const Value& stack : stacks && stacks->if_list() ? *stacks->if_list() : List{}) {
         const std::string_view word = stack.text_at("result");
         has_failed |= word == "failed" || word == "invalid" || word == "stopped";
         is_parked |= word == "parked";
+        is_reverted |= word == "reverted";
         problems.append(diagnostics_from_message(stack.find("problems")));
     }
     context.report(problems);
-    return has_failed ? exit_error : is_parked ? exit_parked : exit_done;
+    return is_reverted ? exit_reverted : has_failed ? exit_error : is_parked ? exit_parked : exit_done;
 }
 
 int sync_through(Context& context, ControlClient& client, const Syncing& syncing) {

@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/commands/asking.hpp"
 #include "cli/commands/daemon_link.hpp"
 #include "cli/commands/running.hpp"
 #include "cli/render/style.hpp"
+#include "reconcile/taking_back.hpp"
 #include "sys/environment.hpp"
 
 namespace holdfast {
@@ -24,21 +26,35 @@ Value resumed_in_store(const std::string& stack, Context& context) {
     const auto held =
         std::find_if(holds.begin(), holds.end(), [&](const auto& h) { return h.stack == stack; });
     const bool was_held = held != holds.end();
+    const std::size_t taken_back = let_go_of_taken_back(store, context.engine().store_directory(), stack);
+    if (taken_back > 0)
+        store.audit(
+            context.clock().now_ms(), actor(), "resume", stack,
+            fmt::format("{} that were taken back may be tried again", count_of(taken_back, "change")));
     if (was_held) {
         store.set_hold({.stack = stack});
         store.audit(context.clock().now_ms(), actor(), "resume", stack,
                     held->pin.empty() ? "" : "was held at " + held->pin);
     }
-    return Value::map({{"format", "holdfast.resume/1"},
-                       {"stacks", Value::list({Value::map({{"stack", stack},
-                                                           {"was_held", was_held},
-                                                           {"suspended", was_held && held->is_suspended},
-                                                           {"pin", was_held ? held->pin : ""}})})}});
+    return Value::map(
+        {{"format", "holdfast.resume/1"},
+         {"stacks", Value::list({Value::map({{"stack", stack},
+                                             {"was_held", was_held},
+                                             {"suspended", was_held && held->is_suspended},
+                                             {"pin", was_held ? held->pin : ""},
+                                             {"taken_back", static_cast<std::int64_t>(taken_back)}})})}});
 }
 
 void print_resumed(const std::string& stack, const Value& answer, Context& context) {
     const Value* pin = find_at(answer, "/stacks/0/pin");
     const bool was_pinned = pin && pin->if_string() && !pin->if_string()->empty();
+    const Value* taken_back = find_at(answer, "/stacks/0/taken_back");
+    const std::int64_t again = taken_back && taken_back->if_integer() ? *taken_back->if_integer() : 0;
+    if (again > 0)
+        context.print(fmt::format("{} of {} that {} taken back may be tried again.\n",
+                                  count_of(static_cast<std::size_t>(again), "change"), printable(stack),
+                                  again == 1 ? "was" : "were"));
+    if (!is_true_at(answer, "/stacks/0/was_held") && again > 0) return;
     if (!is_true_at(answer, "/stacks/0/was_held"))
         context.print(fmt::format("{} was neither suspended nor rolled back.\n", printable(stack)));
     else

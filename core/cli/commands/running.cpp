@@ -181,6 +181,14 @@ void ProgressLine::show(std::string_view doing, std::size_t done, std::size_t of
     is_shown_ = true;
 }
 
+// What is typed behind the line stays: it is drawn again only where it says something else.
+void ProgressLine::say(const std::string& text) {
+    if (is_shown_ && text == said_) return;
+    said_ = text;
+    context_.print_error("\r\x1b[K" + shorten(text, context_.error_terminal.width - 1));
+    is_shown_ = true;
+}
+
 void ProgressLine::erase() {
     if (is_shown_) context_.print_error("\r\x1b[K");
     is_shown_ = false;
@@ -200,6 +208,9 @@ public:
         events.started = [this](const StackOutcome&, const Change& change) { started(change); };
         events.ended = [this](const StackOutcome& stack, const Change& change, const StepResult& result) {
             ended(stack, change, result);
+        };
+        events.awaiting = [this](const StackOutcome& stack, const AwaitedConfirmation& awaited) {
+            return awaiting(stack, awaited);
         };
         events.progress = [this](std::string_view doing, std::size_t done, std::size_t of) {
             progress_.show(doing, done, of);
@@ -245,6 +256,46 @@ private:
         context_.print_error(render_step(stack, change, result, view) + '\n');
     }
 
+    // A line that counts down on a terminal, one sentence elsewhere. Keeping it is a word, not a bare Enter:
+    // whoever leans on the keyboard must not confirm that they can still be reached.
+    Answer awaiting(const StackOutcome& stack, const AwaitedConfirmation& awaited) {
+        if (awaited_stack_ != awaited.stack) begin_waiting(stack, awaited);
+        if (context_.error_terminal.is_tty && !context_.json()) progress_.say(countdown(awaited));
+        const std::optional<std::string> typed = context_.typed();
+        if (!typed || typed->empty()) return Answer::none;
+        const bool is_yes = *typed == "y" || *typed == "Y" || *typed == "yes";
+        const bool is_no = *typed == "n" || *typed == "N" || *typed == "no";
+        if (is_yes || is_no) progress_.erase();
+        return is_yes ? Answer::keep : is_no ? Answer::take_back : Answer::none;
+    }
+
+    void begin_waiting(const StackOutcome& stack, const AwaitedConfirmation& awaited) {
+        awaited_stack_ = awaited.stack;
+        progress_.erase();
+        Diagnostics notes; // why a person has to, which probes are left out: now, and not at the end
+        for (const Diagnostic& problem : stack.problems)
+            if (problem.severity == Severity::note && problem.code.starts_with("confirm.")) {
+                notes.add(problem);
+                shown_.push_back(problem);
+            }
+        if (!notes.empty()) context_.report(notes);
+        const std::string name = printable(awaited.stack);
+        const std::string what = count_of(awaited.changes.size(), "change");
+        const bool can_type = context_.can_ask && !context_.json();
+        std::string text = fmt::format("{}: {} applied, and taken back in {} unless ", name, what,
+                                       duration_text(std::chrono::ceil<std::chrono::seconds>(awaited.left)));
+        text += awaited.is_manual ? "somebody confirms." : "what must be reached answers.";
+        text += fmt::format("\nFrom a new connection: holdfast confirm {}{}\n", name,
+                            can_type ? "; here: y to keep it, n to take it back now, then Enter." : "");
+        context_.print_error(text);
+    }
+
+    static std::string countdown(const AwaitedConfirmation& awaited) {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(awaited.left).count();
+        const std::string why = awaited.waits_for.empty() ? "" : ", waiting for " + awaited.waits_for;
+        return fmt::format("{} s left{}  [y/n] ", left, printable(why));
+    }
+
     // On a screen that holds both streams, what stands beside its step already is not said twice.
     void note_shown_steps(const RunOutcome& outcome) {
         if (context_.json() || !context_.terminal.is_tty || !context_.error_terminal.is_tty) return;
@@ -288,6 +339,7 @@ private:
     std::vector<Diagnostic> shown_;
     std::size_t done_ = 0, total_ = 0;
     bool refused_ = false;
+    std::string awaited_stack_; // whose confirmation is waited for
 };
 
 } // namespace

@@ -48,11 +48,14 @@ public:
     ProgressLine& operator=(const ProgressLine&) = delete;
 
     void show(std::string_view doing, std::size_t done, std::size_t of, std::string_view what = {});
+    // Another text at once, whatever was shown before; only for terminals.
+    void say(const std::string& text);
     void erase();
 
 private:
     Context& context_;
     bool is_shown_ = false;
+    std::string said_;
     std::optional<std::chrono::steady_clock::time_point> last_;
 };
 

@@ -73,6 +73,7 @@ std::string synced_text(const Value& stack, const Palette& colours) {
                                  count_of(static_cast<std::size_t>(number_at(stack, "parked")),
                                           "change waits", "changes wait"),
                                  printable(stack.text_at("plan").substr(0, 12))));
+    if (word == "reverted") return paint(colours.error, "what was applied was taken back");
     if (word == "invalid") return paint(colours.error, "its documents have errors");
     if (word == "stopped") return paint(colours.error, "stopped");
     return paint(colours.error, "failed");

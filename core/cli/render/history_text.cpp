@@ -54,7 +54,8 @@ std::string pass_state_text(PassState state, const Palette& colours) {
     std::string_view colour;
     switch (state) {
         case PassState::done: colour = colours.create; break;
-        case PassState::failed: colour = colours.error; break;
+        case PassState::failed:
+        case PassState::reverted: colour = colours.error; break;
         case PassState::parked:
         case PassState::interrupted: colour = colours.parked; break;
         case PassState::running: colour = colours.wait; break;

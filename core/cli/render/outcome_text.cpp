@@ -146,8 +146,12 @@ std::string render_outcome(const StackOutcome& outcome, const OutcomeView& view)
     std::string text = fmt::format("{}: {}", printable(outcome.stack), tally_text(tally_of(outcome)));
     if (outcome.pass.ended_ms > outcome.pass.started_ms)
         text += fmt::format(", in {}", duration_text(outcome.pass.ended_ms - outcome.pass.started_ms));
+    if (outcome.reverted)
+        text += outcome.reverted->is_complete ? "; then taken back" : "; to be taken back, and that failed";
+    else if (!outcome.confirmed_by.empty())
+        text += fmt::format(", confirmed by {}", printable(outcome.confirmed_by));
     text += '.';
-    const bool failed = outcome.result == StackResult::failed;
+    const bool failed = outcome.result == StackResult::failed || outcome.result == StackResult::reverted;
     page.line_with_right(paint(failed ? colours.error : colours.strong, text),
                          outcome.pass.id.empty() ? "" : paint(colours.dim, "pass " + outcome.pass.id));
     if (interrupted) page.paragraph(0, "Interrupted: the next apply finds out what happened and goes on.");
@@ -230,6 +234,12 @@ Value stack_to_json(const StackOutcome& stack) {
         rounds.emplace_back(std::move(entry));
     }
     out.set("rounds", std::move(rounds));
+    if (!stack.confirmed_by.empty()) out.set("confirmed_by", stack.confirmed_by);
+    if (stack.reverted)
+        out.set("reverted", Value::map({{"at_ms", stack.reverted->at_ms},
+                                        {"why", stack.reverted->why},
+                                        {"changes", number(stack.reverted->changes)},
+                                        {"complete", stack.reverted->is_complete}}));
     out.set("problems", diagnostics_to_json(stack.problems));
     return out;
 }

@@ -286,7 +286,17 @@ std::string apply_command(const PlanView& view) {
 // An approval is of a whole plan's hash. Whatever `apply` does now is no part of the plan afterwards, so the
 // hash to approve is known only then.
 void add_approval_advice(Page& page, const Plan& plan, const PlanView& view, bool rest_goes_first) {
-    const std::size_t parked = plan.counts.parked;
+    const auto quarantined =
+        static_cast<std::size_t>(std::count_if(plan.changes.begin(), plan.changes.end(),
+                                               [](const Change& change) { return change.is_quarantined; }));
+    if (quarantined > 0)
+        page.paragraph(
+            0, fmt::format("{} taken back before. A new declaration is tried by itself; to try this "
+                           "one again: holdfast resume {}",
+                           quarantined == 1 ? "1 change was" : with_separators(quarantined) + " changes were",
+                           printable(plan.stack)));
+    const std::size_t parked = plan.counts.parked - std::min(quarantined, plan.counts.parked);
+    if (parked == 0) return;
     const std::string waits = parked == 1 ? "1 change waits" : with_separators(parked) + " changes wait";
     if (rest_goes_first)
         return page.paragraph(0,

@@ -10,6 +10,7 @@
 #include "cli/render/outcome_text.hpp"
 #include "cli/render/page.hpp"
 #include "cli/render/table.hpp"
+#include "sys/clock.hpp"
 
 namespace holdfast {
 
@@ -70,7 +71,13 @@ void add_pass_state(std::vector<Remark>& remarks, const StackStatus& stack) {
                                .what = "the last pass did not succeed",
                                .advice = "see what is left: holdfast plan" + option});
             return;
+        case PassState::reverted:
+            remarks.push_back({.colour = &Palette::error,
+                               .what = "what the last pass applied was taken back",
+                               .advice = "see what happened: holdfast history" + option});
+            return;
         case PassState::parked:
+            if (!stack.quarantined.empty()) return; // that has been said
             remarks.push_back({.what = "a part of the plan waits until somebody approves it",
                                .advice = "see it and its hash: holdfast plan" + option});
             return;
@@ -137,11 +144,41 @@ void add_holds(std::vector<Remark>& remarks, const StackStatus& stack, const Tex
         add(pinned_text(hold.pin, hold.pinned_by, hold.pinned_at_ms, hold.pin_reason, view));
 }
 
+void add_confirmation(std::vector<Remark>& remarks, const StackStatus& stack, const TextView& view) {
+    if (const auto& pending = stack.pending) {
+        const std::int64_t left_s = pending->until_ms / 1000 - view.now_s;
+        std::string what =
+            fmt::format("{} ({}) waits for a confirmation", count_of(pending->changes.size(), "change"),
+                        printable(join(pending->changes, ", ")));
+        what += pending->until_ms == 0 ? std::string(": it is being applied")
+                                       : fmt::format(" until {}, in {} s", utc_time(pending->until_ms),
+                                                     std::max<std::int64_t>(0, left_s));
+        remarks.push_back({.colour = &Palette::wait,
+                           .what = what,
+                           .advice = "keep it: holdfast confirm " + printable(stack.name)});
+    }
+    for (const Store::Quarantined& change : stack.quarantined)
+        remarks.push_back(
+            {.colour = &Palette::error,
+             .what = fmt::format("{} was taken back {}, because {}", printable(short_name(change.address.id)),
+                                 relative_time(view.now_s - change.at_ms / 1000), printable(change.why)),
+             .advice = {}});
+    if (!stack.quarantined.empty())
+        remarks.back().advice =
+            "it waits for another declaration; to try it again: holdfast resume " + printable(stack.name);
+}
+
 std::vector<Remark> remarks_on(const StackStatus& stack, const std::string& head, const TextView& view) {
     std::vector<Remark> remarks;
     add_holds(remarks, stack, view);
-    add_failures(remarks, stack);
-    add_pass_state(remarks, stack);
+    add_confirmation(remarks, stack, view);
+    // Of what was taken back, and of a pass that waits, that has said it all.
+    const bool is_said = stack.pending || (!stack.quarantined.empty() && !stack.last.id.empty() &&
+                                           stack.last.state == PassState::reverted);
+    if (!is_said) {
+        add_failures(remarks, stack);
+        add_pass_state(remarks, stack);
+    }
     add_leftovers(remarks, stack);
     add_news(remarks, stack, head);
     return remarks;
@@ -213,6 +250,22 @@ Value status_to_json(const std::vector<StackStatus>& stacks) {
                                             {"by", stack.hold.pinned_by},
                                             {"reason", stack.hold.pin_reason},
                                             {"at_ms", stack.hold.pinned_at_ms}}));
+        if (stack.pending) {
+            List changes;
+            for (const std::string& change : stack.pending->changes) changes.emplace_back(change);
+            entry.set("waits_for_confirmation", Value::map({{"pass", stack.pending->pass},
+                                                            {"until_ms", stack.pending->until_ms},
+                                                            {"manual", stack.pending->is_manual},
+                                                            {"supervised", stack.pending->is_supervised},
+                                                            {"changes", std::move(changes)}}));
+        }
+        List taken_back;
+        for (const Store::Quarantined& change : stack.quarantined)
+            taken_back.push_back(Value::map({{"address", to_string(change.address)},
+                                             {"pass", change.pass},
+                                             {"why", change.why},
+                                             {"at_ms", change.at_ms}}));
+        if (!taken_back.empty()) entry.set("taken_back", std::move(taken_back));
         if (!stack.last.id.empty()) entry.set("last_pass", pass_to_json(stack.last));
         List failures;
         for (const JournalStep& step : stack.failures) failures.push_back(step_to_json(step));
