@@ -231,7 +231,7 @@ void KernelWriter::judge(Task& task) {
     else if (live && !is_as_observed(task, *live))
         fail(task, conflict(what, "was changed"));
     if (!task.is_pending()) return;
-    if (const Route* route = std::get_if<Route>(&task.wanted)) judge_twins(task, *route, nullptr);
+    if (const Route* route = std::get_if<Route>(&task.wanted)) judge_twins(task, *route);
     const Group* const group = std::get_if<Group>(&task.wanted);
     if (group && task.is_create() && before_.nexthops.count(group->id) != 0)
         fail(task, {"routing.foreign",
@@ -242,7 +242,7 @@ void KernelWriter::judge(Task& task) {
 
 // Others' routes of the same key are left alone, so ours cannot be: the kernel replaces the first of a key,
 // whosever it is.
-bool KernelWriter::judge_twins(Task& task, const Route& wanted, const Route*) {
+void KernelWriter::judge_twins(Task& task, const Route& wanted) {
     for (const Route* there : before_.routes.of(wanted.key)) {
         if (settings_.is_visible(there->protocol) && !there->is_strange) continue;
         fail(task,
@@ -251,9 +251,8 @@ bool KernelWriter::judge_twins(Task& task, const Route& wanted, const Route*) {
                   protocol_word(there->protocol) +
                   (there->is_strange ? ", and has what documents cannot say" : ""),
               "what others made is left alone: choose another metric, the lower one wins", "/spec/metric"});
-        return false;
+        return;
     }
-    return true;
 }
 
 void KernelWriter::check_group_is_unused(Task& task) {
@@ -283,15 +282,6 @@ void KernelWriter::fail(Task& task, int error, const std::string& text) {
 }
 
 // ---- sending ----
-
-template <typename Object>
-KernelWriter::Tasks KernelWriter::pending(bool removals) {
-    Tasks out;
-    for (Task& task : tasks_)
-        if (task.is_pending() && task.is_removal() == removals && std::holds_alternative<Object>(task.wanted))
-            out.push_back(&task);
-    return out;
-}
 
 void KernelWriter::send(const Tasks& tasks, const Kind& kind, const Put& put, int is_fine) {
     Batch batch = kernel_.batch();

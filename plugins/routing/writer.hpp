@@ -44,14 +44,19 @@ private:
     void read_task(const sdk::Change& change);
     void want(const Task& task);
     void judge(Task& task);
-    template <typename Object>
-    void judge_against(Task& task, const Object* live, bool is_same);
     bool is_as_observed(const Task& task, const std::string& live) const;
     void fail(Task& task, sdk::Diagnostic why);
     void fail(Task& task, int error, const std::string& text);
 
     template <typename Object>
-    Tasks pending(bool removals);
+    Tasks pending(bool removals) {
+        Tasks out;
+        for (Task& task : tasks_)
+            if (task.is_pending() && task.is_removal() == removals &&
+                std::holds_alternative<Object>(task.wanted))
+                out.push_back(&task);
+        return out;
+    }
     // One request per task, by `put`, which fills in what add() gave. Failures end up in their tasks;
     // `is_fine` says which errors mean that there was nothing to do.
     using Put = std::function<void(nlmsghdr*, Task&)>;
@@ -69,7 +74,7 @@ private:
     void drop_groups();
     void drop_members(const std::vector<std::uint32_t>& before);
     void send_routes(const Tasks& tasks);
-    bool judge_twins(Task& task, const Route& wanted, const Route* live);
+    void judge_twins(Task& task, const Route& wanted);
     void check_group_is_unused(Task& task);
 
     void report();
