@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include <fmt/core.h>
 
@@ -114,6 +115,23 @@ const std::map<std::string_view, ListType> list_words{{"atomic", ListType::atomi
                                                       {"keyed", ListType::keyed},
                                                       {"set", ListType::set}};
 
+std::vector<ConfirmRule> read_confirm(DescriptionReader& read, const Value& value) {
+    std::vector<ConfirmRule> rules;
+    const Value* list = value.find("confirm");
+    if (!list) return rules;
+    const auto complain = [&] { read.complain("confirm", "a list of maps from JSON pointers to values"); };
+    if (!list->is_list()) return complain(), rules;
+    for (const Value& entry : *list->if_list()) {
+        if (!entry.is_map()) return complain(), rules;
+        ConfirmRule& rule = rules.emplace_back();
+        for (const MapEntry& condition : *entry.if_map()) {
+            if (!condition.key.starts_with('/')) return complain(), rules;
+            rule.emplace_back(condition.key, condition.value);
+        }
+    }
+    return rules;
+}
+
 KindInfo read_kind(DescriptionReader& read, const Value& value) {
     KindInfo kind;
     kind.api_version = read.text(value, "apiVersion", true);
@@ -132,6 +150,7 @@ KindInfo read_kind(DescriptionReader& read, const Value& value) {
     kind.write_only = read.texts(value, "writeOnly");
     kind.sensitive = read.texts(value, "sensitive");
     kind.files = read.texts(value, "files");
+    kind.confirm = read_confirm(read, value);
     kind.stateful = read.boolean(value, "stateful", false);
     kind.create_first = read.boolean(value, "createFirst", false);
     kind.has_health = read.boolean(value, "health", true);
@@ -179,6 +198,13 @@ Result<Description> parse_description(const Value& document) {
     else
         for (const Value& kind : *kinds->if_list()) description.kinds.push_back(read_kind(read, kind));
     if (!read.problem().empty()) return failure("plugin.describe", read.problem());
+    for (const KindInfo& kind : description.kinds)
+        if (!kind.confirm.empty() && !description.has("holdfast.checkpoint/1"))
+            return failure(
+                "plugin.describe",
+                fmt::format("the plugin's description is wrong: {} has \"confirm\", and the plugin "
+                            "no holdfast.checkpoint/1 by which its changes could be taken back",
+                            kind.kind));
     return description;
 }
 
@@ -200,6 +226,34 @@ bool covers(std::string_view pattern, std::string_view pointer) {
 bool any_covers(const std::vector<std::string>& patterns, std::string_view pointer) {
     return std::any_of(patterns.begin(), patterns.end(),
                        [&](const std::string& p) { return covers(p, pointer); });
+}
+
+namespace {
+
+// Whether `wanted` stands in `value` at the pointer that `tokens` are what is left of.
+bool holds(const Value& value, std::span<const std::string> tokens, const Value& wanted) {
+    if (tokens.empty()) return value == wanted;
+    const auto rest = tokens.subspan(1);
+    if (tokens.front() != "*") {
+        const Value* next = find_at(value, append_pointer("", tokens.front()));
+        return next && holds(*next, rest, wanted);
+    }
+    if (const List* list = value.if_list())
+        return std::any_of(list->begin(), list->end(),
+                           [&](const Value& item) { return holds(item, rest, wanted); });
+    const Map* map = value.if_map();
+    return map && std::any_of(map->begin(), map->end(),
+                              [&](const MapEntry& entry) { return holds(entry.value, rest, wanted); });
+}
+
+} // namespace
+
+bool needs_confirmation(const KindInfo& kind, const Value& document) {
+    return std::any_of(kind.confirm.begin(), kind.confirm.end(), [&](const ConfirmRule& rule) {
+        return std::all_of(rule.begin(), rule.end(), [&](const auto& condition) {
+            return holds(document, split_pointer(condition.first), condition.second);
+        });
+    });
 }
 
 const ListRule& list_rule(const KindInfo& kind, std::string_view pointer) {

@@ -20,6 +20,10 @@ struct ListRule {
     std::vector<std::string> by; // keyed: names of members of the elements
 };
 
+// One of a kind's `confirm`: pointers ("*" stands for any key or index) and the values that all of them hold
+// in a document that can cut people off. Without any it fits every document.
+using ConfirmRule = std::vector<std::pair<std::string, Value>>;
+
 struct KindInfo {
     std::string api_version; // "host.holdfast.dev/v1alpha1"
     std::string kind;        // "File"
@@ -36,6 +40,7 @@ struct KindInfo {
     std::vector<std::string> sensitive;  // masked everywhere
     std::vector<std::string> files;      // relative paths in the same commit, given to the plugin as blobs
     std::vector<ListRule> lists;         // atomic where none matches
+    std::vector<ConfirmRule> confirm;    // a write of what one of them fits is confirmed, or taken back
     bool stateful = false;               // deleting it loses data: always parked
     bool create_first = false;           // replace makes the new object before it removes the old one
     bool has_health = true;              // false: healthy once written, also where the plugin tells health
@@ -74,6 +79,9 @@ bool covers(std::string_view pattern, std::string_view pointer);
 bool any_covers(const std::vector<std::string>& patterns, std::string_view pointer);
 // The rule for the list at `pointer`; atomic without one.
 const ListRule& list_rule(const KindInfo& kind, std::string_view pointer);
+
+// Whether a write of this document has to be confirmed.
+bool needs_confirmation(const KindInfo& kind, const Value& document);
 
 std::string_view to_string(Ownership ownership);
 std::string_view to_string(CompareAndSwap cas);

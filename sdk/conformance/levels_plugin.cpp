@@ -84,6 +84,14 @@ void check_lists(Stage& stage, const KindInfo& kind) {
     }
 }
 
+void check_confirm(Stage& stage, const KindInfo& kind) {
+    for (const ConfirmRule& rule : kind.confirm)
+        for (const auto& [pointer, wanted] : rule) check_pointers(stage, kind, "confirm", {pointer});
+    stage.check(kind.confirm.empty() || !kind.compiles, nullptr, in_description,
+                fmt::format("kind {} has \"confirm\", and compiles to leaves of other kinds", kind.kind),
+                "the engine compares leaves: say it of the kinds that the document compiles to");
+}
+
 void check_kind(Stage& stage, const KindInfo& kind) {
     const std::string group = split_api_version(kind.api_version).group;
     const std::vector<std::string>& groups = stage.description().groups;
@@ -113,6 +121,7 @@ void check_kind(Stage& stage, const KindInfo& kind) {
                     fmt::format("{} identifies a {} and is set by the target", pointer, kind.kind),
                     "identify the object by what people declare");
     check_lists(stage, kind);
+    check_confirm(stage, kind);
     if (kind.is_document && !kind.schema.is_null())
         stage.check(kind.schema.find("properties") != nullptr || kind.compiles, nullptr, in_description,
                     fmt::format("the schema of kind {} says nothing of any field", kind.kind),

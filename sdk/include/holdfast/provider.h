@@ -179,7 +179,8 @@ typedef struct holdfast_plugin {
     /* [main] One result for HOLDFAST_CALL whose document is the description: docs/providers.md,
      * "describe". No I/O. With "ordered": true it promises that `apply` honours each item's `after`: then
      * a chain of dependencies is one call, and not a call a link. A kind with "health": false is as healthy
-     * as it gets once it is written: holdfast.health/1 is not asked. */
+     * as it gets once it is written: holdfast.health/1 is not asked. A kind's "confirm" says which of its
+     * objects can cut people off: their scopes are held between holdfast.checkpoint/1's two calls. */
     holdfast_status (*describe)(const holdfast_call* call);
 
     /* [any] Makes one provider instance. options: its configuration, secrets resolved. One result for
@@ -275,7 +276,9 @@ typedef struct holdfast_watch {
 } holdfast_watch;
 
 /* holdfast.checkpoint/1: snapshot -> one result for HOLDFAST_SCOPE whose private_data is self-contained;
- * restore takes those bytes in `options` (raw, not JSON), possibly in another process after a reboot. */
+ * restore takes those bytes in `options` (raw, not JSON), possibly in another process after a reboot, with
+ * no network: `open` has to succeed there too. It is repeated after a failure, so it must be safe to. Both
+ * are about call->scope, and about nothing that others (other programs, other scopes) own in it. */
 #define HOLDFAST_EXT_CHECKPOINT "holdfast.checkpoint/1"
 typedef struct holdfast_checkpoint {
     uint32_t size;

@@ -60,12 +60,14 @@ constexpr const char* kind_description = R"({
   "apiVersion": ")" MEMORY_API R"(", "kind": "KIND", "stateful": STATEFUL,
   "identity": ["/metadata/name"], "scope": ["/spec/scope"], "compare": ["/spec"], "observed": ["/status"],
   "immutable": ["/spec/size"], "sensitive": ["/spec/password"],
+  "confirm": [{"/spec/critical": true}],
   "lists": [{"pointer": "/spec/rules", "type": "keyed", "by": ["name"]},
             {"pointer": "/spec/tags", "type": "set"}, {"pointer": "/spec/steps", "type": "ordered"}],
   "schema": {"type": "object", "required": ["apiVersion", "kind", "metadata", "spec"], "properties": {
     "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
     "spec": {"type": "object", "properties": {
       "scope": {"type": "string"}, "value": {"type": "string"}, "size": {"type": "integer"},
+      "critical": {"type": "boolean"},
       "password": {"type": "string"}, "health": {"enum": ["progressing", "healthy", "degraded", "suspended"]},
       "tags": {"type": "array", "items": {"type": "string"}},
       "steps": {"type": "array"},
