@@ -244,7 +244,8 @@ private:
     }
 
     void drop_routes() {
-        for (const Route& now : kernel_.read(everything(settings_)).routes.all())
+        const Picture made = kernel_.read(everything(settings_));
+        for (const Route& now : made.routes.all())
             if (is_saved(now.protocol, now.is_strange, settings_) &&
                 !is_among(now, saved_.routes.of(now.key)))
                 add(RTM_DELROUTE, 0, name_of(now.key, settings_.tables),
@@ -259,7 +260,7 @@ private:
     void rules() {
         for (const Rule& then : saved_.rules)
             if (!is_among(then, live_.rules))
-                add(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, "rule " + identity_of(then.key),
+                add(RTM_NEWRULE, NLM_F_CREATE, "rule " + identity_of(then.key),
                     [&](nlmsghdr* m) { put_rule(m, then); });
     }
     void drop_rules() {

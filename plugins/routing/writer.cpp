@@ -393,8 +393,11 @@ void KernelWriter::drop_routes() {
 // ---- rules ----
 
 void KernelWriter::make_rules() {
-    const Kind kind = [](const Task&) -> std::pair<std::uint16_t, std::uint16_t> {
-        return {RTM_NEWRULE, static_cast<std::uint16_t>(NLM_F_CREATE | NLM_F_EXCL)};
+    // The kernel takes a rule and its inversion for the same one, and would refuse the update (NLM_F_EXCL).
+    // That they are two is known: both have been looked at.
+    const Kind kind = [](const Task& task) -> std::pair<std::uint16_t, std::uint16_t> {
+        return {RTM_NEWRULE,
+                static_cast<std::uint16_t>(task.is_create() ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE)};
     };
     Tasks tasks = pending<Rule>(false);
     std::erase_if(tasks, [&](Task* task) { // only its twins are to go

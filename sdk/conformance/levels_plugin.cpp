@@ -87,7 +87,7 @@ void check_lists(Stage& stage, const KindInfo& kind) {
 void check_confirm(Stage& stage, const KindInfo& kind) {
     for (const ConfirmRule& rule : kind.confirm)
         for (const auto& [pointer, wanted] : rule) check_pointers(stage, kind, "confirm", {pointer});
-    stage.check(kind.confirm.empty() || !kind.compiles, nullptr, in_description,
+    stage.check(kind.confirm.empty() || is_leaf(kind), nullptr, in_description,
                 fmt::format("kind {} has \"confirm\", and compiles to leaves of other kinds", kind.kind),
                 "the engine compares leaves: say it of the kinds that the document compiles to");
 }
@@ -280,7 +280,7 @@ void check_leaf(Stage& stage, const Object& parent, const Answer& leaf) {
     const auto kind =
         std::find_if(kinds.begin(), kinds.end(), [&](const KindInfo& k) { return k.id() == leaf.kind; });
     if (!stage.check(
-            kind != kinds.end() && !kind->compiles, &parent, "compile",
+            kind != kinds.end() && is_leaf(*kind), &parent, "compile",
             fmt::format("a leaf is of kind {}, which the plugin does not describe as a leaf", leaf.kind),
             "give leaves the full id of one of the plugin's kinds, group/version/Kind"))
         return;

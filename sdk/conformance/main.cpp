@@ -152,13 +152,15 @@ std::string run_once(const Level& level, Run& run, LevelResult& result, const Ki
     return {};
 }
 
-// Documents that compile are no objects of the target: few levels are about them.
+// Documents that compile are no objects of the target: few levels are about them. But for those that have an
+// identity, since they compile to leaves of their own kind.
 std::vector<const KindInfo*> kinds_for(const Level& level, const Run& run) {
     if (level.reach == Reach::plugin) return {nullptr};
     std::vector<const KindInfo*> out;
     for (const KindInfo& kind : run.description->kinds) {
         const KindSettings* settings = run.settings_of(kind);
-        const bool is_about = level.name == "validate" || kind.compiles == (level.name == "compile");
+        const bool is_about =
+            level.name == "validate" || (level.name == "compile" ? kind.compiles : is_leaf(kind));
         if (settings && settings->sample.is_map() && is_about) out.push_back(&kind);
     }
     return out;

@@ -30,6 +30,9 @@ struct Run {
     const KindSettings* settings_of(const KindInfo& kind) const;
 };
 
+// Whether objects of the target are of this kind: all but documents that compile to other kinds.
+inline bool is_leaf(const KindInfo& kind) { return !kind.compiles || !kind.identity.empty(); }
+
 // A target object with what the ledger would hold of it.
 struct Object {
     const KindInfo* kind = nullptr;
