@@ -141,6 +141,7 @@ public:
         rules();
         finish();
         drop_rules();
+        finish();
         drop_routes();
         finish();
         drop_nexthops();
@@ -237,7 +238,8 @@ private:
                 const bool is_free = std::all_of(now.begin(), now.end(), [&](const Route* route) {
                     return is_saved(route->protocol, route->is_strange, settings_);
                 });
-                const int how = is_free ? NLM_F_REPLACE : NLM_F_APPEND;
+                const bool is_first = saved_.routes.of(then.key).front() == &then; // twins come behind it
+                const int how = is_free && is_first ? NLM_F_REPLACE : NLM_F_APPEND;
                 add(RTM_NEWROUTE, NLM_F_CREATE | how, name_of(then.key, settings_.tables),
                     [&](nlmsghdr* m) { put_route(m, then, live_.devices); });
             }

@@ -1,5 +1,6 @@
 #include "netlink.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -107,6 +108,9 @@ NetlinkSocket::NetlinkSocket(const std::vector<unsigned>& groups, int receive_by
     // The forced size needs CAP_NET_ADMIN; without it the kernel's limit has to do.
     if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_bytes, sizeof receive_bytes) != 0)
         setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    // The kernel answers within the call that asks; what does not come was lost.
+    const timeval patience{30, 0};
+    setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     int on = 1;
     mnl_socket_setsockopt(raw(), NETLINK_EXT_ACK, &on, sizeof on);
     mnl_socket_setsockopt(raw(), NETLINK_CAP_ACK, &on, sizeof on);
@@ -183,11 +187,11 @@ DumpReader::State DumpReader::read(const char* data, std::size_t size,
 
 nlmsghdr* Batch::add(std::size_t tag, std::uint16_t type, std::uint16_t flags) {
     if (size_ >= send_bytes) send();
-    if (size_ == 0) first_sequence_ = socket_.sequence_ + 1;
     nlmsghdr* const request = mnl_nlmsg_put_header(buffer_.data() + size_);
     request->nlmsg_type = type;
     request->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
     request->nlmsg_seq = ++socket_.sequence_;
+    sequences_.push_back(request->nlmsg_seq);
     tags_.push_back(tag);
     return request;
 }
@@ -199,7 +203,7 @@ void Batch::end(nlmsghdr* request) {
 
 void Batch::drop() {
     tags_.pop_back();
-    --socket_.sequence_;
+    sequences_.pop_back();
 }
 
 std::vector<Batch::Failure> Batch::finish() {
@@ -215,6 +219,7 @@ void Batch::send() {
         throw kernel_error(errno, "send a batch of changes to the kernel");
     receive(last);
     size_ = 0;
+    sequences_.clear();
     tags_.clear();
 }
 
@@ -235,8 +240,9 @@ void Batch::receive(std::uint32_t last) {
 
 // True for the answer to the last request.
 bool Batch::take(const nlmsghdr* message, std::uint32_t last) {
-    const std::size_t index = message->nlmsg_seq - first_sequence_;
-    if (message->nlmsg_type != NLMSG_ERROR || index >= tags_.size()) return false;
+    const auto found = std::find(sequences_.begin(), sequences_.end(), message->nlmsg_seq);
+    if (message->nlmsg_type != NLMSG_ERROR || found == sequences_.end()) return false;
+    const auto index = static_cast<std::size_t>(found - sequences_.begin());
     const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
     if (error != 0) failures_.push_back({tags_[index], error, extended_text(message)});
     return message->nlmsg_seq == last;

@@ -108,8 +108,8 @@ private:
     NetlinkSocket& socket_;
     std::vector<char> buffer_;
     std::size_t size_ = 0;
-    std::uint32_t first_sequence_ = 0;
-    std::vector<std::size_t> tags_; // of the requests in the buffer
+    std::vector<std::uint32_t> sequences_; // of the requests in the buffer
+    std::vector<std::size_t> tags_;        // of the same
     nlmsghdr* last_ = nullptr;      // complete, in the buffer
     std::vector<Failure> failures_;
 };
