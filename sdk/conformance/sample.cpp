@@ -134,7 +134,11 @@ std::string fill_text(std::string_view text, const Words& words) {
 }
 
 Value fill_in(const Value& value, const Words& words) {
-    if (const std::string* text = value.if_string()) return fill_text(*text, words);
+    if (const std::string* text = value.if_string()) {
+        const auto number = words.find("number");
+        if (*text == "$number" && number != words.end()) return std::int64_t{std::stoll(number->second)};
+        return fill_text(*text, words);
+    }
     if (const List* list = value.if_list()) {
         List out;
         for (const Value& item : *list) out.push_back(fill_in(item, words));

@@ -18,7 +18,8 @@ namespace holdfast::conformance {
 
 using Words = std::map<std::string, std::string>; // "name" -> what $name stands for
 
-// "$name" and "${name}" in all strings, keys included; what is not in `words` stays as it is.
+// "$name" and "${name}" in all strings, keys included; what is not in `words` stays as it is. A value that is
+// nothing but "$number" becomes a number.
 std::string fill_text(std::string_view text, const Words& words);
 Value fill_in(const Value& value, const Words& words);
 

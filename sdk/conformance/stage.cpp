@@ -111,7 +111,10 @@ void Stage::require_extension(std::string_view id) const {
 
 Words Stage::words(const Object* object) const {
     Words out{{"dir", folder_}, {"secret", run_.secret}, {"run", run_.token}};
-    if (object) out["name"] = object->name;
+    if (object) {
+        out["name"] = object->name;
+        out["number"] = std::to_string(object->number);
+    }
     return out;
 }
 
@@ -183,7 +186,8 @@ void Stage::keep_blobs(Value& document) {
 
 Object Stage::make(const Value& patch) {
     Object object{.kind = kind_};
-    object.name = fmt::format("hf-{}-{}-{}", result_.name, run_.token, ++count_);
+    object.number = ++count_;
+    object.name = fmt::format("hf-{}-{}-{}", result_.name, run_.token, object.number);
     Value document = patch.is_map() ? merge_patch(kind_settings_->sample, patch) : kind_settings_->sample;
     document.as_map().set("apiVersion", kind_->api_version);
     document.as_map().set("kind", kind_->kind);

@@ -36,7 +36,8 @@ inline bool is_leaf(const KindInfo& kind) { return !kind.compiles || !kind.ident
 // A target object with what the ledger would hold of it.
 struct Object {
     const KindInfo* kind = nullptr;
-    std::string name; // $name
+    std::string name;       // $name
+    std::size_t number = 0; // $number
     Value declared;
     std::string identity, scope;
     std::string recorded; // document as last applied

@@ -16,6 +16,7 @@ build_packages=(
     libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libgit2-dev libcurl4-openssl-dev libspdlog-dev
     libboost-dev libcli11-dev libsqlite3-dev libsqlitecpp-dev libvalijson-dev libsv-dev libssl-dev
     libldns-dev libidn2-dev                  # the dns plugin
+    libmnl-dev                               # the routing plugin
 )
 test_packages=(
     catch2
@@ -24,6 +25,7 @@ test_packages=(
     iproute2 nftables libnftables-dev        # the firewall spike, network namespaces
     bind9 bind9-utils bind9-dnsutils knot    # the dns plugin's servers, and dig and nsupdate
     pdns-server pdns-backend-sqlite3 sqlite3
+    bird2 frr frr-pythontools                # the routing plugin's daemons
     lighttpd lighttpd-mod-openssl openssh-server openssh-client  # Git servers
 )
 
