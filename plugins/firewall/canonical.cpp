@@ -53,6 +53,7 @@ private:
     void write_rules(std::size_t i);
     bool blame(const Nft::Answer& answer);
     void read();
+    Json next_guest(const std::string& chain, const LiveTable& listed);
     Json read_chain(const Asked& asked, const LiveTable& listed) const;
     Json read_set(const Asked& asked, const LiveTable& listed) const;
     const std::vector<std::string>* known_elements(const Asked& asked) const;
@@ -65,7 +66,7 @@ private:
     const std::string at_; // "inet edge "
     std::vector<std::size_t> left_;
     std::set<std::size_t> dropped_surroundings_;
-    std::vector<std::size_t> surrounding_lines_;
+    std::map<std::string, std::size_t> guests_read_; // by chain, how far
     Script script_;
 };
 
@@ -155,8 +156,9 @@ const std::vector<std::string>* Load::known_elements(const Asked& asked) const {
     if (set == live_.sets.end() || !set->second.elements || asked.spec.value("autoMerge", false))
         return nullptr;
     const Json live = set_spec(table_, asked.key.name, set->second);
-    for (const char* const member : {"type", "typeof", "data"})
+    for (const char* const member : {"type", "typeof"})
         if (live.value(member, Json()) != asked.spec.value(member, Json())) return nullptr;
+    if (live["data"] != asked.spec.value("data", Json(""))) return nullptr;
     return live["autoMerge"] == false ? &*set->second.elements : nullptr;
 }
 
@@ -167,7 +169,6 @@ void Load::read() {
     if (!answer.ok || !removed.ok)
         throw sdk::Error("firewall.scratch", "the rules were loaded to be compared, and cannot be listed: " +
                                                  answer.error + removed.error);
-    std::map<std::string, std::size_t> guests; // of each chain, how many were read
     for (const std::size_t i : left_) {
         const Asked& asked = asked_[i];
         Json& spec = out_[i].spec;
@@ -177,20 +178,20 @@ void Load::read() {
                 break;
             case Kind::set: spec = read_set(asked, listed); break;
             case Kind::chain: spec = read_chain(asked, listed); break;
-            case Kind::rule: {
-                std::size_t number = guests[asked.key.chain]++;
-                for (const LiveRule& rule : listed.chains.at(asked.key.chain).rules) {
-                    const auto guest = read_tagged(rule.text);
-                    if (guest && number-- == 0)
-                        spec = rule_spec(table_, asked.key.chain, guest->tag, guest->rule);
-                    if (!spec.is_null()) break;
-                }
-                break;
-            }
+            case Kind::rule: spec = next_guest(asked.key.chain, listed); break;
         }
         if (spec.is_null())
             throw sdk::Error("firewall.scratch", "a rule was loaded to be compared, and is not listed");
     }
+}
+
+// They stand in a chain as they were loaded: in the order asked.
+Json Load::next_guest(const std::string& chain, const LiveTable& listed) {
+    const std::vector<LiveRule>& rules = listed.chains.at(chain).rules;
+    for (std::size_t& at = guests_read_[chain]; at < rules.size();)
+        if (const auto guest = read_tagged(rules[at++].text))
+            return rule_spec(table_, chain, guest->tag, guest->rule);
+    return nullptr;
 }
 
 Json Load::read_chain(const Asked& asked, const LiveTable& listed) const {

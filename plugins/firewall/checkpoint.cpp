@@ -44,7 +44,8 @@ std::vector<Change> changes_to(const TableName& table, const LiveTable& then, co
     }
     for (const auto& [name, set] : then.sets) {
         Json spec = set_spec(table, name, set);
-        if ((times_out(set) || is_dynamic(set)) && now.sets.count(name)) spec.erase("elements"); // they come and go by themselves
+        if ((times_out(set) || is_dynamic(set)) && now.sets.count(name))
+            spec.erase("elements"); // they come and go by themselves
         add(Kind::set, name, std::move(spec));
     }
     for (const auto& [name, chain] : now.chains)

@@ -15,7 +15,8 @@ constexpr const char* table_member = R"json("table":{"type":"string","minLength"
 // One kind with leaves: what stands before the schema, and what stands in spec.
 std::string kind(const char* name, const char* members, const char* spec) {
     return std::string(R"({"apiVersion":"firewall.holdfast.dev/v1alpha1","kind":")") + name +
-           R"(","scope":["/spec/table"],"health":false,)" + members + R"("schema":{)" + document_head + spec + "}}}}";
+           R"(","scope":["/spec/table"],"health":false,)" + members + R"("schema":{)" + document_head + spec +
+           "}}}}";
 }
 
 std::string table() {
@@ -40,7 +41,7 @@ std::string set() {
         "flags":{"type":"array","items":{"enum":["constant","dynamic","interval","timeout"]},
             "description":"interval for ranges and prefixes; dynamic where rules add to it"},
         "autoMerge":{"type":"boolean","default":false,"description":"neighbours and overlaps become one"},
-        "size":{"type":"integer","minimum":1,"description":"most elements"},
+        "size":{"type":"integer","minimum":0,"default":0,"description":"most elements; 0 for no limit"},
         "timeout":{"type":"string","examples":["1h","10m30s"],"description":"of elements that say none"},
         "gcInterval":{"type":"string","examples":["1m"],"description":"how often elements that are over go"},
         "policy":{"enum":["memory","performance"],"description":"what the kernel saves"},

@@ -12,6 +12,14 @@ std::string text_in(const Json& spec, const char* member) {
     return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+// What a set has that says nothing of it: so an option that somebody added is a difference.
+const Json& no_set_options() {
+    static const Json options{{"flags", Json::array()}, {"autoMerge", false}, {"size", 0},
+                              {"timeout", ""},          {"gcInterval", ""},   {"policy", ""},
+                              {"comment", ""},          {"data", ""},         {"statements", Json::array()}};
+    return options;
+}
+
 // What a line of a set's listing is as a member of its document.
 void read_set_line(std::string_view line, Json& spec) {
     const std::size_t space = line.find(' ');
@@ -97,7 +105,9 @@ Json chain_spec(const TableName& table, const std::string& name, const LiveChain
 }
 
 Json set_spec(const TableName& table, const std::string& name, const LiveSet& live) {
-    Json spec{{"table", table.text()}, {"name", name}, {"flags", Json::array()}, {"autoMerge", false}};
+    Json spec = no_set_options();
+    spec["table"] = table.text();
+    spec["name"] = name;
     for (const std::string& line : live.lines) read_set_line(line, spec);
     if (live.elements) spec["elements"] = *live.elements;
     return spec;
@@ -122,18 +132,18 @@ Json TableView::spec(const Key& key) {
 }
 
 Json TableView::rule(const std::string& chain_name, const LiveChain& chain, const std::string& name) {
-    const auto [place, is_new] = standing_.try_emplace(chain_name);
-    if (is_new) place->second = standing_of(chain.rules);
-    const Standing* found = nullptr;
-    bool is_alone = true;
-    for (const Standing& one : place->second) {
-        if (!one.tag || one.tag->name != name) continue;
-        if (found) is_alone = false;
-        if (!found) found = &one;
-    }
-    if (!found) return nullptr;
-    Json spec = rule_spec(table_, chain_name, *found->tag, found->rule);
-    if (!is_alone || found->is_misplaced) spec["order"] = nullptr;
+    const auto [place, is_new] = guests_.try_emplace(chain_name);
+    if (is_new)
+        for (Standing& one : standing_of(chain.rules)) {
+            if (!one.tag) continue;
+            const std::string key = one.tag->name;
+            const auto [guest, is_first] = place->second.try_emplace(key, std::move(one));
+            if (!is_first) guest->second.is_misplaced = true; // one of them has to go
+        }
+    const auto found = place->second.find(name);
+    if (found == place->second.end()) return nullptr;
+    Json spec = rule_spec(table_, chain_name, *found->second.tag, found->second.rule);
+    if (found->second.is_misplaced) spec["order"] = nullptr;
     return spec;
 }
 
@@ -167,7 +177,7 @@ std::string set_definition(const Json& spec) {
     std::string out = std::string("{ ") + word + " " + text_in(spec, word);
     const auto member = [&](const char* name, const char* as) {
         const std::string text = text_in(spec, name);
-        if (!text.empty()) out += std::string("; ") + as + " " + text;
+        if (!text.empty() && text != "0") out += std::string("; ") + as + " " + text;
     };
     if (is_map(spec)) out += " : " + text_in(spec, "data");
     if (const auto flags = texts_in(spec, "flags"); !flags.empty()) out += "; flags " + joined(flags, ",");
@@ -194,6 +204,12 @@ Tag tag_of(const Json& rule_spec) {
     const auto order = rule_spec.find("order");
     return {order != rule_spec.end() && order->is_number_integer() ? order->get<int>() : 0,
             text_in(rule_spec, "name")};
+}
+
+Json without_defaults(Json spec) {
+    for (const auto& [member, value] : no_set_options().items())
+        if (spec.contains(member) && spec[member] == value) spec.erase(member);
+    return spec;
 }
 
 bool is_map(const Json& set_spec) { return !text_in(set_spec, "data").empty(); }

@@ -51,7 +51,7 @@ private:
 
     const TableName& table_;
     const LiveTable& live_;
-    std::map<std::string, std::vector<Standing>> standing_; // by chain
+    std::map<std::string, std::map<std::string, Standing>> guests_; // by chain and name
 };
 
 // "{ type filter hook input priority filter; policy drop; }"; empty for a chain without hook.
@@ -64,6 +64,8 @@ std::string set_definition(const LiveSet& live);
 std::string rule_text(const Json& entry);
 Tag tag_of(const Json& rule_spec);
 
+// A set's spec without what says nothing, as people write it.
+Json without_defaults(Json set_spec);
 bool is_map(const Json& set_spec);
 bool has_flag(const Json& set_spec, std::string_view flag);
 

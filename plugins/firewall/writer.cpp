@@ -30,6 +30,7 @@ void Writer::apply(const sdk::Scope& scope, sdk::Items items, sdk::Results& resu
     read_items(items);
     const LiveTable& now = look();
     compare_versions(items);
+    if (scope.should_stop()) return;
     if (!has_problems()) canonicalize(now);
     if (!has_problems()) check_together(now);
     if (has_problems()) return answer_problems(items, results);
@@ -257,7 +258,8 @@ void list_table(const TableName& table, const LiveTable& live, Kind kind, sdk::R
     };
     if (kind == Kind::table && live.exists) tell({kind, "", ""}, table_spec(table, live));
     if (kind == Kind::set)
-        for (const auto& [name, set] : live.sets) tell({kind, "", name}, set_spec(table, name, set));
+        for (const auto& [name, set] : live.sets)
+            tell({kind, "", name}, without_defaults(set_spec(table, name, set)));
     for (const auto& [name, chain] : live.chains) {
         if (kind == Kind::chain) {
             Json spec = chain_spec(table, name, chain);
