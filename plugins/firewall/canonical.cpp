@@ -27,13 +27,10 @@ public:
          std::vector<Canonical>& out)
         : scratch_(scratch), table_(table), live_(live), asked_(asked), out_(out), at_(table.text() + " ") {}
 
-    // Again without what was refused, until the rest is taken: so all errors are told at once.
+    // Again without the lines that were refused, until the rest is taken: so all errors are told at once.
     void run(const std::vector<std::size_t>& which, const std::vector<std::string>& interfaces) {
+        left_ = which;
         for (int round = 0; round < most_rounds; ++round) {
-            left_.clear();
-            for (const std::size_t i : which)
-                if (out_[i].problems.empty()) left_.push_back(i);
-            if (left_.empty()) return;
             write();
             scratch_.make_interfaces(script_.text(), interfaces);
             const Nft::Answer answer = scratch_.nft_->run(script_.text());
@@ -50,7 +47,11 @@ public:
 private:
     void write();
     void write_set(std::size_t i);
+    void write_elements(std::size_t i);
     void write_rules(std::size_t i);
+    bool is_refused(std::size_t i, const std::string& pointer) const {
+        return refused_.count({i, pointer}) > 0;
+    }
     bool blame(const Nft::Answer& answer);
     void read();
     Json next_guest(const std::string& chain, const LiveTable& listed);
@@ -63,8 +64,9 @@ private:
     const LiveTable& live_;
     const std::vector<Asked>& asked_;
     std::vector<Canonical>& out_;
-    const std::string at_; // "inet edge "
-    std::vector<std::size_t> left_;
+    const std::string at_;                                  // "inet edge "
+    std::vector<std::size_t> left_;                         // what is to be found out
+    std::set<std::pair<std::size_t, std::string>> refused_; // items, and pointers into them
     std::set<std::size_t> dropped_surroundings_;
     std::map<std::string, std::size_t> guests_read_; // by chain, how far
     Script script_;
@@ -83,45 +85,52 @@ void Load::write() {
         if (asked_[i].key.kind == Kind::set) write_set(i);
     for (std::size_t i = 0; i < asked_.size(); ++i) {
         if (asked_[i].key.kind != Kind::chain) continue;
-        const bool is_refused = !out_[i].problems.empty();
-        const std::string definition = is_refused ? "" : chain_definition(asked_[i].spec);
+        const std::string definition = is_refused(i, "/spec/hook") ? "" : chain_definition(asked_[i].spec);
         script_.add("add chain " + at_ + asked_[i].key.name + " " + definition, {i, "/spec/hook"});
     }
     for (const std::size_t i : left_)
-        if (asked_[i].key.kind == Kind::set && is_managed(asked_[i].spec, "elements")) {
-            const std::vector<std::string>* known = known_elements(asked_[i]);
-            Script::Entries entries;
-            const Json& list = asked_[i].spec["elements"];
-            for (std::size_t e = 0; e < list.size(); ++e) {
-                const std::string& text = list[e].get_ref<const std::string&>();
-                if (!known || !std::binary_search(known->begin(), known->end(), text))
-                    entries.emplace_back(text, e);
-            }
-            script_.add_elements("add element " + at_ + asked_[i].key.name, entries, {i, "/spec/elements"});
-        }
+        if (asked_[i].key.kind == Kind::set && is_managed(asked_[i].spec, "elements")) write_elements(i);
     for (const std::size_t i : left_)
         if (asked_[i].key.kind == Kind::chain) write_rules(i);
     for (const std::size_t i : left_)
-        if (asked_[i].key.kind == Kind::rule)
+        if (asked_[i].key.kind == Kind::rule && !is_refused(i, "/spec/rule"))
             script_.add("add rule " + at_ + asked_[i].key.chain + " " +
                             tagged(trimmed(asked_[i].spec["rule"].get_ref<const std::string&>()),
                                    tag_of(asked_[i].spec)),
                         {i, "/spec/rule"});
 }
 
-// A set that was refused stands there all the same, as well as it goes, for the rules that name it.
 void Load::write_set(std::size_t i) {
-    if (!out_[i].problems.empty()) return;
-    script_.add("add " + std::string(is_map(asked_[i].spec) ? "map " : "set ") + at_ + asked_[i].key.name +
-                    " " + set_definition(asked_[i].spec),
-                {i, asked_[i].spec.contains("typeof") ? "/spec/typeof" : "/spec/type"});
+    const std::string pointer = asked_[i].spec.contains("typeof") ? "/spec/typeof" : "/spec/type";
+    if (!is_refused(i, pointer))
+        script_.add("add " + std::string(is_map(asked_[i].spec) ? "map " : "set ") + at_ +
+                        asked_[i].key.name + " " + set_definition(asked_[i].spec),
+                    {i, pointer});
+}
+
+void Load::write_elements(std::size_t i) {
+    if (is_refused(i, "/spec/elements") || is_refused(i, "/spec/type") || is_refused(i, "/spec/typeof"))
+        return;
+    const std::vector<std::string>* known = known_elements(asked_[i]);
+    const bool has_refused = !out_[i].problems.empty();
+    Script::Entries entries;
+    const Json& list = asked_[i].spec["elements"];
+    for (std::size_t e = 0; e < list.size(); ++e) {
+        const std::string& text = list[e].get_ref<const std::string&>();
+        if (has_refused && is_refused(i, "/spec/elements/" + std::to_string(e))) continue;
+        if (!known || !std::binary_search(known->begin(), known->end(), text)) entries.emplace_back(text, e);
+    }
+    script_.add_elements("add element " + at_ + asked_[i].key.name, entries, {i, "/spec/elements"});
 }
 
 void Load::write_rules(std::size_t i) {
     const Json& rules = asked_[i].spec.value("rules", Json::array());
-    for (std::size_t r = 0; r < rules.size(); ++r)
-        script_.add("add rule " + at_ + asked_[i].key.name + " " + rule_text(rules[r]),
-                    {i, "/spec/rules/" + std::to_string(r)});
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+        std::string pointer = "/spec/rules/" + std::to_string(r);
+        if (!is_refused(i, pointer))
+            script_.add("add rule " + at_ + asked_[i].key.name + " " + rule_text(rules[r]),
+                        {i, std::move(pointer)});
+    }
 }
 
 // False where no line is to blame.
@@ -130,11 +139,11 @@ bool Load::blame(const Nft::Answer& answer) {
     for (const Script::Culprit& culprit : script_.culprits(answer)) {
         if (culprit.line <= 1) { // no place, or the table itself
             for (const std::size_t i : left_) out_[i].problems.push_back(refusal(culprit));
-            return true;
+            return false;
         }
         if (culprit.place.item != Script::nobody) {
+            any |= refused_.insert({culprit.place.item, culprit.place.pointer}).second;
             out_[culprit.place.item].problems.push_back(refusal(culprit));
-            any = true;
         } else { // something foreign in the table that nft cannot take back
             std::size_t number = 0, line = 2;
             while (dropped_surroundings_.count(number)) ++number;
@@ -170,6 +179,7 @@ void Load::read() {
         throw sdk::Error("firewall.scratch", "the rules were loaded to be compared, and cannot be listed: " +
                                                  answer.error + removed.error);
     for (const std::size_t i : left_) {
+        if (!out_[i].problems.empty()) continue;
         const Asked& asked = asked_[i];
         Json& spec = out_[i].spec;
         switch (asked.key.kind) {

@@ -29,6 +29,8 @@ std::string spoken(const Key& key) {
 void Writer::apply(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
     read_items(items);
     const LiveTable& now = look();
+    TableView view(table_, now);
+    for (Wanted& wanted : wanted_) wanted.before = seen_spec(view, wanted.change.key, wanted.private_data);
     compare_versions(items);
     if (scope.should_stop()) return;
     if (!has_problems()) canonicalize(now);
@@ -61,8 +63,6 @@ const LiveTable& Writer::look() {
         if (wanted.change.key.kind == Kind::set) sets.insert(wanted.change.key.name);
     const LiveTable& now =
         live_.read(table_, [&](const std::string& name, const LiveSet&) { return sets.count(name) > 0; });
-    TableView view(table_, now);
-    for (Wanted& wanted : wanted_) wanted.before = seen_spec(view, wanted.change.key, wanted.private_data);
     return now;
 }
 
