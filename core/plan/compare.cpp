@@ -150,9 +150,11 @@ void Comparison::ordered(const std::string& at, const Sides& sides) {
     const List* recorded = list_in(sides.recorded);
     // Where an element came or went, what stands behind it only moved, and is no difference.
     std::size_t moved = 0;
-    const std::size_t least = declared.size() == observed.size() ? 0 : std::min(declared.size(), observed.size());
-    while (moved < least && same(append_pointer(at, declared.size() - 1 - moved),
-                                 &declared[declared.size() - 1 - moved], &observed[observed.size() - 1 - moved]))
+    const std::size_t least =
+        declared.size() == observed.size() ? 0 : std::min(declared.size(), observed.size());
+    while (moved < least &&
+           same(append_pointer(at, declared.size() - 1 - moved), &declared[declared.size() - 1 - moved],
+                &observed[observed.size() - 1 - moved]))
         ++moved;
     for (std::size_t i = 0; i < std::max(declared.size(), observed.size()) - moved; ++i) {
         const std::string here = append_pointer(at, i);

@@ -7,7 +7,8 @@ namespace {
 constexpr const char* document_head =
     R"json("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":
     {"apiVersion":{"const":"firewall.holdfast.dev/v1alpha1"},"kind":{"type":"string"},
-    "metadata":{"type":"object"},"status":{"type":"object"},"spec":{"type":"object","additionalProperties":false,)json";
+    "metadata":{"type":"object"},"status":{"type":"object"},"spec":{"type":"object",
+        "additionalProperties":false,)json";
 
 constexpr const char* table_member = R"json("table":{"type":"string","minLength":3,"examples":["inet edge"],
         "description":"family and name; it is made where it is missing"},)json";
@@ -23,15 +24,18 @@ std::string table() {
     return kind("Table", R"json("identity":["/spec/table"],"rank":0,)json",
                 R"json("required":["table"],"properties":{
         "table":{"type":"string","minLength":3,"examples":["inet edge"],"description":"family and name"},
-        "dormant":{"type":"boolean","default":false,"description":"its chains are not called by the kernel"}})json");
+        "dormant":{"type":"boolean","default":false,
+            "description":"its chains are not called by the kernel"}})json");
 }
 
 std::string set() {
     return kind("Set", R"json("identity":["/spec/name"],"rank":1,
-        "lists":[{"pointer":"/spec/elements","type":"set","exclusive":true},{"pointer":"/spec/flags","type":"set","exclusive":true}],)json",
+        "lists":[{"pointer":"/spec/elements","type":"set","exclusive":true},
+            {"pointer":"/spec/flags","type":"set","exclusive":true}],)json",
                 (std::string(R"json("required":["table","name"],"properties":{)json") + table_member +
                  R"json(
-        "name":{"type":"string","minLength":1,"examples":["blocked"],"description":"as rules name it: @blocked"},
+        "name":{"type":"string","minLength":1,"examples":["blocked"],
+            "description":"as rules name it: @blocked"},
         "type":{"type":"string","examples":["ipv4_addr","inet_proto . inet_service"],
             "description":"of its keys, as nft calls it"},
         "typeof":{"type":"string","examples":["ip saddr . tcp dport"],
@@ -50,7 +54,7 @@ std::string set() {
         "comment":{"type":"string","description":"kept in the kernel"},
         "elements":{"type":"array","items":{"type":"string","minLength":1},
             "examples":[["192.0.2.7","10.0.0.0/8"],["192.0.2.1 : jump office"]],
-            "description":"all that it holds; not declared, its elements are others' and are left alone"}})json")
+            "description":"all that it holds; not declared, its elements are others' and stay"}})json")
                     .c_str());
 }
 
@@ -60,7 +64,8 @@ std::string chain() {
         "lists":[{"pointer":"/spec/rules","type":"ordered"}],)json",
                 (std::string(R"json("required":["table","name"],"properties":{)json") + table_member +
                  R"json(
-        "name":{"type":"string","minLength":1,"examples":["input"],"description":"as rules name it: jump office"},
+        "name":{"type":"string","minLength":1,"examples":["input"],
+            "description":"as rules name it: jump office"},
         "hook":{"enum":["none","prerouting","input","forward","output","postrouting","ingress","egress"],
             "description":"where the kernel calls it; without, only other chains do"},
         "type":{"enum":["filter","nat","route"],"description":"with hook; filter where not declared"},
@@ -70,10 +75,12 @@ std::string chain() {
         "device":{"type":"string","minLength":1,"examples":["eth0"],"description":"of ingress and egress"},
         "shared":{"type":"boolean","default":false,
             "description":"Rule documents may add rules before and behind those declared here"},
-        "guests":{"type":"array","items":{"type":"string"},"description":"not to be declared: rules of Rule documents"},
+        "guests":{"type":"array","items":{"type":"string"},
+            "description":"not to be declared: rules of Rule documents"},
         "rules":{"type":"array","description":"all of them, in order; not declared, they are others'",
             "examples":[["ct state established,related accept",{"name":"ssh","rule":"tcp dport 22 accept"}]],
-            "items":{"type":["string","object"],"minLength":1,"additionalProperties":false,"required":["rule"],
+            "items":{"type":["string","object"],"minLength":1,"additionalProperties":false,
+                "required":["rule"],
                 "properties":{
                 "rule":{"type":"string","minLength":1,"description":"as in nft add rule"},
                 "name":{"type":"string","minLength":1,"description":"becomes its comment"}}}}})json")
@@ -103,10 +110,12 @@ std::string zone() {
     return compiled_kind("FirewallZone",
                          (std::string(R"json("required":["table","name","interfaces"],"properties":{)json") +
                           table_member + R"json(
-        "name":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z][A-Za-z0-9_-]*$","examples":["lan"],
+        "name":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z][A-Za-z0-9_-]*$",
+            "examples":["lan"],
             "description":"as policies name it"},
         "interfaces":{"type":"array","items":{"type":"string","minLength":1,"maxLength":15},
-            "examples":[["eth1","wg*"]],"description":"which belong to it; * at the end for any that begin so"}})json")
+            "examples":[["eth1","wg*"]],
+                "description":"which belong to it; * at the end for any that begin so"}})json")
                              .c_str());
 }
 
@@ -114,9 +123,11 @@ std::string service() {
     return compiled_kind(
         "Service",
         (std::string(R"json("required":["table","name","ports"],"properties":{)json") + table_member + R"json(
-        "name":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z][A-Za-z0-9_-]*$","examples":["web"],
+        "name":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z][A-Za-z0-9_-]*$",
+            "examples":["web"],
             "description":"as policies name it"},
-        "ports":{"type":"array","minItems":1,"items":{"type":"string","pattern":"^(tcp|udp|sctp|dccp)/[A-Za-z0-9-]+$"},
+        "ports":{"type":"array","minItems":1,"items":{"type":"string",
+            "pattern":"^(tcp|udp|sctp|dccp)/[A-Za-z0-9-]+$"},
             "examples":[["tcp/443","udp/8000-8010"]],"description":"protocol and port, range or name"}})json")
             .c_str());
 }
@@ -130,7 +141,8 @@ std::string policy() {
         "from":{"type":"string","minLength":1,"examples":["lan"],
             "description":"a zone, any, or self: this machine"},
         "to":{"type":"string","minLength":1,"examples":["wan"],"description":"a zone, any, or self"},
-        "chain":{"type":"string","minLength":1,"description":"the shared chain that calls it; where not declared, input for to: self, output for from: self, else forward"},
+        "chain":{"type":"string","minLength":1,
+            "description":"the shared chain that calls it; input where it is to self, output from self, else forward"},
         "order":{"type":"integer","default":100,"description":"among policies of that chain"},
         "default":{"enum":["accept","drop","reject","continue"],"default":"continue",
             "description":"what becomes of the rest; continue: the next policy, and in the end the chain's"},
@@ -167,7 +179,8 @@ std::string FirewallProvider::describe() {
            R"(","groups":["firewall.holdfast.dev"],"config":)" + config_schema +
            R"(,"ownership":["owned","additive","exclusive","observe"],"atomic":true,"cas":"recheck",
         "maxItems":200000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1","holdfast.checkpoint/1"],
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1",
+            "holdfast.checkpoint/1"],
         "kinds":[)" +
            table() + "," + set() + "," + chain() + "," + rule() + "," + zone() + "," + service() + "," +
            policy() + "]}";

@@ -75,6 +75,7 @@ FirewallProvider::FirewallProvider(const sdk::Call&, const Json& config)
 FirewallProvider::~FirewallProvider() = default;
 
 Live& FirewallProvider::live() {
+    if (live_ && !live_->is_current()) live_.reset();
     if (!live_) live_ = std::make_unique<Live>(where_);
     return *live_;
 }
@@ -207,6 +208,7 @@ void FirewallProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::R
 }
 
 void FirewallProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {
+    if (live_ && !live_->is_current()) watcher_.reset(); // it would listen to nobody
     if (!watcher_) watcher_ = std::make_unique<Watcher>(where_, where_.label, scope.host());
     watcher_->watch(table_of(scope).text(), !items.empty(), hints);
 }

@@ -4,6 +4,7 @@
 
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <sys/stat.h>
 
 namespace holdfast::firewall {
 
@@ -21,10 +22,17 @@ std::string fingerprint_of(const std::vector<RawElement>& elements) {
 
 constexpr int most_tries = 8;
 
+std::pair<std::uint64_t, std::uint64_t> inode_of(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {status.st_dev, status.st_ino};
+}
+
 } // namespace
 
-Live::Live(const NamespaceThread::Where& where) : thread_(where) {
+Live::Live(const NamespaceThread::Where& where) : path_(where.path), thread_(where) {
     thread_.run([&] {
+        inode_ = inode_of("/proc/thread-self/ns/net");
         nft_ = std::make_unique<Nft>();
         netlink_ = std::make_unique<Netlink>(NETLINK_NETFILTER);
     });
@@ -36,6 +44,8 @@ Live::~Live() {
         netlink_.reset();
     });
 }
+
+bool Live::is_current() const { return path_.empty() || inode_of(path_) == inode_; }
 
 // Several lists are no snapshot: where the generation moved meanwhile, all of it is read again.
 const LiveTable& Live::read(const TableName& table, const WantsElements& wants_elements) {

@@ -20,6 +20,8 @@ class Live {
 public:
     explicit Live(const NamespaceThread::Where& where);
     ~Live();
+    // False once another namespace has the name: "blue" was deleted and made again.
+    bool is_current() const;
 
     // Of sets for which it is true the elements are listed.
     using WantsElements = std::function<bool(const std::string& name, const LiveSet& set)>;
@@ -61,6 +63,8 @@ private:
     std::string list(const std::string& command, Nft::Elements elements);
     void list_set(const TableName& table, const std::string& name, LiveSet& set, Known& known);
 
+    const std::string path_;                          // of the namespace; empty where it is the process' own
+    std::pair<std::uint64_t, std::uint64_t> inode_{}; // which one was entered
     NamespaceThread thread_;
     std::unique_ptr<Nft> nft_; // these two belong to the thread
     std::unique_ptr<Netlink> netlink_;

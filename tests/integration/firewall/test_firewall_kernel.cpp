@@ -1,12 +1,17 @@
 // The firewall plugin against the kernel's own nf_tables: what it writes, and what it leaves alone.
 
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <random>
 #include <sstream>
 
 #include "kernel.hpp"
 #include "support/catch.hpp"
 #include "support/skip.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace holdfast;
 using namespace holdfast::test;
@@ -389,6 +394,25 @@ TEST_CASE("the worker process filters in the namespace that the config names") {
     CHECK(worker.ask(Method::observe, "inet here", {edge[1]}).summary().find("failed") != std::string::npos);
     PluginDriver lost("firewall", R"({"netns": "no-such-namespace"})");
     CHECK_FALSE(lost.ask(Method::observe, table, {edge[1]}).end.ok); // unreadable is not absent
+}
+
+TEST_CASE("a namespace that is made anew under its name is entered anew") {
+    NEEDS_THE_KERNEL;
+    TempFolder folder;
+    const std::string path = folder / "netns";
+    std::filesystem::create_symlink("/proc/self/ns/net", path);
+    Firewall firewall(Json{{"netns", path}}.dump());
+    firewall.must_apply({edge[1]});
+    const std::unique_ptr<FILE, int (*)(FILE*)> other(
+        popen("exec unshare -n sh -c 'echo $$; exec sleep 60'", "r"), &pclose);
+    int pid = 0;
+    REQUIRE(std::fscanf(other.get(), "%d", &pid) == 1);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink("/proc/" + std::to_string(pid) + "/ns/net", path);
+    CHECK(firewall.observe({edge[1]}).summary() == "absent");
+    std::filesystem::remove(path);
+    CHECK_FALSE(firewall.observe({edge[1]}).end.ok);
+    kill(pid, SIGKILL);
 }
 
 TEST_CASE("what is listed can be declared, and needs no change") {
