@@ -161,7 +161,7 @@ KindInfo read_kind(DescriptionReader& read, const Value& value) {
         for (const Value& rule : *lists->if_list())
             kind.lists.push_back({read.text(rule, "pointer", true),
                                   read.word(rule, "type", list_words, ListType::atomic),
-                                  read.texts(rule, "by")});
+                                  read.texts(rule, "by"), read.boolean(rule, "exclusive", false)});
     if (kind.identity.empty() && !kind.compiles) read.complain("identity", "a list of JSON pointers");
     return kind;
 }

@@ -18,6 +18,7 @@ struct ListRule {
     std::string pointer; // "/spec/rules", "*" stands for any key or index: "/spec/zones/*/records"
     ListType type = ListType::atomic;
     std::vector<std::string> by; // keyed: names of members of the elements
+    bool exclusive = false;      // keyed, set: while the list is declared, elements that nobody declares go
 };
 
 // One of a kind's `confirm`: pointers ("*" stands for any key or index) and the values that all of them hold

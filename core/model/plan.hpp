@@ -36,7 +36,7 @@ enum class Readiness {
 };
 
 struct FieldChange {
-    std::string pointer;         // "/spec/mode"
+    std::string pointer; // "/spec/mode"; of what comes or goes in an ordered list, its place on its own side
     std::optional<Value> before; // observed; nothing: not there
     std::optional<Value> after;  // declared; nothing: to be unset
     bool sensitive = false;      // never show the values

@@ -148,11 +148,19 @@ void Comparison::list(const std::string& at, const Sides& sides) {
 void Comparison::ordered(const std::string& at, const Sides& sides) {
     const List &declared = *sides.declared->if_list(), &observed = *sides.observed->if_list();
     const List* recorded = list_in(sides.recorded);
-    for (std::size_t i = 0; i < std::max(declared.size(), observed.size()); ++i) {
+    // Where an element came or went, what stands behind it only moved, and is no difference.
+    std::size_t moved = 0;
+    const std::size_t least =
+        declared.size() == observed.size() ? 0 : std::min(declared.size(), observed.size());
+    while (moved < least &&
+           same(append_pointer(at, declared.size() - 1 - moved), &declared[declared.size() - 1 - moved],
+                &observed[observed.size() - 1 - moved]))
+        ++moved;
+    for (std::size_t i = 0; i < std::max(declared.size(), observed.size()) - moved; ++i) {
         const std::string here = append_pointer(at, i);
-        const Sides element{i < declared.size() ? &declared[i] : nullptr,
+        const Sides element{i < declared.size() - moved ? &declared[i] : nullptr,
                             recorded && i < recorded->size() ? &(*recorded)[i] : nullptr,
-                            i < observed.size() ? &observed[i] : nullptr};
+                            i < observed.size() - moved ? &observed[i] : nullptr};
         if (element.declared)
             field(here, element);
         else if (!is_excluded(here))
@@ -163,7 +171,8 @@ void Comparison::ordered(const std::string& at, const Sides& sides) {
 void Comparison::elements(const std::string& at, const Sides& sides, const ListRule& rule) {
     for (const auto& [token, element] : pair_elements(at, sides, rule)) {
         const std::string here = append_pointer(at, token);
-        const bool is_dropped = !element.declared && element.recorded && element.observed;
+        const bool is_foreign = rule.exclusive && sides.declared && !element.recorded;
+        const bool is_dropped = !element.declared && element.observed && (element.recorded || is_foreign);
         if (element.declared)
             field(here, element);
         else if (is_dropped && !is_excluded(here))

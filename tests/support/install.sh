@@ -16,13 +16,13 @@ build_packages=(
     libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libgit2-dev libcurl4-openssl-dev libspdlog-dev
     libboost-dev libcli11-dev libsqlite3-dev libsqlitecpp-dev libvalijson-dev libsv-dev libssl-dev
     libldns-dev libidn2-dev                  # the dns plugin
-    libmnl-dev                               # the routing plugin
+    libnftables-dev libmnl-dev               # the firewall and routing plugins
 )
 test_packages=(
     catch2
     clang                                    # the SDK's headers are for clang as well
     attr tmux procps openssl                 # extended attributes; a real terminal; processes; certificates
-    iproute2 nftables libnftables-dev        # the firewall spike, network namespaces
+    iproute2 nftables                        # network namespaces; to look at rulesets with
     bind9 bind9-utils bind9-dnsutils knot    # the dns plugin's servers, and dig and nsupdate
     pdns-server pdns-backend-sqlite3 sqlite3
     bird2 frr frr-pythontools                # the routing plugin's daemons

@@ -17,7 +17,8 @@ KindInfo some_kind() {
     kind.lists = {{"/spec/ordered", ListType::ordered, {}},
                   {"/spec/rules", ListType::keyed, {"name"}},
                   {"/spec/rules/*/ports", ListType::keyed, {"port", "protocol"}},
-                  {"/spec/groups", ListType::set, {}}};
+                  {"/spec/groups", ListType::set, {}},
+                  {"/spec/elements", ListType::set, {}, true}};
     kind.schema = json(R"({"properties": {"spec": {"properties": {
         "mode": {"default": "0644"},
         "rules": {"items": {"$ref": "#/definitions/rule"}}}}},
@@ -49,6 +50,18 @@ struct Case {
 TEST_CASE("three documents are compared field by field") {
     const Case c = GENERATE(values<Case>({
         {"equal", R"({"a":1})", R"({"a":1})", R"({"a":1})", ""},
+        {"what stands behind an element that came only moved", R"({"ordered":["a","b","c"]})", "",
+         R"({"ordered":["b","c"]})", "/spec/ordered/0: - -> \"a\"\n"},
+        {"what stands behind an element that went only moved", R"({"ordered":["a","c"]})", "",
+         R"({"ordered":["a","b","c"]})", "/spec/ordered/1: \"b\" -> -\n"},
+        {"one of two equal elements that went", R"({"ordered":["a","b"]})", "",
+         R"({"ordered":["a","a","b"]})", "/spec/ordered/1: \"a\" -> -\n"},
+        {"a foreign element of a set of our own goes", R"({"elements":["a"]})", R"({"elements":["a"]})",
+         R"({"elements":["a","b"]})", "/spec/elements/[=b]: \"b\" -> -\n"},
+        {"also of an empty one", R"({"elements":[]})", "", R"({"elements":["b"]})",
+         "/spec/elements/[=b]: \"b\" -> -\n"},
+        {"of a set that nobody declares it stays", R"({})", R"({"elements":["a"]})",
+         R"({"elements":["a","b"]})", "/spec/elements/[=a]: \"a\" -> -\n"},
         {"what nobody declared is left alone", R"({"a":1})", R"({"a":1})", R"({"a":1,"b":2})", ""},
         {"declared and not there", R"({"a":1})", "", R"({})", "/spec/a: - -> 1\n"},
         {"drifted", R"({"a":1})", R"({"a":1})", R"({"a":2})", "/spec/a: 2 -> 1 ~\n"},

@@ -91,8 +91,8 @@ void set_in(Value& node, std::vector<std::string> path, const FieldChange& chang
         if (!path.empty()) return set_in(*it, path, change);
         if (!change.after)
             list->erase(it);
-        else if (it == list->end())
-            list->push_back(*change.after);
+        else if (it == list->end() || (!change.before && !token.starts_with('[')))
+            list->insert(it, *change.after); // what stands there moves on
         else
             *it = *change.after;
         return;
