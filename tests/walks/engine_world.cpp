@@ -146,30 +146,8 @@ public:
         return {};
     }
 
-    std::vector<std::string> ledger() override {
-        std::vector<std::string> lines;
-        for (const LedgerEntry& e : session().store().all_entries(Detail::full)) {
-            std::vector<std::string> after;
-            for (const Address& address : e.after) after.push_back(to_string(address));
-            std::sort(after.begin(), after.end());
-            lines.push_back(fmt::format("{} {} {}@{} {} wave {} {} after", to_string(e.address),
-                                        e.object.target, e.object.identity, e.object.scope,
-                                        to_string(e.state), e.wave, to_string(e.deletion)));
-            for (const std::string& address : after) lines.back() += " " + address;
-            // Masks of secrets are keyed by store.
-            if (e.declared.find("password") == std::string::npos) lines.back() += " " + e.declared;
-        }
-        std::sort(lines.begin(), lines.end());
-        return lines;
-    }
-
-    std::string problems_of_store() override {
-        std::string text;
-        for (const Diagnostic& problem : session().store().check()) text += render(problem);
-        for (const JournalStep& step : session().store().open_steps(""))
-            text += "a step is open: " + to_string(step.address) + "\n";
-        return text;
-    }
+    std::vector<std::string> ledger() override { return ledger_of(session().store()); }
+    std::string problems_of_store() override { return problems_of(session().store()); }
 
     bool apply_afresh(std::string& report) override {
         session_.reset();

@@ -1,6 +1,7 @@
 #include "target.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -62,6 +63,12 @@ void compare_field(const TargetName& name, const std::string& field, const Value
 
 void Allowed::field(const TargetName& name, const std::string& field, const Value& value) {
     fields_.emplace(name, field + "=" + to_json(ordered(field, value)));
+    // That is how it is stored, once something else of the object is written.
+    if (const std::string* text = value.if_string(); text && field == "lower") {
+        std::string lower = *text;
+        for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        fields_.emplace(name, field + "=" + to_json(Value(lower)));
+    }
     // What is written over a list's elements may leave any of both.
     if (value.is_list()) fields_.emplace(name, field);
 }

@@ -1,5 +1,6 @@
 #include "world.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 #include <sys/stat.h>
@@ -54,6 +55,32 @@ void World::commit(const Declared& declared) {
         written_.insert(path);
     }
     head_ = repository_.commit("Change");
+}
+
+std::vector<std::string> ledger_of(Store& store) {
+    std::vector<std::string> lines;
+    for (const LedgerEntry& e : store.all_entries(Detail::full)) {
+        std::vector<std::string> after;
+        for (const Address& address : e.after) after.push_back(to_string(address));
+        std::sort(after.begin(), after.end());
+        std::string line = fmt::format("{} on {}, {} in \"{}\", {}, wave {}, {}, after", to_string(e.address),
+                                       e.object.target, e.object.identity, e.object.scope, to_string(e.state),
+                                       e.wave, to_string(e.deletion));
+        for (const std::string& address : after) line += " " + address;
+        // Masks of secrets are keyed by store.
+        if (e.declared.find("password") == std::string::npos) line += " " + e.declared;
+        lines.push_back(std::move(line));
+    }
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
+std::string problems_of(Store& store) {
+    std::string text;
+    for (const Diagnostic& problem : store.check()) text += render(problem);
+    for (const JournalStep& step : store.open_steps(""))
+        text += "a step is open: " + to_string(step.address) + "\n";
+    return text;
 }
 
 } // namespace holdfast::walks

@@ -8,6 +8,7 @@
 
 #include "declared.hpp"
 #include "steps.hpp"
+#include "store/store.hpp"
 #include "support/git_repository.hpp"
 #include "support/temp_folder.hpp"
 #include "target.hpp"
@@ -67,6 +68,10 @@ private:
     std::set<std::string> written_;
     std::string head_;
 };
+
+// What it records, a line an entry, but for what hangs on the store's own key.
+std::vector<std::string> ledger_of(Store& store);
+std::string problems_of(Store& store); // empty: none
 
 std::unique_ptr<World> make_engine_world(const WorldOptions& options);
 // With real processes: `holdfast apply`, or a holdfastd.

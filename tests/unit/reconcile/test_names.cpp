@@ -71,6 +71,23 @@ TEST_CASE("a leaf that another provider of the same target gets keeps its object
     CHECK_THAT(ledger.front(), ContainsSubstring(" other "));
 }
 
+TEST_CASE("what waits for outputs of a leaf that is parked is parked, and no error") {
+    PartialWorld world;
+    const auto write = [&](const std::string& scope, const std::string& more) {
+        world.write("app/a.yaml", PartialWorld::document("a", "scope: " + scope, {}, "Volume") + more);
+        world.commit();
+    };
+    write("old", "");
+    converge(world);
+    write("new", "---\n" + PartialWorld::document("b", "value: \"${{ outputs['memory.holdfast.dev/Volume/"
+                                                       "a'].status.value }}\""));
+    const StackOutcome outcome = world.pass(Reach::everything);
+    INFO(problems_of(outcome));
+    CHECK(outcome.result == StackResult::parked);
+    CHECK_FALSE(outcome.problems.has_errors());
+    CHECK(writes_of(world).empty());
+}
+
 TEST_CASE("refresh-on may name one leaf of a document that compiles to several") {
     PartialWorld world;
     const auto write = [&](const std::string& x, const std::string& y) {
