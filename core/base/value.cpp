@@ -13,7 +13,7 @@ namespace {
 template <typename Entries>
 auto lower_bound_of(Entries& entries, std::string_view key) {
     return std::lower_bound(entries.begin(), entries.end(), key,
-                            [](const MapEntry& e, std::string_view k) { return e.key < k; });
+                            [](const MapEntry& e, std::string_view k) { return e.key.compare(k) < 0; });
 }
 
 bool parse_index(std::string_view token, std::size_t& index) {

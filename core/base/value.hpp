@@ -23,12 +23,18 @@ using List = std::vector<Value>;
 // use the two agree). Lookup is a binary search.
 class Map {
 public:
-    Map() = default;
+    // What needs a whole MapEntry is defined behind it, below.
+    Map() noexcept;
+    Map(const Map& other);
+    Map(Map&& other) noexcept;
+    Map& operator=(const Map& other);
+    Map& operator=(Map&& other) noexcept;
+    ~Map();
     // Sorts `entries`. Of equal keys the last stays; the manifest loader reports them before.
     static Map from_unsorted(std::vector<MapEntry> entries);
 
-    bool empty() const { return entries_.empty(); }
-    std::size_t size() const { return entries_.size(); }
+    bool empty() const;
+    std::size_t size() const;
     const Value* find(std::string_view key) const;
     Value* find(std::string_view key);
     const MapEntry* find_entry(std::string_view key) const;
@@ -38,10 +44,10 @@ public:
     Value& set(std::string_view key, Value value);
     bool erase(std::string_view key);
 
-    auto begin() const { return entries_.begin(); }
-    auto end() const { return entries_.end(); }
-    auto begin() { return entries_.begin(); }
-    auto end() { return entries_.end(); }
+    std::vector<MapEntry>::const_iterator begin() const;
+    std::vector<MapEntry>::const_iterator end() const;
+    std::vector<MapEntry>::iterator begin();
+    std::vector<MapEntry>::iterator end();
 
 private:
     std::vector<MapEntry> entries_;
@@ -65,7 +71,7 @@ public:
     Value(Map value) : content_(std::move(value)) {}
     // Value::map({{"a", 1}, {"b", "x"}}), Value::list({1, 2})
     static Value map(std::initializer_list<std::pair<std::string_view, Value>> entries);
-    static Value list(std::initializer_list<Value> items) { return Value(List(items)); }
+    static Value list(std::initializer_list<Value> items);
 
     Type type() const { return static_cast<Type>(content_.index()); }
     std::string_view type_name() const; // "null", "boolean", "integer", "number", "string", "list", "map"
@@ -110,6 +116,21 @@ struct MapEntry {
     Value value;
     Position key_position;
 };
+
+inline Map::Map() noexcept = default;
+inline Map::Map(const Map& other) = default;
+inline Map::Map(Map&& other) noexcept = default;
+inline Map& Map::operator=(const Map& other) = default;
+inline Map& Map::operator=(Map&& other) noexcept = default;
+inline Map::~Map() = default;
+inline bool Map::empty() const { return entries_.empty(); }
+inline std::size_t Map::size() const { return entries_.size(); }
+inline std::vector<MapEntry>::const_iterator Map::begin() const { return entries_.begin(); }
+inline std::vector<MapEntry>::const_iterator Map::end() const { return entries_.end(); }
+inline std::vector<MapEntry>::iterator Map::begin() { return entries_.begin(); }
+inline std::vector<MapEntry>::iterator Map::end() { return entries_.end(); }
+
+inline Value Value::list(std::initializer_list<Value> items) { return Value(List(items)); }
 
 // The strings of a list; what is no list, or no string in it, counts as not there. `list` may be null.
 std::vector<std::string> texts_of(const Value* list);

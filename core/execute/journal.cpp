@@ -41,7 +41,10 @@ void Journal::intend(const StepRecord& step, std::int64_t now_ms) {
             break;
         case StepKind::update:
         case StepKind::refresh:
-            if (has_no_entry_yet(step)) put(entry_for(change, EntryState::creating, {}, now_ms));
+            if (has_no_entry_yet(step))
+                put(entry_for(change, EntryState::creating, {}, now_ms));
+            else if (LedgerEntry entry = entry_while_updating(step); entry.declared != step.old->declared)
+                put(std::move(entry));
             break;
         case StepKind::remove:
             if (step.old) {
@@ -74,6 +77,21 @@ void Journal::end(const StepRecord& step, StepState state, const Standing& stand
     }
 }
 
+// Killed now, or with a reply that is lost, the next pass does not know which of the new fields stand there,
+// and has to take them for ours. The hash is that of no declaration: so the entry is written anew in any
+// case.
+LedgerEntry Journal::entry_while_updating(const StepRecord& step) const {
+    LedgerEntry entry = *step.old;
+    const Leaf* leaf = leaf_of(plan_.changes[step.change], input_);
+    if (!leaf) return entry;
+    std::optional<std::string> both = with_fields_of(entry.declared, leaf->recordable().json);
+    if (!both) return entry;
+    entry.declared = *std::move(both);
+    entry.declared_hash = sha256(entry.declared);
+    entry.settled = {};
+    return entry;
+}
+
 void Journal::end_create(const StepRecord& step, StepState state, const Standing& standing,
                          std::int64_t now_ms) {
     const Change& change = plan_.changes[step.change];
@@ -90,8 +108,12 @@ void Journal::end_create(const StepRecord& step, StepState state, const Standing
 void Journal::end_update(const StepRecord& step, StepState state, const Standing& standing,
                          std::int64_t now_ms) {
     if (has_succeeded(state) || has_no_entry_yet(step)) return end_create(step, state, standing, now_ms);
-    if (left_alone(state) || standing.document.empty()) return;
-    LedgerEntry half_done = *step.old;
+    LedgerEntry half_done = entry_while_updating(step);
+    if (left_alone(state)) {
+        if (half_done.declared != step.old->declared) put(*step.old);
+        return;
+    }
+    if (standing.document.empty()) return;
     half_done.observed = standing.document;
     half_done.version = standing.version;
     half_done.private_data = standing.private_data;

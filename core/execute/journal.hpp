@@ -7,7 +7,7 @@
 //   step            intend                        done          failed for certain      half done, not known
 //   create          entry `creating`              `applied`     erased                  stays `creating`
 //     create-first  and the old one `deposed`                   and the old one back
-//   update, refresh nothing                       `applied`     nothing                 new observed document
+//   update, refresh its new fields too            `applied`     as it was               new observed document
 //   remove          entry `deleting`              erased        as it was               stays `deleting`
 //   remove deposed  nothing                       erased        nothing                 nothing
 //
@@ -66,6 +66,7 @@ private:
                   std::string message, std::int64_t now_ms);
     void put(LedgerEntry entry);
     void set_entry(const Address& address, std::optional<LedgerEntry> entry);
+    LedgerEntry entry_while_updating(const StepRecord& step) const;
     void end_create(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);
     void end_update(const StepRecord& step, StepState state, const Standing& standing, std::int64_t now_ms);
     void end_removal(const StepRecord& step, StepState state);

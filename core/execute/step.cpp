@@ -1,5 +1,7 @@
 #include "execute/step.hpp"
 
+#include <algorithm>
+
 #include "base/json.hpp"
 
 namespace holdfast {
@@ -131,6 +133,40 @@ bool outputs_differ(const KindInfo& kind, std::string_view before_json, std::str
         collect(after, tokens, 0, "", outputs_after);
     }
     return !(Value(std::move(outputs_before)) == Value(std::move(outputs_after)));
+}
+
+namespace {
+
+// Lists in which elements have a life of their own (sets, keyed ones) hold those of both; of all others it
+// only matters that something stands there.
+bool add_missing(Value& into, const Value& from) {
+    bool is_changed = false;
+    if (Map* map = into.if_map(); map && from.if_map()) {
+        for (const MapEntry& entry : *from.if_map()) {
+            if (Value* there = map->find(entry.key)) {
+                is_changed |= add_missing(*there, entry.value);
+                continue;
+            }
+            map->set(entry.key, entry.value);
+            is_changed = true;
+        }
+    } else if (List* list = into.if_list(); list && from.if_list()) {
+        for (const Value& item : *from.if_list()) {
+            if (std::find(list->begin(), list->end(), item) != list->end()) continue;
+            list->push_back(item);
+            is_changed = true;
+        }
+    }
+    return is_changed;
+}
+
+} // namespace
+
+std::optional<std::string> with_fields_of(std::string_view recorded_json, std::string_view intended_json) {
+    Result<Value> recorded = parse_json(recorded_json);
+    const Result<Value> intended = parse_json(intended_json);
+    if (!recorded || !intended || !add_missing(*recorded, *intended)) return std::nullopt;
+    return to_json(*recorded);
 }
 
 } // namespace holdfast

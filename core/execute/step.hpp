@@ -43,6 +43,11 @@ const Leaf* leaf_of(const Change& change, const PlanInput& input);
 // Pointers of everything in the change's documents that is masked.
 std::vector<std::string> secrets_of(const Change& change, const PlanInput& input);
 
+// What may have been written once an update was sent, as far as nobody knows yet how it ended: the document
+// recorded so far and all fields of the intended one that it does not have. Nothing where it has them all.
+// So whatever of them stands there is ours, and is unset once it is declared no longer.
+std::optional<std::string> with_fields_of(std::string_view recorded_json, std::string_view intended_json);
+
 // What an update sends: the declared document with what stands at ignored paths as it was observed, so that
 // a correction elsewhere takes nothing from whoever owns those fields. A path inside a list has no effect.
 std::string with_ignored_as_observed(std::string_view declared_json, std::string_view observed_json,

@@ -447,11 +447,7 @@ bool is_settled(Draft& draft, std::size_t index, const LeafMatch& match) {
     if (is_replace_asked(input, leaf)) return false;
     const LedgerEntry& entry = *match.entry;
     const Observed& observed = input.observed_leaves[index];
-    if (entry.settled.is_none() || entry.state != EntryState::applied ||
-        observed.presence != Presence::present || !leaf.waits.empty())
-        return false;
-    if (entry.declared_hash != leaf.recordable().hash || entry.provider != leaf.provider ||
-        entry.api_version != leaf.api_version)
+    if (observed.presence != Presence::present || !leaf.waits.empty() || !has_memo_of(entry, leaf))
         return false;
     if (!input.invalid.empty() && input.invalid.contains(index)) return false;
     if (leaf.refresh.is_none()) return observed.is_settled; // whoever observed has asked the memo

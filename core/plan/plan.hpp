@@ -90,6 +90,9 @@ Plan make_plan(const PlanInput& input);
 // hold secrets.
 Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw,
                  std::string_view masking_key);
+// Whether the memo of `entry` can be one of this leaf: applied as it is declared now, under the same names.
+// Where it cannot, there is something to write down, and the observed document is needed for it.
+bool has_memo_of(const LedgerEntry& entry, const Leaf& leaf);
 
 // The three-way comparison of one leaf (see compare.cpp for the rules). `recorded` may be null: then
 // nothing is unset. Paths under `policy_ignore` and under the kind's `observed` are left out.

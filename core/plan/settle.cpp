@@ -24,4 +24,10 @@ Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed
     return sha256(text);
 }
 
+bool has_memo_of(const LedgerEntry& entry, const Leaf& leaf) {
+    return !entry.settled.is_none() && entry.state == EntryState::applied &&
+           entry.declared_hash == leaf.recordable().hash && entry.provider == leaf.provider &&
+           entry.api_version == leaf.api_version && entry.address == leaf.address;
+}
+
 } // namespace holdfast

@@ -106,6 +106,14 @@ void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
             depend_on(address);
             continue;
         }
+        const auto acts_on = [&](std::size_t part) {
+            refresh.add(as_bytes(leaves_[part].recordable().hash));
+            depend_on(leaves_[part].address);
+        };
+        if (auto itself = by_address_.find(address); itself != by_address_.end()) {
+            acts_on(itself->second);
+            continue;
+        }
         auto parent = by_parent_.find(address.id);
         if (parent == by_parent_.end()) {
             Diagnostic& problem =
@@ -116,10 +124,7 @@ void Declaration::link_refresh(Leaf& leaf, const Resource& resource) {
             problem.span = {leaf.origin.file, {leaf.origin.line, 1}, 0};
             continue;
         }
-        for (std::size_t part : parent->second) {
-            refresh.add(as_bytes(leaves_[part].recordable().hash));
-            depend_on(leaves_[part].address);
-        }
+        for (std::size_t part : parent->second) acts_on(part);
     }
     leaf.refresh = refresh.finish();
 }

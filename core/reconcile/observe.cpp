@@ -60,7 +60,7 @@ void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::
     observed.private_data = result.private_data;
     observed.refreshed = result.refreshed;
     observed.is_settled =
-        probe.leaf && probe.entry && !probe.entry->settled.is_none() &&
+        probe.leaf && probe.entry && has_memo_of(*probe.entry, *probe.leaf) &&
         probe.entry->settled == settle_hash(*probe.leaf, plugin_hash, observed.raw_hash, masking_key);
     if (!observed.is_settled || probe.keep_document) observed.document = result.document;
 }

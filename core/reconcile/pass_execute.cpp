@@ -57,6 +57,8 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
             remember_stack();
             remember_rest();
         }
+        for (const Change& change : plan.changes)
+            if (change.readiness != Readiness::ready) unfinished_.insert(change.address);
         report_waits();
         if (outcome_.problems.has_errors() && !session_.files(stack()).is_rewritten)
             outcome_.result = StackResult::failed;

@@ -46,7 +46,7 @@ constexpr const char* description = R"({
    "failItems": {"type": "array"}, "failures": {"type": "integer"}, "retryAfterMs": {"type": "integer"},
    "failObserve": {"type": "array"}, "failList": {"type": "boolean"}, "delayMs": {"type": "integer"},
    "script": {"type": "string"},
-   "loseReply": {"type": "array"}, "crashOn": {"type": "array"}, "crashAfter": {"type": "array"}}},
+   "loseReply": {"type": "array"}, "lies": {"type": "array"}, "crashOn": {"type": "array"}, "crashAfter": {"type": "array"}}},
  "sensitiveConfig": ["/token"],
  "extensions": ["holdfast.compile/1", "holdfast.canonicalize/1", "holdfast.watch/1",
                 "holdfast.checkpoint/1", "holdfast.health/1"],
@@ -70,6 +70,7 @@ constexpr const char* kind_description = R"({
       "critical": {"type": "boolean"},
       "password": {"type": "string"}, "health": {"enum": ["progressing", "healthy", "degraded", "suspended"]},
       "tags": {"type": "array", "items": {"type": "string"}},
+      "lower": {"type": "string"}, "fixed": {"type": "string"},
       "steps": {"type": "array"},
       "rules": {"type": "array", "items": {"type": "object", "required": ["name"]}}}}}}})";
 
@@ -141,6 +142,7 @@ public:
         fail_items_ = names_at(config_, "/failItems");
         fail_observe_ = names_at(config_, "/failObserve");
         lose_reply_ = names_at(config_, "/loseReply");
+        lies_ = names_at(config_, "/lies");
         crash_on_ = names_at(config_, "/crashOn");
         crash_after_ = names_at(config_, "/crashAfter");
         if (const Json* value = find(config_, "/failures")) failures_ = value->get<unsigned>();
@@ -185,6 +187,8 @@ public:
                 continue;
             }
             const memory::Object* object = store_->find(item.kind(), scope.name(), item.identity());
+            const std::optional<memory::Object> stale = stale_object(scope, item);
+            if (stale) object = &*stale;
             const bool goes_on = object && !object->document.empty()
                                      ? results.done(item, object->document, version_of(*object))
                                      : results.absent(item);
@@ -237,6 +241,8 @@ public:
 
     Result apply_one(const Scope& scope, const Change& change) override {
         note(std::string(word_of(change.action())) + " " + name_of(scope, change));
+        if (const auto fault = scripted(change, "slow"))
+            std::this_thread::sleep_for(std::chrono::milliseconds(fault->ms));
         if (auto refusal = why_not(scope, change)) return *refusal;
         crash_once(crash_on_, change, "before");
         kill_if_scripted(change, "kill-before");
@@ -313,6 +319,7 @@ public:
                 const std::uint64_t now = store_->changes();
                 if (now == seen) continue;
                 seen = now;
+                if (script_.take("watch", {}, {}, "drop")) continue;
                 std::set<std::string> scopes;
                 {
                     const std::lock_guard inner(watch_mutex_);
@@ -406,6 +413,13 @@ protected:
         raise(SIGKILL);
     }
 
+    // What a target with replicas that lag behind would show; an object's first write cannot be overlooked.
+    std::optional<memory::Object> stale_object(const Scope& scope, const Item& item) {
+        if (!script_.take("observe", item.kind(), item.identity(), "stale")) return std::nullopt;
+        note("observe " + name_of(scope, item) + "\n  stale");
+        return store_->previous(item.kind(), scope.name(), item.identity());
+    }
+
     std::optional<Result> scripted_refusal(const Change& change) const {
         const auto fault = scripted(change, "fail");
         if (!fault) return std::nullopt;
@@ -485,7 +499,8 @@ protected:
             {"health", text_at(document, "/spec/health", "healthy")},
             {"value", text_at(document, "/spec/value", text_at(document, "/metadata/name"))}};
         const std::string text = dump_json(document);
-        store_->put({change.kind(), scope.name(), change.identity(), text, generation});
+        const bool is_lie = exists && lies_.count(std::string(change.identity())) > 0;
+        if (!is_lie) store_->put({change.kind(), scope.name(), change.identity(), text, generation});
         return with_refresh(Result::done(text, std::to_string(generation)), change);
     }
 
@@ -531,7 +546,7 @@ protected:
     std::string file_;
     memory::Script script_;
     std::unique_ptr<memory::Store> store_;
-    std::set<std::string> fail_items_, fail_observe_, lose_reply_, crash_on_, crash_after_;
+    std::set<std::string> fail_items_, fail_observe_, lose_reply_, lies_, crash_on_, crash_after_;
     std::map<std::string, unsigned> attempts_;
     unsigned failures_ = 0;
     std::chrono::milliseconds retry_after_{1}, delay_{0};

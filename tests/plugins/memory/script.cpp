@@ -1,5 +1,6 @@
 #include "script.hpp"
 
+#include <cstdio>
 #include <fstream>
 
 #include <holdfast/json.hpp>
@@ -31,19 +32,21 @@ std::optional<Fault> Script::take(std::string_view call, std::string_view kind_i
     if (path_.empty()) return std::nullopt;
     std::ifstream file(path_);
     if (!file) return std::nullopt;
-    Json faults = Json::parse(file);
+    Json faults = Json::parse(file, nullptr, false);
+    if (!faults.is_array()) return std::nullopt;
     const std::string kind = last_part(kind_id), name = without_quotes(identity);
     for (std::size_t i = 0; i < faults.size(); ++i) {
         Json& fault = faults[i];
         Fault out{text_at(fault, "/call"),   text_at(fault, "/kind"), text_at(fault, "/name"),
                   text_at(fault, "/effect"), text_at(fault, "/code"), text_at(fault, "/message"),
-                  text_at(fault, "/retry")};
+                  text_at(fault, "/retry"),  fault.value("ms", 0)};
         if (out.call != call || out.kind != kind || (out.name != "*" && out.name != name)) continue;
         if (out.effect != effect && (other_effect.empty() || out.effect != other_effect)) continue;
         const int times = fault.value("times", 1) - 1;
         fault["times"] = times;
         if (times == 0) faults.erase(i);
-        std::ofstream(path_) << faults.dump();
+        std::ofstream(path_ + ".new") << faults.dump();
+        std::rename((path_ + ".new").c_str(), path_.c_str());
         return out;
     }
     return std::nullopt;

@@ -2,7 +2,8 @@
 // Faults that a test wrote into a file for calls to come: a JSON list of
 //   {"call": "create", "kind": "Object", "name": "a", "effect": "fail", "code": "memory.busy",
 //    "message": "...", "retry": "after", "times": 2}
-// A fault that was taken is taken out of the file, so that it hits once however many processes die.
+// A fault that was taken is taken out of the file, so that it hits once however many processes die. The file
+// is replaced as a whole, by the plugin and by who writes faults, so that no death leaves half of it.
 
 #include <optional>
 #include <string>
@@ -11,11 +12,14 @@
 namespace memory {
 
 struct Fault {
-    std::string call;   // observe, list, create, update, delete, refresh
-    std::string kind;   // the last part of a kind's id
-    std::string name;   // as in metadata.name; "*": any. Of `list`: empty
-    std::string effect; // fail, kill-before, kill-after, lose-reply
+    std::string call; // observe, list, create, update, delete, refresh, watch
+    std::string kind; // the last part of a kind's id
+    std::string name; // as in metadata.name; "*": any. Of `list` and `watch`: empty
+    // fail; of observe: stale (the object as it was before its last write); of writes: kill-before,
+    // kill-after, lose-reply, slow; of watch: drop (one hint is not given).
+    std::string effect;
     std::string code, message, retry;
+    int ms = 0; // of slow
 };
 
 class Script {

@@ -150,6 +150,19 @@ const Object* Store::find(std::string_view kind, std::string_view scope, std::st
     return &found_;
 }
 
+std::optional<Object> Store::previous(std::string_view kind, std::string_view scope,
+                                      std::string_view identity) {
+    refresh();
+    std::optional<Object> last, before;
+    for (std::uint64_t offset = sizeof(Header); offset < scanned_; offset += record_at(offset).size) {
+        const Object object = object_at(offset);
+        if (object.identity != identity || object.scope != scope || object.kind != kind) continue;
+        before = last;
+        last = object;
+    }
+    return before;
+}
+
 std::vector<Object> Store::all(std::string_view kind, std::string_view scope, bool any_scope) {
     std::vector<Object> out;
     for (const Slot& slot : slots_) {
@@ -206,6 +219,7 @@ void Store::put(const Object& object) {
 }
 
 std::uint64_t Store::changes() const { return header().changes; }
+void Store::pretend_change() { header().changes.fetch_add(1); }
 
 std::size_t Store::live_count() const {
     std::size_t count = 0;

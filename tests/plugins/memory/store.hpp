@@ -3,6 +3,7 @@
 // outlives every process; a writer that is killed leaves either the old or the new record.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,10 +26,13 @@ public:
     // Takes in what other processes wrote since.
     void refresh();
     const Object* find(std::string_view kind, std::string_view scope, std::string_view identity);
+    // What the object was before its last write; nothing if that was its first. Reads the whole file.
+    std::optional<Object> previous(std::string_view kind, std::string_view scope, std::string_view identity);
     std::vector<Object> all(std::string_view kind, std::string_view scope, bool any_scope);
     // `generation` becomes the object's; an empty document removes it.
     void put(const Object& object);
     std::uint64_t changes() const; // grows with every write, by any process
+    void pretend_change();         // lets it grow although nothing was written
     std::size_t live_count() const;
 
 private:

@@ -209,3 +209,43 @@ TEST_CASE("with the reply to any item lost, the same run ends where an undisturb
         check_nothing_is_orphaned(world);
     }
 }
+
+TEST_CASE("a field that an update may have set is unset once it is declared no longer") {
+    using Kind = FakeFault::Kind;
+    const Kind fate = GENERATE(Kind::die_before, Kind::die_after, Kind::fail);
+    World world;
+    ThingSpec spec;
+    world.declare("a", spec);
+    REQUIRE(Process(world).apply().ok());
+    const std::string recorded = world.store.ledger.begin()->second.declared;
+
+    spec.password = "hunter2";
+    world.declare("a", spec);
+    {
+        Process process(world);
+        FakeFault fault;
+        fault.kind = fate;
+        fault.retry = Retry::never;
+        process.provider().add(fault);
+        process.plan();
+        bool was_killed = false;
+        try {
+            process.execute_plan();
+        } catch (const Killed&) {
+            was_killed = true;
+        }
+        CHECK(was_killed == (fate != Kind::fail));
+        world.store.revive();
+    }
+    if (fate == Kind::fail) CHECK(world.store.ledger.begin()->second.declared == recorded);
+
+    spec.password.clear();
+    world.declare("a", spec);
+    REQUIRE(Process(world).apply().ok());
+    const auto standing = world.targets["east"].objects.begin()->second;
+    CHECK(find_at(standing.document, "/spec/password") == nullptr);
+    Process process(world);
+    for (const Change& change : process.plan().changes) CHECK(change.action == Action::none);
+    // Pure bookkeeping, as the pass does it where nothing is to be written (rewrite_entries).
+    if (fate != Kind::die_before) CHECK(world.store.ledger.begin()->second.declared == recorded);
+}
