@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "control/message.hpp"
 #include "daemon/pass_log.hpp"
+#include "sys/memory.hpp"
 #include "sys/random.hpp"
 
 namespace holdfast {
@@ -25,6 +26,9 @@ namespace {
 constexpr Moment longest_wait = 15s;
 // From a signal to the end, whatever still runs. A worker that does not answer is killed after 2 s.
 constexpr Moment longest_stop = 4200ms;
+
+// Of the last pass of each stack, for `status` and for who waits; the log has all of them.
+constexpr std::size_t most_changes_kept = 1000;
 
 // While a stack has a fight, hints begin a pass at most this often.
 constexpr Moment fight_hint_gap = 10s;
@@ -102,10 +106,14 @@ void Daemon::step() {
     Scheduler::Step step = scheduler_.step(now_);
     for (const Scheduler::Cancel& cancel : step.cancel) {
         RunningPass& pass = running_.at(cancel.stack);
-        parts_.log.info(fmt::format("stopping the pass between two writes: {}", to_string(cancel.reason)),
+        parts_.log.info(fmt::format("stopping the pass {}: {}",
+                                    cancel.reason == CancelReason::timeout ? "at once" : "between two writes",
+                                    to_string(cancel.reason)),
                         {{"pass", pass.id}, {"stack", cancel.stack}, {"commit", pass.due.revision}});
         pass.stop.request_stop();
+        if (cancel.reason == CancelReason::timeout) pass.stop_calls.request_stop();
     }
+    for (const std::string& remote : step.fetch) begin_fetch(remote);
     if (step.look) begin_look();
     for (const DuePass& due : step.start) begin_pass(due);
     next_wake_ = step.wake;
@@ -165,6 +173,8 @@ void Daemon::look_ended(Result<SourceView> view) {
             {{"commit", view->commit.id}, {"author", view->commit.author}});
     }
     commit_ = view->commit;
+    take_in_sources(std::move(view->sources));
+    scheduler_.set_remotes(std::move(view->remotes), now_);
     scheduler_.set_stacks(std::move(view->stacks), now_);
     scheduler_.look_ended(true, now_);
     for (auto at = waiters_.begin(); at != waiters_.end();) {
@@ -175,6 +185,39 @@ void Daemon::look_ended(Result<SourceView> view) {
                 end_waiters(stack, failure("daemon.unknown-stack",
                                            fmt::format("the stack {} is no longer declared", stack)));
     }
+}
+
+// What is new is told once.
+void Daemon::take_in_sources(std::vector<SourceState> sources) {
+    std::map<std::string, SourceState> now;
+    for (SourceState& source : sources) {
+        const auto known = sources_.find(source.name);
+        const bool is_known = known != sources_.end();
+        const bool had_problem = is_known && known->second.problem;
+        if (source.problem && !(had_problem && *known->second.problem == *source.problem))
+            log_problem(parts_.log, LogLevel::error, *source.problem);
+        if (had_problem && !source.problem)
+            parts_.log.info(fmt::format("source {} can be fetched again", source.name));
+        if (!source.commit.id.empty() && !(is_known && known->second.commit.id == source.commit.id))
+            parts_.log.info(
+                fmt::format("source {} is at {} \"{}\"", source.name, short_commit(source.commit.id),
+                            source.commit.subject),
+                {{"source", source.name}, {"commit", source.commit.id}, {"author", source.commit.author}});
+        std::string name = source.name;
+        now.emplace(std::move(name), std::move(source));
+    }
+    sources_ = std::move(now);
+}
+
+void Daemon::begin_fetch(const std::string& remote) {
+    Fetch& fetch = fetches_[remote];
+    fetch.thread = std::jthread([this, remote, stop = fetch.stop.get_token()] {
+        const Reconciler::Fetched fetched = parts_.reconciler.fetch(remote, stop);
+        mail_.post([this, remote, fetched] {
+            fetches_.erase(remote);
+            scheduler_.fetch_ended(remote, fetched.ok, fetched.has_news, now_);
+        });
+    });
 }
 
 void Daemon::begin_pass(const DuePass& due) {
@@ -189,6 +232,9 @@ void Daemon::begin_pass(const DuePass& due) {
     PassRequest request{.id = pass.id,
                         .stack = due.stack,
                         .revision = due.revision,
+                        .project = due.project,
+                        .is_pinned = due.is_pinned,
+                        .stop_calls = pass.stop_calls.get_token(),
                         .everything = due.everything,
                         .targets = due.targets,
                         .leave_alone = fights_.paused(due.stack, now_)};
@@ -206,6 +252,13 @@ void Daemon::pass_ended(const std::string& stack, PassReport report) {
                  now_ms - ran.started_ms);
     note_fights(stack, report);
     const PassEnd end = report.end;
+    report.corrections.clear();
+    if (report.changed.size() > most_changes_kept) {
+        report.changed.resize(most_changes_kept);
+        report.changed.shrink_to_fit();
+        give_back_memory();
+    }
+    if (report.is_watched) scheduler_.set_watched(stack, *report.is_watched);
     scheduler_.ended(stack, end, now_);
     // The other side's writes come as hints too.
     if (!fights_.paused(stack, now_).empty()) scheduler_.calm(stack, now_ + fight_hint_gap);
@@ -280,7 +333,11 @@ void Daemon::begin_stop(std::string_view why) {
     parts_.log.info(fmt::format("stopping on {}", why), {{"running", std::to_string(running_.size())}});
     parts_.notify.stopping();
     look_stop_.request_stop();
-    for (auto& [stack, pass] : running_) pass.stop.request_stop();
+    for (auto& [remote, fetch] : fetches_) fetch.stop.request_stop();
+    for (auto& [stack, pass] : running_) {
+        pass.stop.request_stop();
+        pass.stop_calls.request_stop();
+    }
     const Diagnostic stopped =
         failure("daemon.stopping", "the daemon stops", "the pass is finished when it runs again");
     while (!waiters_.empty()) {
@@ -291,7 +348,7 @@ void Daemon::begin_stop(std::string_view why) {
 
 bool Daemon::is_over() {
     if (parts_.once && !stopping_since_ && has_done_once()) return true;
-    return stopping_since_ && running_.empty() && !look_ && jobs_.empty();
+    return stopping_since_ && running_.empty() && !look_ && fetches_.empty() && jobs_.empty();
 }
 
 // Whatever a thread still does is not waited for: nothing of it is lost, since intents and results are in the
@@ -306,7 +363,7 @@ void Daemon::leave_at_once() {
 }
 
 bool Daemon::has_done_once() const {
-    if (!has_looked_ || look_ || !running_.empty()) return false;
+    if (!has_looked_ || look_ || !running_.empty() || !fetches_.empty()) return false;
     const std::vector<Scheduler::View> views = scheduler_.view();
     return std::none_of(views.begin(), views.end(), [&](const Scheduler::View& view) {
         const bool has_passed = last_.contains(view.name);

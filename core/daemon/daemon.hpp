@@ -58,7 +58,7 @@ private:
         DuePass due;
         std::string id;
         std::int64_t started_ms = 0;
-        std::stop_source stop;
+        std::stop_source stop, stop_calls; // between two writes; also what is under way
         std::jthread thread;
     };
     struct LastPass {
@@ -73,6 +73,10 @@ private:
         std::set<std::string> open;
         List results;
     };
+    struct Fetch {
+        std::stop_source stop;
+        std::jthread thread;
+    };
     struct Job {
         std::jthread thread;
         bool is_done = false;
@@ -85,6 +89,8 @@ private:
     void step();
     void begin_look();
     void look_ended(Result<SourceView> view);
+    void take_in_sources(std::vector<SourceState> sources);
+    void begin_fetch(const std::string& remote);
     void begin_pass(const DuePass& due);
     void pass_ended(const std::string& stack, PassReport report);
     void note_fights(const std::string& stack, const PassReport& report);
@@ -124,6 +130,7 @@ private:
     std::string actor_of(const ControlRequest& request) const;
     Value stack_to_message(const Scheduler::View& view) const;
     Value source_to_message() const;
+    Value sources_to_message() const;
 
     DaemonParts parts_;
     Scheduler scheduler_;
@@ -131,7 +138,8 @@ private:
     Moment now_{};
     std::map<std::string, Store::StackHold> holds_;
     std::map<std::string, LastPass> last_;
-    std::optional<CommitInfo> commit_; // that the newest good look found
+    std::optional<CommitInfo> commit_;           // that the newest good look found
+    std::map<std::string, SourceState> sources_; // as that one saw them
     std::optional<Diagnostic> look_problem_;
     std::list<Waiter> waiters_;
     std::int64_t started_ms_ = 0;
@@ -145,6 +153,7 @@ private:
     std::list<Job> jobs_;
     std::stop_source look_stop_;
     std::optional<std::jthread> look_;
+    std::map<std::string, Fetch> fetches_; // by remote
 };
 
 } // namespace holdfast

@@ -37,7 +37,7 @@ LogLevel level_of(const PassReport& report, Cause cause) {
 std::string sentence_for(const PassReport& report) {
     switch (report.end) {
         case PassEnd::unchanged: return "the stack is as declared";
-        case PassEnd::applied: return fmt::format("applied {}", count_of(report.changed.size(), "change"));
+        case PassEnd::applied: return fmt::format("applied {}", count_of(report.changes, "change"));
         case PassEnd::parked:
             return fmt::format("{} of the plan {} for approval: holdfast approve {}",
                                count_of(report.parked, "change"), report.parked == 1 ? "waits" : "wait",

@@ -59,6 +59,7 @@ Value pass_to_message(const std::string& stack, const std::string& id, const Pas
     message.set("commit", report.commit.id);
     message.set("subject", report.commit.subject);
     message.set("changed", std::move(changed));
+    message.set("changes", static_cast<std::int64_t>(report.changes));
     message.set("parked", static_cast<std::int64_t>(report.parked));
     if (!report.plan.empty()) message.set("plan", report.plan);
     message.set("problems", diagnostics_to_message(report.problems));
@@ -211,10 +212,30 @@ Value Daemon::source_to_message() const {
     return source;
 }
 
+Value Daemon::sources_to_message() const {
+    List sources;
+    for (const auto& [name, state] : sources_) {
+        Map source;
+        source.set("source", name);
+        source.set("url", state.url);
+        source.set("ref", state.ref);
+        if (!state.commit.id.empty()) {
+            source.set("commit", state.commit.id);
+            source.set("subject", state.commit.subject);
+            source.set("author", state.commit.author);
+            source.set("fetched_ms", state.fetched_at_ms);
+        }
+        if (state.problem) source.set("problem", diagnostic_to_message(*state.problem));
+        sources.emplace_back(std::move(source));
+    }
+    return Value(std::move(sources));
+}
+
 Value Daemon::stack_to_message(const Scheduler::View& view) const {
     Map stack;
     stack.set("stack", view.name);
     stack.set("state", word_of(view.state));
+    if (!view.source.empty()) stack.set("source", view.source);
     stack.set("revision", view.pin.empty() ? view.revision : view.pin);
     stack.set("ready_revision", view.ready_revision);
     if (!view.waits_for.empty()) stack.set("waits_for", view.waits_for);
@@ -270,6 +291,7 @@ void Daemon::on_status(const ControlRequest& request) {
                                 {"configuration", parts_.config->path},
                                 {"since_ms", started_ms_},
                                 {"source", source_to_message()},
+                                {"sources", sources_to_message()},
                                 {"stacks", std::move(stacks)}}));
 }
 

@@ -17,13 +17,13 @@ constexpr Moment longest_spread = 30s;
 constexpr Moment busy_retry = 500ms;
 constexpr Moment longest_busy_retry = 30s;
 
-Moment doubled(Moment first, int times, Moment most) {
+} // namespace
+
+Moment Scheduler::doubled(Moment first, int times, Moment most) {
     Moment value = first;
     for (int i = 0; i < times && value < most; ++i) value *= 2;
     return std::min(value, most);
 }
-
-} // namespace
 
 std::string_view to_string(Cause cause) {
     switch (cause) {
@@ -94,10 +94,11 @@ void Scheduler::make_due(Stack& stack, Moment at, Cause cause) {
 }
 
 void Scheduler::take_new_declaration(Stack& stack, ScheduledStack declared, Moment now) {
-    const bool is_new_revision = declared.revision != stack.declared.revision && stack.hold.pin.empty();
+    const Goal before = stack.goal();
     const Moment old_interval = interval_of(stack);
     stack.declared = std::move(declared);
     stack.is_gone = false;
+    const bool is_new_revision = stack.goal() != before;
     if (is_new_revision) {
         stack.failures = 0; // what went wrong may have been mended
         // A pass that runs is cancelled by the next step, and what comes after it is the new commit.
@@ -136,8 +137,10 @@ void Scheduler::look_ended(bool ok, Moment now) {
            : doubled(options_.poll, look_failures_ - 1, std::max(options_.poll, options_.max_retry));
     look_due_ = look_again_ ? now : now + varied(wait, options_.jitter);
     if (std::exchange(look_again_, false)) return; // whoever asked meanwhile waits for that one
+    if (ok)
+        for (auto& [name, remote] : remotes_) remote.was_tried = remote.was_fetched;
     for (auto& [name, stack] : stacks_) {
-        if (!std::exchange(stack.waits_for_look, false)) continue;
+        if (stack.waits_for_fetch || !std::exchange(stack.waits_for_look, false)) continue;
         if (stack.running) {
             stack.again = Cause::request;
             stack.again_requested = true;
@@ -172,10 +175,12 @@ bool Scheduler::request(const std::string& name, Moment now) {
     if (found == stacks_.end() || found->second.is_gone || found->second.is_suspended()) return false;
     found->second.waits_for_look = true;
     found->second.failures = 0;
-    if (is_looking_)
-        look_again_ = true; // that look may have read before the commit that is meant
-    else
-        look_due_ = now;
+    look_soon(now);
+    if (Remote* remote = remote_of(found->second)) {
+        found->second.waits_for_fetch = true;
+        remote->again |= remote->is_fetching; // it may have asked before the commit that is meant was there
+        remote->due = now;
+    }
     return true;
 }
 
@@ -218,11 +223,11 @@ void Scheduler::ended(const std::string& name, PassEnd end, Moment now) {
     if (end != PassEnd::stopped) stack.last = end;
     stack.supersedes = end == PassEnd::stopped && is_superseded ? stack.supersedes + 1 : 0;
     if (end == PassEnd::unchanged || end == PassEnd::applied)
-        stack.ready_revision = ran.revision;
+        stack.ready = ran.goal;
     else if (end != PassEnd::busy)
-        stack.ready_revision.clear();
+        stack.ready.reset();
     plan_next(stack, end, ran.everything, now);
-    if (ran.revision != stack.target()) {
+    if (ran.goal != stack.goal()) {
         stack.due = now;
         stack.cause = stack.hold.pin.empty() ? Cause::commit : Cause::pinned;
     }
@@ -276,6 +281,7 @@ void Scheduler::plan_next(Stack& stack, PassEnd end, bool was_everything, Moment
 
 void Scheduler::shift(Moment by) {
     look_due_ += by;
+    for (auto& [name, remote] : remotes_) remote.due += by;
     for (auto& [name, stack] : stacks_) {
         stack.due += by;
         stack.resync_due += by;
@@ -308,14 +314,18 @@ void Scheduler::keep_time(Moment now) {
 // The stack that this one waits for; empty: none. Ready is: its last pass converged, and for a stack of the
 // same source, at the revision that this one is to be brought to; else this one would be applied against the
 // old state of what it stands on. A pinned stack is not of this time and takes the others as they are.
+// And no stack begins before its source was asked for the first time since the start, with whatever outcome:
+// else each restart would bring back what was fetched long ago.
 std::string Scheduler::blocked_by(const Stack& stack) const {
+    if (const Remote* remote = remote_of(stack); remote && !remote->was_tried)
+        return "source " + stack.declared.source;
     for (const std::string& name : stack.declared.depends_on) {
         const auto found = stacks_.find(name);
         if (found == stacks_.end() || found->second.is_gone) continue;
         const Stack& before = found->second;
-        if (before.ready_revision.empty()) return name;
+        if (!before.ready) return name;
         const bool must_agree = before.declared.source == stack.declared.source && stack.hold.pin.empty();
-        if (must_agree && before.ready_revision != stack.target()) return name;
+        if (must_agree && *before.ready != stack.goal()) return name;
     }
     return {};
 }
@@ -333,13 +343,15 @@ std::size_t Scheduler::places_taken(Moment now) const {
 
 void Scheduler::cancel_what_is_late(Step& step, Moment now) {
     for (auto& [name, stack] : stacks_) {
-        if (!stack.running || stack.running->cancelled) continue;
+        if (!stack.running || stack.running->cancelled == CancelReason::timeout) continue;
         Running& running = *stack.running;
         std::optional<CancelReason> reason;
-        const bool is_old = running.revision != stack.target() && !stack.is_gone;
+        const bool is_old = running.goal != stack.goal() && !stack.is_gone;
         if (is_old && stack.supersedes < options_.most_supersedes) reason = CancelReason::superseded;
-        if (now >= running.deadline) reason = CancelReason::timeout;
         if (stack.is_suspended()) reason = CancelReason::suspended;
+        // Who was told to stop after the write that it is at is not let write for ever.
+        if (running.cancelled) reason.reset();
+        if (now >= running.deadline) reason = CancelReason::timeout;
         if (!reason) continue;
         running.cancelled = reason;
         step.cancel.push_back({name, *reason});
@@ -352,15 +364,18 @@ DuePass Scheduler::start(Stack& stack, Moment now) {
     const bool only_touched = by_time || stack.cause == Cause::commit || stack.cause == Cause::dependency;
     const bool is_resync = now >= stack.resync_due;
     if (is_resync && stack.cause == Cause::interval) stack.cause = Cause::resync;
+    const Goal goal = stack.goal();
     DuePass pass{.stack = stack.declared.name,
-                 .revision = stack.target(),
+                 .revision = goal.revision,
+                 .project = goal.project,
+                 .is_pinned = !stack.hold.pin.empty(),
                  .cause = stack.cause,
-                 .everything = is_resync || !only_touched || stack.ready_revision.empty(),
+                 .everything = is_resync || !only_touched || !stack.ready,
                  // Where nothing is watched, the interval is when changes by hand are seen.
                  .targets = by_time && !stack.is_watched,
                  .is_requested = std::exchange(stack.is_requested, false),
                  .timeout = timeout};
-    stack.running = {.revision = pass.revision,
+    stack.running = {.goal = goal,
                      .since = now,
                      .deadline = now + timeout,
                      .everything = pass.everything,
@@ -394,10 +409,12 @@ std::optional<Moment> Scheduler::next_wake(Moment now) const {
         if (at > now && (!wake || at < *wake)) wake = at;
     };
     if (!is_looking_) consider(look_due_);
+    for (const auto& [name, remote] : remotes_)
+        if (!remote.is_fetching) consider(remote.due);
     for (const auto& [name, stack] : stacks_) {
         if (is_startable(stack)) consider(stack.due);
         if (!stack.running) continue;
-        if (!stack.running->cancelled) consider(stack.running->deadline);
+        if (stack.running->cancelled != CancelReason::timeout) consider(stack.running->deadline);
         consider(stack.running->since + options_.slow_after);
     }
     return wake;
@@ -408,6 +425,7 @@ Scheduler::Step Scheduler::step(Moment now) {
     Step step;
     cancel_what_is_late(step, now);
     if (!is_looking_ && now >= look_due_) step.look = is_looking_ = true;
+    fetch_what_is_due(step, now);
     start_what_is_due(step, now);
     step.wake = last_wake_ = next_wake(now);
     return step;
@@ -417,8 +435,9 @@ Scheduler::Step Scheduler::step(Moment now) {
 
 Scheduler::View Scheduler::view_of(const Stack& stack) const {
     View view{.name = stack.declared.name,
+              .source = stack.declared.source,
               .revision = stack.declared.revision,
-              .ready_revision = stack.ready_revision,
+              .ready_revision = stack.ready ? stack.ready->revision : "",
               .pin = stack.hold.pin,
               .waits_for = {},
               .next = stack.due,

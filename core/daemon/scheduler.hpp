@@ -39,18 +39,35 @@ struct SchedulerOptions {
 // A stack as its source declares it now.
 struct ScheduledStack {
     std::string name;
-    std::string source;   // stacks of one source become ready at the same revision
-    std::string revision; // full commit id that it is to be brought to
+    std::string source; // the Source that it is read from; empty: the repository of holdfast.yaml
+    std::string
+        revision;        // full commit id, there, that it is to be brought to; empty: nothing was fetched yet
+    std::string project; // of a stack with a source: the commit of holdfast.yaml that declares it so
     std::vector<std::string> depends_on;
     StackDocument::Schedule schedule;
     bool is_removed = false; // its document is gone (law 16)
+};
+
+// Sources that lie at one remote and are read with one credential are fetched together.
+struct ScheduledRemote {
+    std::string name;
+    std::vector<std::string> sources;
+    std::chrono::milliseconds interval{60'000};
+};
+
+// What a stack is brought to.
+struct Goal {
+    std::string revision;
+    std::string project; // empty where `revision` says that as well
+    bool operator==(const Goal&) const = default;
 };
 
 enum class Cause { start, commit, interval, resync, hint, retry, dependency, request, resumed, pinned };
 std::string_view to_string(Cause cause);
 
 struct DuePass {
-    std::string stack, revision;
+    std::string stack, revision, project; // as in ScheduledStack
+    bool is_pinned = false;               // `revision` is what a person chose
     Cause cause = Cause::interval;
     bool everything = true;    // else only what changed and what was touched
     bool targets = false;      // and what is recorded, on its targets: nobody tells what changes there
@@ -82,9 +99,13 @@ public:
     // After a look at the sources: all stacks that there are now.
     void set_stacks(std::vector<ScheduledStack> stacks, Moment now);
     void look_ended(bool ok, Moment now);
+    // All remotes that there are now; a new one is fetched at once.
+    void set_remotes(std::vector<ScheduledRemote> remotes, Moment now);
+    // `has_news`: another look finds something else than before.
+    void fetch_ended(const std::string& remote, bool ok, bool has_news, Moment now);
     // What people asked for. An empty pin is none. Stacks may be named before they are known.
     void set_hold(const std::string& stack, bool is_suspended, const std::string& pin, Moment now);
-    // Looks at the sources first. False for a stack that is not there or is suspended.
+    // Fetches its source and looks first. False for a stack that is not there or is suspended.
     bool request(const std::string& stack, Moment now);
     // Something may have changed on a target of the stack.
     void hint(const std::string& stack, Moment now);
@@ -100,7 +121,8 @@ public:
         CancelReason reason = CancelReason::superseded;
     };
     struct Step {
-        bool look = false; // at the sources; answered by set_stacks and look_ended
+        bool look = false; // at what is there; answered by set_remotes, set_stacks and look_ended
+        std::vector<std::string> fetch; // remotes; each is answered by fetch_ended
         std::vector<Cancel> cancel;
         std::vector<DuePass> start; // counted as running from now on
         std::optional<Moment> wake; // when to ask again if nothing happens before
@@ -109,9 +131,9 @@ public:
 
     // ---- for people ----
     struct View {
-        std::string name, revision, ready_revision, pin;
+        std::string name, source, revision, ready_revision, pin;
         enum class State { idle, due, running, waiting, retrying, suspended } state = State::idle;
-        std::string waits_for; // a stack
+        std::string waits_for; // a stack, or "source NAME" that has not been fetched yet
         Moment next{};         // when it is due; for state running: since when it runs
         int failures = 0;
         bool is_removed = false, is_suspended_in_git = false;
@@ -128,7 +150,7 @@ private:
         std::string pin;
     };
     struct Running {
-        std::string revision;
+        Goal goal;
         Moment since{};
         Moment deadline{};
         bool everything = true, is_requested = false;
@@ -139,21 +161,34 @@ private:
         Hold hold;
         Moment due{}, resync_due{}, calm_until{};
         Cause cause = Cause::start;
-        bool is_requested = false, waits_for_look = false;
+        bool is_requested = false, waits_for_look = false, waits_for_fetch = false;
         bool is_gone = false; // no longer listed, but its pass still runs
         bool is_watched = false;
         std::optional<Running> running;
         std::optional<Cause> again; // after the pass that runs
         bool again_requested = false;
-        std::string ready_revision; // empty: not ready
+        std::optional<Goal> ready; // what its last pass brought it to, if that converged
         int failures = 0, supersedes = 0, busy = 0;
         std::optional<PassEnd> last;
 
-        const std::string& target() const { return hold.pin.empty() ? declared.revision : hold.pin; }
+        Goal goal() const { return {hold.pin.empty() ? declared.revision : hold.pin, declared.project}; }
         bool is_suspended() const { return hold.is_suspended || declared.schedule.is_suspended; }
     };
 
+    struct Remote {
+        ScheduledRemote declared;
+        Moment due{};
+        int failures = 0;
+        bool is_fetching = false, again = false, is_gone = false;
+        bool was_fetched = false; // since the start, or tried to
+        bool was_tried = false;   // and a look has seen what came of it
+    };
+
     void keep_time(Moment now);
+    void look_soon(Moment now);
+    void fetch_what_is_due(Step& step, Moment now);
+    Remote* remote_of(const Stack& stack);
+    const Remote* remote_of(const Stack& stack) const;
     void shift(Moment by);
     void make_due(Stack& stack, Moment at, Cause cause);
     void take_new_declaration(Stack& stack, ScheduledStack declared, Moment now);
@@ -165,9 +200,11 @@ private:
     std::string blocked_by(const Stack& stack) const;
     bool is_startable(const Stack& stack) const;
     std::size_t places_taken(Moment now) const;
+    std::size_t fetches() const;
     std::optional<Moment> next_wake(Moment now) const;
     View view_of(const Stack& stack) const;
     Moment varied(Moment duration, double share);
+    static Moment doubled(Moment first, int times, Moment most);
     Moment interval_of(const Stack& stack) const;
     Moment backoff(const Stack& stack) const;
 
@@ -175,6 +212,8 @@ private:
     std::mt19937_64 random_;
     std::map<std::string, Stack> stacks_;
     std::map<std::string, Hold> holds_; // also of stacks that are not known
+    std::map<std::string, Remote> remotes_;
+    std::map<std::string, std::string> remote_names_; // by source
     Moment look_due_{};
     bool is_looking_ = false, look_again_ = false;
     int look_failures_ = 0;

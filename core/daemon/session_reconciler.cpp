@@ -5,9 +5,8 @@
 
 #include <fmt/core.h>
 
-#include "git/repository.hpp"
-#include "manifest/load.hpp"
 #include "reconcile/run.hpp"
+#include "sys/memory.hpp"
 
 namespace holdfast {
 
@@ -15,6 +14,9 @@ namespace {
 
 // Stacks of one scope take turns; a pass that waits longer for its own lets others go first.
 constexpr std::chrono::seconds longest_lock_wait{10};
+
+// A pass over everything of so many leaves frees enough to be given back.
+constexpr std::size_t many_leaves = 5000;
 
 // Everything that the stack has recorded is looked at, and nothing else: no documents, no other stacks.
 std::vector<Touched> all_scopes_of(Store& store, const std::string& stack) {
@@ -104,26 +106,12 @@ PassReport report_of(const RunOutcome& outcome, const std::stop_token& stop) {
             if (plan->is_parked()) report.plan = to_hex(plan->hash);
         }
     }
+    report.changes = report.changed.size();
     if (outcome.problems.has_errors()) report.end = PassEnd::failed;
     const bool has_not_ended = report.end == PassEnd::failed || report.end == PassEnd::invalid;
     if (is_only_locked(report.problems)) report.end = PassEnd::busy;
     if (has_not_ended && stop.stop_requested()) report.end = PassEnd::stopped;
     return report;
-}
-
-Result<std::string> read_project_file(const Tree& tree) {
-    const std::optional<TreeFile> file = tree.find(project_file);
-    if (!file)
-        return failure("session.no-project",
-                       fmt::format("commit {} has no {}", tree.commit().id.substr(0, 10), project_file),
-                       "run `holdfast init`, then commit the file");
-    return tree.read(*file, project_max_bytes);
-}
-
-// What a stack is made of, as far as the trees tell: its own folder and holdfast.yaml.
-std::string inputs_of(const Tree& tree, const StackDocument& stack) {
-    const std::optional<TreeFile> file = tree.find(project_file);
-    return tree.id_of(stack.path) + (file ? file->blob : "");
 }
 
 } // namespace
@@ -154,51 +142,6 @@ void SessionReconciler::set_on_hint(std::function<void(const std::string& stack)
     watching_.set_on_hint(std::move(on_hint));
 }
 
-// ---- looking
-
-// Stacks that were applied once and are declared no longer (law 16).
-Result<SourceView> SessionReconciler::with_removed(SourceView view) {
-    Result<std::unique_ptr<Store>> store = open_store({.path = store_ + "/store.db"});
-    if (!store) return store.error();
-    std::set<std::string> declared;
-    for (const ScheduledStack& stack : view.stacks) declared.insert(stack.name);
-    for (const Store::StackMemory& memory : (*store)->stacks())
-        if (!declared.contains(memory.name))
-            view.stacks.push_back({.name = memory.name, .revision = view.commit.id, .is_removed = true});
-    return view;
-}
-
-Result<SourceView> SessionReconciler::look(std::stop_token) {
-    try {
-        const auto config = this->config();
-        Result<std::unique_ptr<Repository>> repository = Repository::open(config->daemon.repository);
-        if (!repository) return repository.error();
-        Result<std::unique_ptr<Tree>> tree = (*repository)->at(config->daemon.revision);
-        if (!tree) return tree.error();
-        const CommitInfo commit = (*tree)->commit();
-        // A commit does not change: what it declares is read once.
-        if (auto known = known_.with([](const auto& held) { return held; });
-            known && known->commit.id == commit.id)
-            return with_removed(*std::move(known));
-        Result<std::string> text = read_project_file(**tree);
-        if (!text) return text.error();
-        SourceView view{.commit = commit};
-        const Project project = load_project(*text, std::string(project_file), view.problems);
-        for (const Diagnostic& problem : view.problems)
-            if (problem.severity == Severity::error) return problem;
-        for (const StackDocument& stack : project.stacks)
-            view.stacks.push_back({.name = stack.name,
-                                   .source = stack.source,
-                                   .revision = commit.id,
-                                   .depends_on = stack.depends_on,
-                                   .schedule = stack.schedule});
-        known_.with([&](auto& held) { held = view; });
-        return with_removed(std::move(view));
-    } catch (const Error& error) {
-        return error.diagnostic();
-    }
-}
-
 // ---- passes
 
 Result<std::unique_ptr<Session>>
@@ -208,7 +151,7 @@ SessionReconciler::open_session(const std::string& revision, const std::string& 
                            .revision = revision,
                            .store = store_,
                            .isolation = isolation_,
-                           .sources_fresh = config->daemon.poll,
+                           .offline = true, // they are fetched apart from passes
                            .operator_config = config,
                            .actor = actor};
     return Session::open(options, clock_, masker_, log_);
@@ -255,29 +198,67 @@ void SessionReconciler::give_back(Idle session) {
     });
 }
 
+// What the last look and the fetches found out. A stack's own source is read at the commit that the pass is
+// about, the others at what was fetched last.
+void SessionReconciler::give_sources(Session& session, const PassRequest& request) {
+    const StackDocument* document = session.project().stack(request.stack);
+    const std::map<std::string, Diagnostic> problems =
+        fetch_problems_.with([](const auto& held) { return held; });
+    for (const SourceDocument& source : session.project().sources) {
+        Sources::Given given;
+        if (const auto problem = problems.find(source.name); problem != problems.end())
+            given.problem = problem->second;
+        if (document && document->source == source.name && !request.project.empty()) {
+            given.commit = request.revision;
+            given.is_chosen = request.is_pinned;
+        }
+        session.sources().give(source.name, std::move(given));
+    }
+}
+
 PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_token stop) {
     PassReport report;
     try {
-        Result<Idle> idle = take_session(request.revision);
+        Result<Idle> idle = take_session(request.project.empty() ? request.revision : request.project);
         if (!idle) {
             report.problems.add(masker_.mask(idle.error()));
             return report;
         }
+        Session& session = *idle->session;
+        give_sources(session, request);
         RunOptions options{.mode = Mode::apply,
                            .reach = request.everything ? Reach::everything : Reach::changed,
                            .stacks = {request.stack},
                            .pass_id = request.id,
                            .lock_wait = longest_lock_wait};
         options.touched = watching_.touched(request.stack);
-        if (request.targets) options.touched = all_scopes_of(idle->session->store(), request.stack);
+        if (request.targets) options.touched = all_scopes_of(session.store(), request.stack);
         for (const Address& leaf : request.leave_alone) options.exclude.push_back(to_string(leaf));
-        report = report_of(run(*idle->session, options, {}, stop), stop);
-        report.commit = idle->session->commit();
+        options.execute.stop_calls = request.stop_calls;
+        const bool was_covered = watching_.covers(request.stack);
+        bool looked_at_all = true;
+        {
+            const RunOutcome outcome = run(session, options, {}, stop);
+            for (const StackOutcome& passed : outcome.stacks)
+                looked_at_all &= passed.looked == StackOutcome::Looked::at_everything;
+            report = report_of(outcome, stop);
+        }
+        const bool was_large = looked_at_all && report.leaves >= many_leaves;
+        if (was_large) give_back_memory();
+        const StackDocument* document = session.project().stack(request.stack);
+        report.commit = document ? session.commit(*document) : session.commit();
         // What went wrong may hang on an instance that is not well: the next pass opens a new one.
-        const bool is_well = report.end == PassEnd::unchanged || report.end == PassEnd::applied ||
-                             report.end == PassEnd::parked || report.end == PassEnd::busy;
-        if (is_well) give_back(*std::move(idle));
-        if (is_well) report.problems.append(watching_.take_in(request.stack, has_other_objects(report)));
+        const bool was_let_finish = report.end == PassEnd::stopped && !request.stop_calls.stop_requested();
+        const bool has_ended = report.end == PassEnd::unchanged || report.end == PassEnd::applied ||
+                               report.end == PassEnd::parked || report.end == PassEnd::busy;
+        if (has_ended || was_let_finish) give_back(*std::move(idle));
+        if (has_ended) report.problems.append(watching_.take_in(request.stack, has_other_objects(report)));
+        if (was_large) give_back_memory();
+        // Hints tell of all since a look that began when they did already.
+        if (!watching_.covers(request.stack) || has_other_objects(report))
+            report.is_watched = false;
+        else if (was_covered && has_ended && (request.targets || looked_at_all))
+            report.is_watched = true;
     } catch (const Error& error) {
         report.end = PassEnd::failed;
         report.problems.add(masker_.mask(error.diagnostic()));
@@ -286,51 +267,6 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
 }
 
 // ---- what people ask for
-
-Result<CommitInfo> SessionReconciler::rollback_target(const std::string& stack, const std::string& from,
-                                                      const std::string& to) {
-    try {
-        Result<std::unique_ptr<Repository>> repository = Repository::open(config()->daemon.repository);
-        if (!repository) return repository.error();
-        const auto declared_at =
-            [&](const std::string& revision) -> Result<std::pair<CommitInfo, std::string>> {
-            Result<std::unique_ptr<Tree>> tree = (*repository)->at(revision);
-            if (!tree) return tree.error();
-            Result<std::string> text = read_project_file(**tree);
-            if (!text) return text.error();
-            Diagnostics problems;
-            const Project project = load_project(*text, std::string(project_file), problems);
-            const StackDocument* document = project.stack(stack);
-            if (!document)
-                return failure("rollback.no-stack",
-                               fmt::format("commit {} does not declare stack {}",
-                                           (*tree)->commit().id.substr(0, 10), stack),
-                               "name a newer one with --to");
-            return std::pair{(*tree)->commit(), inputs_of(**tree, *document)};
-        };
-        if (!to.empty()) {
-            const auto target = declared_at(to);
-            if (!target) return target.error();
-            return target->first;
-        }
-        const auto present = declared_at(from);
-        Result<std::unique_ptr<Store>> store = open_store({.path = store_ + "/store.db"});
-        if (!store) return store.error();
-        std::set<std::string> seen{from};
-        for (const PassRecord& pass : (*store)->passes(stack, 1000)) {
-            if (pass.state != PassState::done || pass.commit.empty() || !seen.insert(pass.commit).second)
-                continue;
-            const auto target = declared_at(pass.commit);
-            if (!target || (present && target->second == present->second)) continue;
-            return target->first;
-        }
-        return failure("rollback.nothing",
-                       fmt::format("no earlier state of stack {} was applied successfully", stack),
-                       "name a commit with --to; `holdfast history` lists those that were applied");
-    } catch (const Error& error) {
-        return error.diagnostic();
-    }
-}
 
 Result<Approved> SessionReconciler::approve(const std::string& plan, const std::string& actor) {
     try {

@@ -2,6 +2,8 @@
 // The Reconciler over a repository on this machine: a few sessions, each with its store and its opened
 // providers, that passes take turns to use.
 
+#include <map>
+
 #include "base/locked.hpp"
 #include "daemon/reconciler.hpp"
 #include "daemon/watching.hpp"
@@ -19,6 +21,7 @@ public:
                       Clock& clock, Masker& masker, Log& log);
 
     Result<SourceView> look(std::stop_token stop) override;
+    Fetched fetch(const std::string& remote, std::stop_token stop) override;
     PassReport reconcile(const PassRequest& request, std::stop_token stop) override;
     Result<CommitInfo> rollback_target(const std::string& stack, const std::string& from,
                                        const std::string& to) override;
@@ -39,7 +42,18 @@ private:
     void give_back(Idle session);
     Result<std::unique_ptr<Session>> open_session(const std::string& revision, const std::string& actor,
                                                   std::shared_ptr<const OperatorConfig> config);
-    Result<SourceView> with_removed(SourceView view);
+    void give_sources(Session& session, const PassRequest& request);
+
+    // source_views.cpp: what there is to do, and where it comes from
+    struct Known {
+        CommitInfo commit;
+        std::string root; // working directory of the repository, that relative urls begin at
+        std::shared_ptr<const Project> project;
+        Diagnostics problems; // warnings
+    };
+    struct Readers;
+    Result<std::shared_ptr<const Known>> read_project(const OperatorConfig& config);
+    void add_sources(SourceView& view, const Known& known, const OperatorConfig& config, Store& store);
 
     const std::string store_;
     const Isolation isolation_;
@@ -48,7 +62,8 @@ private:
     Log& log_;
     Locked<std::shared_ptr<const OperatorConfig>> config_;
     Locked<std::vector<Idle>> idle_;
-    Locked<std::optional<SourceView>> known_; // of the commit that was looked at last, declared stacks only
+    Locked<std::shared_ptr<const Known>> known_; // of the commit that was looked at last; null: of none
+    Locked<std::map<std::string, Diagnostic>> fetch_problems_; // of the last try, by source
     Watching watching_;
 };
 

@@ -1,5 +1,6 @@
 #include "daemon/watching.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace holdfast {
@@ -18,6 +19,10 @@ void Watching::set_on_hint(OnHint on_hint) {
 
 void Watching::reopen() {
     state_.with([](State& state) { state.is_stale = state.is_old = true; });
+}
+
+bool Watching::covers(const std::string& stack) const {
+    return state_.with([&](const State& state) { return !state.is_stale && state.covered.contains(stack); });
 }
 
 Diagnostics Watching::take_in(const std::string& stack, bool has_other_objects) {
@@ -70,29 +75,73 @@ Diagnostics Watching::subscribe(std::unique_ptr<Session>& session) {
         problems.add(moved.error()).severity = Severity::warning;
     }
     std::map<Scope, std::set<std::string>> stacks_of;
-    for (const std::string& stack : stacks)
+    std::unordered_map<std::uint64_t, std::uint32_t> stack_of_object;
+    std::vector<std::string> names{""};
+    std::map<std::string, std::set<std::string>> providers_of;
+    for (const std::string& stack : stacks) {
+        const auto number = static_cast<std::uint32_t>(names.size());
+        names.push_back(stack);
         session->store().for_each_object(stack, [&](const Store::RecordedObject& object) {
             stacks_of[{std::string(object.provider), std::string(object.scope)}].insert(stack);
+            providers_of[stack].emplace(object.provider);
+            const std::string_view kind = object.object_kind.substr(object.object_kind.rfind('/') + 1);
+            const auto [at, is_new] = stack_of_object.emplace(
+                hash_of(object.provider, object.scope, kind, object.identity), number);
+            if (!is_new && at->second != number) at->second = 0;
         });
-    state_.with([&](State& state) { state.stacks_of = std::move(stacks_of); });
+    }
+    state_.with([&](State& state) {
+        state.stacks_of = std::move(stacks_of);
+        state.stack_of_object = std::move(stack_of_object);
+        state.names = std::move(names);
+    });
     problems.append(
         session->watch({stacks.begin(), stacks.end()}, [this](const Touched& touched) { hear(touched); }));
+    std::set<std::string> covered;
+    for (const std::string& stack : stacks) {
+        const std::set<std::string>& providers = providers_of[stack];
+        if (std::all_of(providers.begin(), providers.end(),
+                        [&](const std::string& provider) { return session->is_watching(provider); }))
+            covered.insert(stack);
+    }
+    state_.with([&](State& state) { state.covered = std::move(covered); });
     return problems;
 }
 
+std::uint64_t Watching::hash_of(std::string_view provider, std::string_view scope, std::string_view kind,
+                                std::string_view identity) {
+    std::uint64_t hash = 0;
+    for (const std::string_view text : {provider, scope, kind, identity})
+        hash = hash * 0x9e3779b97f4a7c15ULL + std::hash<std::string_view>{}(text);
+    return hash;
+}
+
 void Watching::hear(const Touched& touched) {
-    const bool is_of_scope = touched.hint.reach != Hint::Reach::all;
-    const std::set<std::string> stacks = state_.with([&](const State& state) {
+    const Hint& hint = touched.hint;
+    const std::set<std::string> stacks = state_.with([&](State& state) {
+        // Its worker may be gone: the passes that follow begin to watch anew.
+        state.is_stale |= hint.reach == Hint::Reach::all;
+        if (hint.reach == Hint::Reach::item) {
+            const std::string_view kind = std::string_view(hint.kind).substr(hint.kind.rfind('/') + 1);
+            const auto owner =
+                state.stack_of_object.find(hash_of(touched.provider, hint.scope, kind, hint.identity));
+            if (owner != state.stack_of_object.end() && owner->second != 0)
+                return std::set<std::string>{state.names[owner->second]};
+        }
         std::set<std::string> found;
         for (const auto& [scope, names] : state.stacks_of)
-            if (scope.first == touched.provider && (!is_of_scope || scope.second == touched.hint.scope))
+            if (scope.first == touched.provider &&
+                (hint.reach == Hint::Reach::all || scope.second == hint.scope))
                 found.insert(names.begin(), names.end());
         return found;
     });
-    for (const std::string& stack : stacks) queue_of(stack)->add(touched);
+    for (const std::string& stack : stacks) tell(stack, touched);
+}
+
+void Watching::tell(const std::string& stack, const Touched& touched) {
+    queue_of(stack)->add(touched);
     const auto on_hint = on_hint_.with([](const auto& held) { return held; });
-    if (!on_hint) return;
-    for (const std::string& stack : stacks) (*on_hint)(stack);
+    if (on_hint) (*on_hint)(stack);
 }
 
 std::shared_ptr<TouchedQueue> Watching::queue_of(const std::string& stack) {

@@ -48,7 +48,7 @@ Execution::Execution(const Plan& plan, const PlanInput& input, const PassRecord&
       journal_(plan, input, pass, commit, masking_key_, options.mask),
       random_(options.random_seed),
       scope_versions_(options.scope_versions),
-      lanes_(clock, std::move(stop)) {
+      lanes_(clock, stop, options.stop_calls.value_or(stop)) {
     report_.results.resize(plan.changes.size());
     for (std::size_t i = 0; i < plan.changes.size(); ++i) report_.results[i].action = plan.changes[i].action;
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct ExecuteOptions {
     std::chrono::milliseconds max_backoff{30'000};
     std::chrono::milliseconds max_retry_after{300'000}; // what a plugin may ask for ("retryAfterMs")
     std::uint64_t random_seed = 0;                      // of the jitter
+    // What ends calls that are under way. Not set: `stop` does as well, which else lets them come to their
+    // end and only keeps new ones from being begun (law 8).
+    std::optional<std::stop_token> stop_calls;
     // (provider, scope) -> version that `observe` returned for the scope as a whole; may lack any.
     std::map<std::pair<std::string, std::string>, std::string> scope_versions;
     // Masks known secrets in the texts of plugins before they are journalled or reported; may be empty.

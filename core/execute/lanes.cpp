@@ -2,8 +2,10 @@
 
 namespace holdfast {
 
-Lanes::Lanes(Clock& clock, std::stop_token stop)
-    : clock_(clock), on_stop_(std::move(stop), [this] { abort_.request_stop(); }) {}
+Lanes::Lanes(Clock& clock, std::stop_token stop, std::stop_token stop_calls)
+    : clock_(clock),
+      stop_(std::move(stop)),
+      on_stop_(std::move(stop_calls), [this] { abort_.request_stop(); }) {}
 
 Lanes::~Lanes() {
     abort_.request_stop();
@@ -35,7 +37,7 @@ void Lanes::serve(Lane& lane, Provider& provider, std::stop_token lane_stop) {
             request = std::move(lane.requests.front());
             lane.requests.pop_front();
         }
-        if (abort_.stop_requested())
+        if (stop_.stop_requested() || abort_.stop_requested())
             mailbox_.put({.request = request.number, .end = CallEnd{.ok = false}, .never_sent = true});
         else
             perform(provider, request);

@@ -48,8 +48,9 @@ struct Delivery {
 
 class Lanes {
 public:
-    // Calls in flight and to come are told to stop once `stop` is requested, or when the lanes go.
-    Lanes(Clock& clock, std::stop_token stop);
+    // No call begins once `stop` is requested. Those in flight are told to stop once `stop_calls` is, or when
+    // the lanes go.
+    Lanes(Clock& clock, std::stop_token stop, std::stop_token stop_calls);
     ~Lanes();
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;
@@ -80,6 +81,7 @@ private:
     void perform(Provider& provider, const Request& request);
 
     Clock& clock_;
+    std::stop_token stop_;
     std::stop_source abort_;
     Mailbox mailbox_;
     std::stop_callback<std::function<void()>> on_stop_;

@@ -102,7 +102,14 @@ private:
                     fmt::format("the server of {} is not trusted: {}", url_.text(), response.error),
                     "its authority's certificate belongs into the credential's caFile; nothing "
                     "was sent to it");
-            case HttpFault::interrupted: return interrupted(url_, response.error);
+            case HttpFault::interrupted:
+                if (response.error.find("CONNECT tunnel failed") != std::string::npos)
+                    return transient(
+                        "source.unreachable",
+                        fmt::format("the proxy does not let us through to {}: {}", url_.text(),
+                                    response.error),
+                        "ask who runs the proxy; the credential's `proxy` or https_proxy names it");
+                return interrupted(url_, response.error);
             case HttpFault::too_large: return too_large(url_, limits_.max_bytes);
             case HttpFault::name:
                 return transient("source.unreachable",

@@ -14,6 +14,7 @@
 
 #include "base/hash.hpp"
 #include "base/semver.hpp"
+#include "git/mirror_pack.hpp"
 #include "git/mirror_record.hpp"
 #include "git/ref_choice.hpp"
 #include "git/remote_side.hpp"
@@ -207,6 +208,8 @@ std::vector<MirroredRef> Mirror::fetch(std::span<const SourceRef> refs, const Re
     if (Status written = write_record(state_->record_path(), state_->url, state_->record); !written)
         return failed(written.error());
     state_->record_stamp = State::stamp_of(state_->record_path());
+    // What was fetched is there either way; a later fetch tries again.
+    (void)pack_if_many_are_loose(*state_->writing, state_->folder());
     return found;
 }
 

@@ -89,7 +89,7 @@ private:
         read_ignore_files(files);
         const Folders charts = find_charts(files);
         overlays_ = find_overlays(files, charts);
-        if (!overlays_.empty()) out_.always_whole = "it has overlays, whose bases may lie elsewhere";
+        if (!overlays_.empty()) only_whole("it has overlays, which take in files by name");
         for (TreeFile& file : files) {
             if (is_hidden(file.path, stack_.path) || ignore_.ignores(file.path)) continue;
             if (!charts.empty() && is_below(charts, file.path)) continue;
@@ -233,6 +233,7 @@ private:
                 return block_prunes(link.path);
             }
             std::optional<TreeFile> next = hop < most_hops ? tree_.find(*path) : std::nullopt;
+            take_in(*path, next ? next->blob : "");
             if (!next) return report_dangling(link.path, *target);
             at = *std::move(next);
         }
@@ -253,6 +254,23 @@ private:
             "manifest.symlink-broken", fmt::format("the symlink leads to {} and is not followed", target));
         warning.span.file = link;
         warning.hint = "only symlinks to files are followed; name it in .holdfastignore to silence this";
+    }
+
+    // ---- what lies elsewhere ----
+
+    // The id of the stack's own folder says everything of what is in it.
+    void take_in(const std::string& path, const std::string& id) {
+        if (!is_in_folder(path, stack_.path)) out_.taken_in.insert_or_assign(path, id);
+    }
+
+    void take_in_named(const std::vector<std::pair<std::string, Hash>>& files) {
+        if (files.empty()) return;
+        only_whole("it has documents that name other files");
+        for (const auto& [path, hash] : files) {
+            if (is_in_folder(path, stack_.path)) continue;
+            const std::optional<TreeFile> file = tree_.find(path);
+            take_in(path, file ? file->blob : "");
+        }
     }
 
     // ---- the cache ----
@@ -315,7 +333,7 @@ private:
         if (selected.content.blob.empty()) inputs_.add(*text);
         ReadFile file = read_documents(selected.path, *text, context_);
         for (const auto& [path, hash] : file.named_files) inputs_.add(path).add(as_bytes(hash));
-        if (!file.named_files.empty()) only_whole("it has documents that name other files");
+        take_in_named(file.named_files);
         out_.problems.append(file.problems);
         out_.documents += file.count;
         out_.unloaded.insert(out_.unloaded.end(), file.unloaded.begin(), file.unloaded.end());
@@ -453,12 +471,14 @@ private:
             for (OverlayDocument& document : one.documents) take_made(std::move(document), builder.sources());
         }
         builder.add_inputs(inputs_);
+        for (const auto& [path, id] : builder.reach()) take_in(path, id);
         out_.files += builder.files();
     }
 
     void take_made(OverlayDocument made, const SourceMap& sources) {
         ReadFile read = read_made_document(std::move(made.tree), {made.origin.file, {}, &sources}, context_);
         for (const auto& [path, hash] : read.named_files) inputs_.add(path).add(as_bytes(hash));
+        take_in_named(read.named_files);
         out_.problems.append(read.problems);
         out_.documents += read.count;
         out_.unloaded.insert(out_.unloaded.end(), read.unloaded.begin(), read.unloaded.end());
@@ -480,6 +500,7 @@ private:
         std::move(more_.begin(), more_.end(), std::back_inserter(out_.resources));
         sort_resources();
         remove_duplicates();
+        condense(out_.taken_in, tree_, stack_.path);
         out_.problems.sort_by_place();
         out_.tree_is_empty = out_.documents == 0 && !out_.problems.has_errors();
         out_.inputs = inputs_.finish();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "git/repository.hpp"
+#include "manifest/taken_in.hpp"
 #include "model/kind.hpp"
 #include "model/leaf.hpp"
 #include "model/stack.hpp"
@@ -49,8 +50,7 @@ struct LoadedStack {
     // Why a change of one file may change what others stand for, so that files of this stack, or these
     // files, cannot be loaded alone (law 13): a sentence for people. Empty: they can.
     std::string only_whole;
-    // Why even an unchanged folder may stand for something else than before: it takes in files from outside.
-    std::string always_whole;
+    TakenIn taken_in;
 };
 
 // Parsed documents by the content of their file. The store serves it; here it is only an interface, because

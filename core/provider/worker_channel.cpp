@@ -141,7 +141,7 @@ Status WorkerChannel::renew_watches(const Call& call) {
     for (const auto& [scope, watched] : watched_) {
         std::vector<Item> items;
         for (const WatchedItem& item : watched)
-            items.push_back({.kind = item.kind, .identity = item.identity});
+            items.push_back({.kind = *item.kind, .identity = item.identity});
         NoAnswer ignored;
         const Call again{.scope = scope, .items = items, .deadline = call.deadline, .stop = call.stop};
         const ChannelEnd end = exchange(Operation::watch, again, ignored);
@@ -275,7 +275,12 @@ ChannelEnd WorkerChannel::watch(const Call& call, ResultSink& sink, const OnHint
     ChannelEnd end = run(Operation::watch, call, sink);
     if (end.status != HOLDFAST_OK || end.why) return end;
     std::vector<WatchedItem> items;
-    for (const Item& item : call.items) items.push_back({std::string(item.kind), std::string(item.identity)});
+    items.reserve(call.items.size());
+    for (const Item& item : call.items) {
+        auto kind = watched_kinds_.find(item.kind);
+        if (kind == watched_kinds_.end()) kind = watched_kinds_.emplace(item.kind).first;
+        items.push_back({&*kind, std::string(item.identity)});
+    }
     if (items.empty())
         watched_.erase(std::string(call.scope));
     else

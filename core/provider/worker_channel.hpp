@@ -3,6 +3,7 @@
 // the next call starts another one, opens the instance again and renews its watches.
 
 #include <map>
+#include <set>
 
 #include "provider/worker_process.hpp"
 
@@ -32,7 +33,8 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     struct WatchedItem {
-        std::string kind, identity;
+        const std::string* kind; // in watched_kinds_
+        std::string identity;
     };
 
     Status ensure_worker(const Call& call);
@@ -57,7 +59,8 @@ private:
     std::optional<std::string> config_; // set: the worker has to hold an open instance
     std::string target_;
     std::map<std::string, std::vector<WatchedItem>> watched_;
-    std::string frame_; // reused for every call
+    std::set<std::string, std::less<>> watched_kinds_; // few, of many items
+    std::string frame_;                                // reused for every call
     std::uint32_t last_call_ = 0;
     std::uint32_t received_ = 0; // results of the call in progress
     bool is_listening_ = true;

@@ -23,6 +23,7 @@
 #include "provider/invoke.hpp"
 #include "provider/library.hpp"
 #include "provider/services.hpp"
+#include "sys/memory.hpp"
 
 namespace holdfast {
 namespace {
@@ -291,12 +292,16 @@ private:
             end = instance.invoke(frame_, is_cancelled, results_);
         }
         results_.flush();
+        constexpr std::size_t many_items = 5000;
+        const bool is_rare = frame_.operation == Operation::apply || frame_.operation == Operation::watch;
+        const bool was_large = is_rare && frame_.items.size() >= many_items;
         std::string body;
         FrameWriter writer(body);
         writer.add(end.status);
         writer.add(static_cast<std::uint32_t>(end.threw));
         writer.add_text(end.exception);
         line_.send(FrameType::end, call, body);
+        if (was_large) give_back_memory();
     }
 
     Line line_;

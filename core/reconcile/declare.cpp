@@ -89,7 +89,10 @@ void Declaration::load() {
 }
 
 void Declaration::load_files(std::span<const std::string> paths) {
-    loaded_ = files_of(session_.tree(), paths);
+    const StackFiles& files = session_.files(stack_);
+    problems_.append(files.problems);
+    if (!files.tree) return;
+    loaded_ = files_of(*files.tree, paths);
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
 }

@@ -95,7 +95,9 @@ bool Pass::read_files_before() {
     for (const TreeChange& change : difference_->files)
         if (!change.old_blob.empty()) paths.push_back(change.path);
     if (paths.empty()) return true;
-    const auto tree = session_.repository().at(difference_->rest.commit);
+    const Repository* repository = session_.repository_of(stack());
+    if (!repository) return false;
+    const auto tree = repository->at(difference_->rest.commit);
     if (!tree) return false;
     const LoadedStack before = declaration_->files_of(**tree, paths);
     if (!before.only_whole.empty() || before.problems.has_errors() || is_broken()) return false;

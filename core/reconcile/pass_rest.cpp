@@ -16,11 +16,12 @@ void Pass::rest() {
     outcome_.documents = facts_.documents;
     outcome_.leaves = facts_.leaves;
     outcome_.problems = session_.problems();
+    outcome_.problems.append(session_.files(stack()).problems);
     Round round;
     round.plan.stack = stack().name;
     round.plan.counts.unchanged = facts_.leaves;
     outcome_.rounds.push_back(std::move(round));
-    const bool is_news = difference_->rest.commit != session_.commit().id;
+    const bool is_news = difference_->rest.commit != session_.commit(stack()).id;
     if (!is_news || options_.mode != Mode::apply || session_.options().read_only) return;
     remember_stack();
     remember_rest();
@@ -39,7 +40,7 @@ bool Pass::has_converged() const {
 RestFacts Pass::facts_of_everything() const {
     RestFacts facts;
     facts.only_whole = declaration_->loaded().only_whole;
-    facts.always_whole = declaration_->loaded().always_whole;
+    facts.taken_in = declaration_->loaded().taken_in;
     facts.files = outcome_.files;
     facts.documents = outcome_.documents;
     facts.leaves = declaration_->leaves().size();
@@ -70,11 +71,11 @@ void Pass::remember_rest() {
     if (session_.options().read_only || session_.options().working_tree || options_.mode != Mode::apply ||
         outcome_.is_removed || !has_converged())
         return;
-    // What a source holds by then is known only once it has been fetched again.
-    if (!stack().source.empty()) return;
     // A pass over chosen leaves knows nothing of the others.
     if (!options_.only.empty() || !options_.exclude.empty()) return;
-    const std::string tree = session_.tree().id_of(stack().path);
+    const Tree* files = session_.files(stack()).tree;
+    if (!files) return;
+    const std::string tree = files->id_of(stack().path);
     const std::optional<Store::Rest> before = session_.store().rest(stack().name);
     correct_origins(before && before->tree == tree);
     // As it is now: outputs that came in later rounds may have led to others.
@@ -84,7 +85,7 @@ void Pass::remember_rest() {
     if (outcome_.looked != StackOutcome::Looked::at_nothing) facts_.leaves = leaves_of_stack(leaves);
     take_in_secrets();
     session_.store().remember_rest(
-        {.stack = stack().name, .commit = session_.commit().id, .tree = tree, .facts = to_json(facts_)});
+        {.stack = stack().name, .commit = files->commit().id, .tree = tree, .facts = to_json(facts_)});
 }
 
 // New documents may take secrets that no other one took.

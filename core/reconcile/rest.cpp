@@ -12,7 +12,7 @@ namespace holdfast {
 namespace {
 
 // Raised whenever the same inputs lead to another plan or ledger than before.
-constexpr std::string_view engine_version = "1";
+constexpr std::string_view engine_version = "2";
 
 // Past these a pass over everything is as quick, or nearly.
 constexpr std::size_t few_files = 200, share_of_leaves = 20;
@@ -67,6 +67,7 @@ std::string to_json(const RestFacts& facts) {
     for (const auto& secret : facts.secrets) secrets.push_back(texts(secret));
     return to_json(Value::map({{"onlyWhole", facts.only_whole},
                                {"alwaysWhole", facts.always_whole},
+                               {"takenIn", map_of(facts.taken_in)},
                                {"files", static_cast<std::int64_t>(facts.files)},
                                {"documents", static_cast<std::int64_t>(facts.documents)},
                                {"leaves", static_cast<std::int64_t>(facts.leaves)},
@@ -88,6 +89,7 @@ std::optional<RestFacts> parse_rest_facts(std::string_view json) {
     };
     facts.only_whole = root->text_at("onlyWhole");
     facts.always_whole = root->text_at("alwaysWhole");
+    facts.taken_in = map_at(*root, "takenIn");
     facts.files = number("files");
     facts.documents = number("documents");
     facts.leaves = number("leaves");
@@ -168,7 +170,8 @@ std::map<std::string, std::string> hashes_of_inputs(Session& session, const Stac
     std::map<std::string, std::string> hashes;
     hashes["the engine"] = engine_version;
     hashes["its Stack document"] = short_hex(hash_of(stack), 32);
-    hashes["a .holdfastignore above its folder"] = short_hex(rules_above(session.tree(), stack), 32);
+    const Tree* tree = session.files(stack).tree;
+    hashes["a .holdfastignore above its folder"] = tree ? short_hex(rules_above(*tree, stack), 32) : "none";
     for (const auto& [name, target] : facts.targets) {
         const Result<Hash> version = session.provider_version(name);
         hashes[fmt::format("provider {}, its plugin or a secret in its config", name)] =
@@ -197,9 +200,13 @@ public:
                                  !session_.options().working_tree && !is_removed &&
                                  (options_.mode == Mode::plan || options_.mode == Mode::apply);
         if (!is_ordinary) return everything("what is asked for is no ordinary pass over a commit");
+        tree_ = session_.files(stack_).tree;
+        if (!tree_) return everything("what it is read from cannot be read");
         if (!read_rest() || !inputs_are_equal() || !has_no_open_steps()) return std::move(out_);
         if (!find_touched()) return std::move(out_);
-        const bool is_same_tree = session_.tree().id_of(stack_.path) == out_.rest.tree;
+        if (!is_same(*tree_, out_.facts.taken_in))
+            return everything("files that it takes in from outside of its folder have changed");
+        const bool is_same_tree = tree_->id_of(stack_.path) == out_.rest.tree;
         if (is_same_tree && out_.touched.empty()) {
             out_.kind = Difference::Kind::nothing;
             return std::move(out_);
@@ -304,10 +311,12 @@ private:
     }
 
     bool find_changed_files() {
-        const auto before = session_.repository().at(out_.rest.commit);
+        const Repository* repository = session_.repository_of(stack_);
+        if (!repository) return not_so("what it is read from cannot be read");
+        const auto before = repository->at(out_.rest.commit);
         if (!before || (*before)->id_of(stack_.path) != out_.rest.tree)
             return not_so("the commit of the last pass that converged is gone");
-        auto changes = tree_changes(**before, session_.tree(), stack_.path);
+        auto changes = tree_changes(**before, *tree_, stack_.path);
         if (!changes) return not_so("the two commits cannot be compared: " + changes.error().message);
         if (changes->size() > most_files())
             return not_so(fmt::format("{} have changed", count_of(changes->size(), "file", "files")));
@@ -318,6 +327,7 @@ private:
     Session& session_;
     const StackDocument& stack_;
     const RunOptions& options_;
+    const Tree* tree_ = nullptr;
     Difference out_;
 };
 
@@ -330,9 +340,11 @@ Difference difference_from_rest(Session& session, const StackDocument& stack, co
 
 bool is_at_rest(Session& session, const StackDocument& stack) {
     const std::optional<Store::Rest> rest = session.store().rest(stack.name);
-    if (!rest || !rest->lasts || session.tree().id_of(stack.path) != rest->tree) return false;
+    const Tree* tree = rest && rest->lasts ? session.files(stack).tree : nullptr;
+    if (!tree || tree->id_of(stack.path) != rest->tree) return false;
     const std::optional<RestFacts> facts = parse_rest_facts(rest->facts);
-    return facts && facts->always_whole.empty() && facts->hashes == hashes_of_inputs(session, stack, *facts);
+    return facts && facts->always_whole.empty() && is_same(*tree, facts->taken_in) &&
+           facts->hashes == hashes_of_inputs(session, stack, *facts);
 }
 
 } // namespace holdfast

@@ -18,6 +18,7 @@ struct RestFacts {
     // Why, once anything differs, all of the stack has to be looked at; and why always, since not everything
     // that it takes in can be told apart here. Sentences; empty: it has not.
     std::string only_whole, always_whole;
+    TakenIn taken_in; // what it takes in from outside of its folder
     std::size_t files = 0, documents = 0, leaves = 0;
     std::map<std::string, std::string> targets; // of the providers that it uses, by name
     std::set<Address> taken;                    // from other stacks: outputs, depends-on, refresh-on

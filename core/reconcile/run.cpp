@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <list>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -66,7 +67,13 @@ std::vector<const StackDocument*> in_order(const Project& project, Diagnostics& 
         order.push_back(&stack);
         return true;
     };
-    for (const StackDocument& stack : project.stacks) visit(stack);
+    const bool is_ordered = std::any_of(project.stacks.begin(), project.stacks.end(),
+                                        [](const StackDocument& stack) { return !stack.depends_on.empty(); });
+    for (const StackDocument& stack : project.stacks)
+        if (is_ordered)
+            visit(stack);
+        else
+            order.push_back(&stack);
     return order;
 }
 
@@ -95,21 +102,40 @@ private:
                std::find(options_.stacks.begin(), options_.stacks.end(), name) != options_.stacks.end();
     }
 
+    bool looks_at_changes() const {
+        return options_.reach == Reach::changed && options_.mode != Mode::validate;
+    }
+
+    void add_pass(const StackDocument& stack, bool is_removed) {
+        passes_.emplace_back(std::piecewise_construct,
+                             std::forward_as_tuple(session_, stack, options_, is_removed),
+                             std::forward_as_tuple(is_chosen(stack.name)));
+    }
+
+    // A pass over what changed is about the chosen stacks alone, which are few of many: the others come in
+    // once these have to be gone over as a whole.
     void choose() {
         const Project& project = session_.project();
         if (session_.problems().has_errors()) outcome_.problems.append(session_.problems());
-        for (const StackDocument* stack : in_order(project, outcome_.problems))
-            passes_.emplace_back(std::piecewise_construct,
-                                 std::forward_as_tuple(session_, *stack, options_, false),
-                                 std::forward_as_tuple(is_chosen(stack->name)));
+        order_ = in_order(project, outcome_.problems);
+        const bool are_declared =
+            std::all_of(options_.stacks.begin(), options_.stacks.end(),
+                        [&](const std::string& name) { return project.stack(name) != nullptr; });
+        has_all_ = !looks_at_changes() || !are_declared || options_.stacks.empty();
+        if (has_all_) return choose_from_all();
+        for (const StackDocument* stack : order_)
+            if (is_chosen(stack->name)) add_pass(*stack, false);
+    }
+
+    void choose_from_all() {
+        const Project& project = session_.project();
+        for (const StackDocument* stack : order_) add_pass(*stack, false);
         for (const Store::StackMemory& memory : session_.store().stacks()) {
             if (project.stack(memory.name)) continue;
             StackDocument& gone = removed_.emplace_back();
             gone.name = memory.name;
             gone.deletion = memory.deletion;
-            passes_.emplace_back(std::piecewise_construct,
-                                 std::forward_as_tuple(session_, gone, options_, true),
-                                 std::forward_as_tuple(is_chosen(memory.name)));
+            add_pass(gone, true);
         }
         for (const std::string& name : options_.stacks) {
             if (std::any_of(passes_.begin(), passes_.end(),
@@ -120,6 +146,22 @@ private:
             const auto meant = closest(name, names);
             outcome_.problems.error("stack.unknown", fmt::format("there is no stack named {}", name)).hint =
                 meant ? fmt::format("did you mean \"{}\"?", *meant) : "stacks: " + join(names, ", ");
+        }
+    }
+
+    // Those that are there already keep what they know.
+    void take_in_the_others() {
+        if (std::exchange(has_all_, true)) return;
+        decltype(passes_) chosen;
+        chosen.swap(passes_);
+        choose_from_all();
+        for (auto at = chosen.begin(); at != chosen.end();) {
+            const auto pass = at++;
+            const auto place = std::find_if(passes_.begin(), passes_.end(), [&](const auto& made) {
+                return &made.first.stack() == &pass->first.stack();
+            });
+            passes_.splice(place, chosen, pass);
+            passes_.erase(place);
         }
     }
 
@@ -150,7 +192,8 @@ private:
     }
 
     void go() {
-        if (options_.reach == Reach::changed && options_.mode != Mode::validate && go_by_changes()) return;
+        if (looks_at_changes() && go_by_changes()) return;
+        take_in_the_others();
         go_over_everything();
     }
 
@@ -359,6 +402,8 @@ private:
     std::stop_token stop_;
     RunOutcome outcome_;
     std::list<StackDocument> removed_;
+    std::vector<const StackDocument*> order_; // of those that are declared
+    bool has_all_ = false;                    // passes_
     std::list<std::pair<Pass, bool>> passes_; // in their order; with: was it asked for
     std::vector<std::unique_ptr<ScopeLock>> locks_;
 };

@@ -118,7 +118,7 @@ Status Session::open_repository() {
     auto tree = options_.working_tree ? repository_->working_tree() : repository_->at(options_.revision);
     if (!tree) return tree.error();
     tree_ = *std::move(tree);
-
+    if (const std::optional<TreeFile> file = tree_->find(project_file)) project_blob_ = file->blob;
     return read_project(*tree_, project_, problems_);
 }
 
@@ -279,10 +279,13 @@ Result<Provider*> Session::provider(const std::string& name) {
         const Result<Hash> version = provider_version(name);
         Opened opened{open_provider(name), version ? *version : Hash{}};
         known = providers_.emplace(name, std::move(opened)).first;
-        if (known->second.provider && on_touched_) {
+        const OnTouched on_touched = on_touched_->with([](const OnTouched& held) { return held; });
+        if (known->second.provider && on_touched) {
+            watched_scopes_.erase(name);
             if (Status watching = subscribe(name, **known->second.provider); !watching)
                 log_.write(LogLevel::warning, masker_.mask(watching.error()).message, {{"provider", name}});
-            on_touched_({.provider = name}); // between the old instance and this one nobody watched
+            on_touched(
+                {.provider = name, .hint = {}}); // between the old instance and this one nobody watched
         }
     }
     if (!known->second.provider) return known->second.provider.error();
@@ -342,7 +345,13 @@ Status Session::move_to(const std::string& revision) {
     secrets_ = std::make_unique<Secrets>(operator_config_, masker_);
     open_sources();
     std::erase_if(providers_, [&](const auto& opened) { return !is_open_as_declared(opened.first); });
+    std::erase_if(watched_scopes_, [&](const auto& watched) { return !is_open(watched.first); });
     return Ok{};
+}
+
+void Session::forget_watch(const std::string& name, Provider& provider) {
+    provider.unwatch();
+    watched_scopes_.erase(name);
 }
 
 Diagnostics Session::watch(std::vector<std::string> stacks, OnTouched on_touched) {
@@ -353,9 +362,10 @@ Diagnostics Session::watch(std::vector<std::string> stacks, OnTouched on_touched
             if (!names.contains(object.provider)) names.emplace(object.provider);
         });
     for (auto& [name, opened] : providers_)
-        if (on_touched_ && opened.provider && !names.contains(name)) (*opened.provider)->unwatch();
+        if (opened.provider && watched_scopes_.contains(name) && !names.contains(name))
+            forget_watch(name, **opened.provider);
     watched_stacks_ = std::move(stacks);
-    on_touched_ = std::move(on_touched);
+    on_touched_->with([&](OnTouched& held) { held = std::move(on_touched); });
     for (const std::string& name : names) {
         const bool was_open = is_open(name);
         Result<Provider*> opened = provider(name);
@@ -366,14 +376,15 @@ Diagnostics Session::watch(std::vector<std::string> stacks, OnTouched on_touched
 }
 
 void Session::unwatch() {
-    if (on_touched_)
-        for (auto& [name, opened] : providers_)
-            if (opened.provider) (*opened.provider)->unwatch();
-    on_touched_ = nullptr;
+    for (auto& [name, opened] : providers_)
+        if (opened.provider && (*opened.provider)->description().has("holdfast.watch/1"))
+            forget_watch(name, **opened.provider);
+    on_touched_->with([](OnTouched& held) { held = nullptr; });
     watched_stacks_.clear();
 }
 
-// The interest set of each scope replaces the one before. The texts are held only while it is sent.
+// The interest set of each scope replaces the one before, so that no hint is lost in between; what is no
+// longer of interest is let go after that. The texts are held only while they are sent.
 Status Session::subscribe(const std::string& name, Provider& provider) {
     if (!provider.description().has("holdfast.watch/1")) return Ok{};
     struct Texts {
@@ -389,14 +400,26 @@ Status Session::subscribe(const std::string& name, Provider& provider) {
             const std::string& id = *kinds.insert(fmt::format("{}/{}", object.api_version, kind)).first;
             by_scope[std::string(object.scope)].push_back({&id, std::string(object.identity)});
         });
-    const OnHint on_hint = [name, on_touched = on_touched_](const Hint& hint) { on_touched({name, hint}); };
-    provider.unwatch();
+    const OnHint on_hint = [name, shared = on_touched_](const Hint& hint) {
+        const OnTouched on_touched = shared->with([](const OnTouched& held) { return held; });
+        if (on_touched) on_touched({name, hint});
+    };
+    std::set<std::string> before;
+    if (const auto known = watched_scopes_.find(name); known != watched_scopes_.end())
+        before = std::move(known->second);
+    watched_scopes_.erase(name);
+    std::set<std::string> scopes;
     for (const auto& [scope, texts] : by_scope) {
         std::vector<Item> items;
         items.reserve(texts.size());
         for (const Texts& text : texts) items.push_back({.kind = *text.kind, .identity = text.identity});
         if (Status watching = provider.watch(scope, items, on_hint); !watching) return watching;
+        scopes.insert(scope);
     }
+    for (const std::string& scope : before)
+        if (!scopes.contains(scope))
+            if (Status ended = provider.watch(scope, {}, on_hint); !ended) return ended;
+    watched_scopes_[name] = std::move(scopes);
     return Ok{};
 }
 

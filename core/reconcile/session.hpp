@@ -5,9 +5,11 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/locked.hpp"
 #include "git/repository.hpp"
 #include "log/log.hpp"
 #include "log/masker.hpp"
@@ -61,6 +63,8 @@ public:
     // thread, until `unwatch` or the end of the session. Gives a warning for each provider that could not.
     Diagnostics watch(std::vector<std::string> stacks, OnTouched on_touched);
     void unwatch();
+    // Whether hints tell of all changes of what is recorded with this provider.
+    bool is_watching(const std::string& provider) const { return watched_scopes_.contains(provider); }
 
     const SessionOptions& options() const { return options_; }
     const Repository& repository() const { return *repository_; }
@@ -132,12 +136,16 @@ private:
     };
     Result<std::unique_ptr<Provider>> open_provider(const std::string& name);
     Status subscribe(const std::string& name, Provider& provider);
+    void forget_watch(const std::string& name, Provider& provider);
 
     std::map<std::string, Opened> providers_;
     std::string project_blob_;
     Diagnostics operator_problems_;
     std::vector<std::string> watched_stacks_;
-    OnTouched on_touched_; // not set: nothing is watched
+    // Providers keep the function that they were given first, so it is held here. Not set: nothing is
+    // watched.
+    std::shared_ptr<Locked<OnTouched>> on_touched_ = std::make_shared<Locked<OnTouched>>();
+    std::map<std::string, std::set<std::string>, std::less<>> watched_scopes_; // by provider
     std::unique_ptr<Sources> sources_;
     std::map<std::string, StackFiles> files_; // by stack
 };

@@ -63,6 +63,13 @@ void Sources::attend(std::stop_token stop, Progress progress) {
     progress_ = std::move(progress);
 }
 
+void Sources::give(const std::string& source, Given given) { given_[source] = std::move(given); }
+
+std::string Sources::remote_of(const SourceDocument& source) const {
+    const Result<RemoteUrl> url = url_of(source);
+    return url ? fmt::format("{} {}", url->text(), source.credential) : "";
+}
+
 const Repository* Sources::repository(const SourceDocument& source) {
     const Result<Mirror*> mirror = mirror_of(source);
     return mirror ? &(*mirror)->repository() : nullptr;
@@ -201,14 +208,20 @@ Result<Sources::Fetched>& Sources::fetched(const SourceDocument& source) {
             if (Status asked = fetch_remote_of(source); !asked) return asked.error();
             ref = asked_.at(source.name);
         }
+        const auto given = given_.find(source.name);
+        const std::optional<Diagnostic> problem =
+            given != given_.end() ? given->second.problem : std::nullopt;
+        if (ref && problem) ref->problem = problem;
         // What was fetched with one credential is not given to who names another.
         const bool is_usable = ref && !ref->commit.empty() && ref->access == source.credential;
         if (ref && ref->problem && (!is_usable || is_final(*ref->problem))) return *ref->problem;
+        if (!is_usable && problem) return *problem;
         if (!is_usable)
             return failure(
                 "source.never-fetched",
                 fmt::format("source {} was never fetched, and --offline fetches nothing", source.name),
                 "run once without --offline");
+        if (given != given_.end() && !given->second.commit.empty()) ref->commit = given->second.commit;
         Result<std::unique_ptr<Tree>> tree = (*mirror)->repository().at(ref->commit);
         if (!tree) return tree.error();
         return Fetched{*mirror, *std::move(ref), *std::move(tree)};
@@ -242,7 +255,9 @@ StackFiles Sources::files(const StackDocument& stack) {
     if (Status allowed = check_allowed(*source, stack.name); !allowed) return fail(allowed.error());
     const Result<Fetched>& fetched = this->fetched(*source);
     if (!fetched) return fail(fetched.error());
-    const std::string applied = source->allow_rewrites ? "" : applied_commit(stack.name);
+    const auto given = given_.find(source->name);
+    const bool may_go_back = source->allow_rewrites || (given != given_.end() && given->second.is_chosen);
+    const std::string applied = may_go_back ? "" : applied_commit(stack.name);
     if (!applied.empty() && fetched->mirror->movement(fetched->ref, applied) == Movement::rewritten) {
         files.is_rewritten = true;
         return fail(failure(

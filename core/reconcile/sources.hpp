@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -51,6 +52,17 @@ public:
     // For long fetches: what ends them, and who is told ("fetching infra", objects so far, objects in all).
     using Progress = std::function<void(std::string_view doing, std::size_t done, std::size_t of)>;
     void attend(std::stop_token stop, Progress progress);
+    // For who fetches apart from what reads: which commit of a Source its stacks are read from, whether a
+    // person chose it, so that it may go back in history, and what kept the Source from being fetched.
+    struct Given {
+        std::string commit; // in hex; empty: the one that was fetched last
+        bool is_chosen = false;
+        std::optional<Diagnostic> problem;
+    };
+    void give(const std::string& source, Given given);
+    // Where the Source lies and what it is read with: one conversation serves all that are equal in this.
+    // Empty where the url is wrong.
+    std::string remote_of(const SourceDocument& source) const;
     // For a stack that names a source. All Sources of the same remote are fetched with the first of them.
     StackFiles files(const StackDocument& stack);
     // What was fetched so far; nothing is fetched for it. Null where there is no mirror.
@@ -84,6 +96,7 @@ private:
     std::map<std::string, std::unique_ptr<Mirror>> mirrors_; // by url
     std::map<std::string, Result<Fetched>> fetched_;         // by name of the Source
     std::map<std::string, MirroredRef> asked_;               // what the remote said, by name of the Source
+    std::map<std::string, Given> given_;                     // by name of the Source
 };
 
 } // namespace holdfast

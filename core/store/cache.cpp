@@ -145,6 +145,12 @@ void CacheFile::read(std::span<const std::string> keys, const Found& found) {
             used_.push_back(wanted.slot);
             found(wanted.index, content);
         }
+        // A process that lives for long reads the same documents over and over.
+        constexpr std::size_t many = 1U << 20;
+        if (used_.size() > many) {
+            std::sort(used_.begin(), used_.end());
+            used_.erase(std::unique(used_.begin(), used_.end()), used_.end());
+        }
     } catch (const Error& error) {
         give_up(error);
     }

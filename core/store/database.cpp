@@ -211,6 +211,8 @@ Query Database::query(const char* sql) {
     return Query(*this, *statement);
 }
 
+void Database::release_memory() { sqlite3_db_release_memory(database_.getHandle()); }
+
 void Database::run(const std::string& sql) {
     errno = 0;
     if (const int code = database_.tryExec(sql); code != SQLITE_OK) fail(code);

@@ -132,6 +132,9 @@ public:
     // Replaces the content of this database by that of `source`.
     void copy_from(Database& source);
 
+    // Gives back the pages that are held for the next read, after one of so much that it would meet others.
+    void release_memory();
+
     const std::string& path() const { return path_; }
     Access access() const { return access_; }
 

@@ -107,7 +107,10 @@ std::vector<LedgerEntry> Ledger::entries(std::string_view stack, Detail detail) 
     Query counting = database_.query("SELECT count(*) FROM ledger WHERE stack = ?1");
     std::int64_t count = 0;
     if (counting.find(name)) counting.read(count);
-    return read_all(rows_of_stack(detail).start(name), detail, static_cast<std::size_t>(count));
+    std::vector<LedgerEntry> entries =
+        read_all(rows_of_stack(detail).start(name), detail, static_cast<std::size_t>(count));
+    if (entries.size() >= many_entries) database_.release_memory();
+    return entries;
 }
 
 std::vector<LedgerEntry> Ledger::all_entries(Detail detail) {

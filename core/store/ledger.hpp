@@ -13,6 +13,9 @@
 
 namespace holdfast {
 
+// Who reads so many entries reads no page of them twice.
+constexpr std::size_t many_entries = 10'000;
+
 class Ledger {
 public:
     explicit Ledger(Database& database) : database_(database) {}

@@ -117,12 +117,15 @@ void Ledger::for_each_object(std::string_view stack, const Store::OnObject& visi
     Address address;
     Store::RecordedObject object{.address = address};
     rows.start(name);
-    while (rows.next()) {
+    std::size_t visited = 0;
+    for (; rows.next(); ++visited) {
         read_address(rows, address);
         rows.read_from(6, object.provider, object.api_version, object.object_kind, object.scope,
                        object.identity, object.file, object.line);
         visit(object);
     }
+    rows.reset();
+    if (visited >= many_entries) database_.release_memory();
 }
 
 void Ledger::correct_origins(std::span<const Store::Place> places) {

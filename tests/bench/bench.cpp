@@ -121,8 +121,8 @@ Row compare(std::string what, double ours, double floor, double limit) {
     return {std::move(what),
             seconds(ours),
             seconds(floor),
-            fmt::format("{:.2f}", ratio),
-            fmt::format("<= {:.2f}", limit),
+            fmt::format("{:.{}f}", ratio, limit < 0.5 ? 3 : 2),
+            fmt::format("<= {:.{}f}", limit, limit < 0.5 ? 3 : 2),
             ratio <= limit};
 }
 
@@ -274,6 +274,70 @@ void partial(const Workplace& place, std::size_t leaves, std::vector<Row>& rows)
     measure(files, "files");
 }
 
+// The real holdfastd; held_daemon.cpp checks the truth of each figure.
+void daemon(const Workplace& place, std::size_t leaves, std::vector<Row>& rows) {
+    for (const auto& [what, count] :
+         {std::pair<std::string, std::size_t>{"idle", 500}, {"push", 21}, {"memory", leaves}}) {
+        const Usage usage = bench::run(
+            {build + "/bench/held_daemon", what, place / ("daemon-" + what), std::to_string(count)});
+        if (usage.exit_code != 0) fail(usage.output);
+        std::istringstream lines(usage.output);
+        std::string name, unit;
+        for (double value = 0, limit = 0; lines >> name >> value >> limit >> unit;) {
+            std::replace(name.begin(), name.end(), '_', ' ');
+            const bool is_limited = limit < 1e6;
+            rows.push_back({name, fmt::format("{:.{}f} {}", value, unit == "%" ? 2 : 0, unit), "", "",
+                            is_limited ? fmt::format("<= {:.0f} {}", limit, unit) : "",
+                            !is_limited || value <= limit});
+        }
+    }
+}
+
+// A base of so many documents, a layer with a prefix and labels, and one with a patch, an image of all that
+// overlays are used for. Ours is a whole command, with store, plugin and checks; the peer is kubectl's
+// kustomize where that is installed, and else its CPU as it was measured once.
+void overlays(const Workplace& place, std::size_t documents, double share, double otherwise_s,
+              std::vector<Row>& rows) {
+    const std::string name = fmt::format("overlay-{}", documents);
+    const Site site{place / (name + ".git"), place / (name + ".store"), place / (name + ".data")};
+    std::string resources = "resources:\n";
+    for (std::size_t i = 0; i < documents; ++i) resources += fmt::format("- o{:06}.yaml\n", i);
+    const std::vector<std::pair<std::string, std::string>> layers{
+        {"base/kustomization.yaml", resources},
+        {"middle/kustomization.yaml",
+         "resources: [../base]\nnamePrefix: site-\nlabels: [{pairs: {layer: middle}}]\n"},
+        {"top/kustomization.yaml", "resources: [../middle]\nnameSuffix: -a\ncommonAnnotations: {owner: ops}\n"
+                                   "patches:\n- target: {kind: Object, name: site-object-000007-a}\n"
+                                   "  patch: |-\n    - {op: replace, path: /spec/port, value: 99}\n"}};
+    std::string project_text =
+        project("memory", "memory.holdfast.dev", fmt::format("{{file: {}}}", site.data));
+    project_text.replace(project_text.find("path: stack"), 11, "path: top");
+    bench::make_repository(
+        site.repository, project_text, documents + layers.size(),
+        [&](std::size_t i) {
+            return i < documents ? bench::object_document(i) : layers[i - documents].second;
+        },
+        [&](std::size_t i) {
+            return i < documents ? fmt::format("base/o{:06}.yaml", i) : layers[i - documents].first;
+        });
+    const Usage planned = bench::median_of(1, site.command({"plan", "--color", "never"}), 0);
+    if (planned.output.find(fmt::format("{} to create", documents)) == std::string::npos)
+        fail("the overlay is not as it was written:\n" + planned.output.substr(0, 2000));
+    const Usage ours = bench::median_of(3, site.command({"validate"}), 0);
+    const std::string what = fmt::format("overlay, {} documents, three layers, validate", documents);
+    const bool has_peer = bench::run({"sh", "-c", "command -v kubectl"}).exit_code == 0;
+    if (!has_peer) {
+        const double limit = otherwise_s * share;
+        rows.push_back(
+            {what + ", CPU", seconds(ours.cpu_s), "", "", "<= " + seconds(limit), ours.cpu_s <= limit});
+        return;
+    }
+    bench::run({"git", "-C", site.repository, "checkout", "-qf", "main"});
+    const Usage peer =
+        bench::median_of(1, {"kubectl", "kustomize", site.repository + "/top", "-o", place / "rendered"}, 0);
+    rows.push_back(compare(what + " : kubectl kustomize", ours.cpu_s, peer.cpu_s, share));
+}
+
 void startup(std::vector<Row>& rows) {
     std::vector<double> walls;
     for (int i = 0; i < 21; ++i) walls.push_back(bench::run({holdfast, "version"}).wall_s * 1000);
@@ -312,6 +376,11 @@ int main(int argc, char** argv) {
     if (is_wanted("references")) references(place, std::min<std::size_t>(leaves, 1000), rows);
     if (is_wanted("first-apply")) first_apply(place, leaves / 10, rows);
     if (is_wanted("partial")) partial(place, leaves, rows);
+    if (is_wanted("overlays")) {
+        overlays(place, 1000, 1.0 / 8, 1.5, rows);
+        overlays(place, 5000, 1.0 / 100, 88, rows);
+    }
+    if (is_wanted("daemon")) daemon(place, leaves, rows);
     if (is_wanted("no-change")) no_change_plans(place, leaves, rows);
     print(rows);
     return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.holds; }) ? 0 : 1;

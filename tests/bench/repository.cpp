@@ -24,7 +24,8 @@ void must(int status, const std::string& what) {
 } // namespace
 
 void make_repository(const std::string& path, const std::string& project, std::size_t documents,
-                     const std::function<std::string(std::size_t)>& document) {
+                     const std::function<std::string(std::size_t)>& document,
+                     const std::function<std::string(std::size_t)>& name) {
     must(std::system(fmt::format("rm -rf '{0}' && git init -q -b main '{0}'", path).c_str()), "git init");
     FILE* git = ::popen(fmt::format("git -C '{}' fast-import --quiet", path).c_str(), "w");
     if (!git) std::exit(1);
@@ -32,7 +33,7 @@ void make_repository(const std::string& path, const std::string& project, std::s
         git, "commit refs/heads/main\ncommitter Bench <bench@example.org> 1700000000 +0000\ndata 5\nbench\n");
     blob(git, "holdfast.yaml", project);
     for (std::size_t i = 0; i < documents; ++i)
-        blob(git, fmt::format("stack/d{:03}/o{:06}.yaml", i / 1000, i), document(i));
+        blob(git, name ? name(i) : fmt::format("stack/d{:03}/o{:06}.yaml", i / 1000, i), document(i));
     must(::pclose(git), "git fast-import");
 }
 

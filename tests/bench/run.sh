@@ -3,11 +3,11 @@
 #
 #   tests/bench/run.sh [LEAVES [CASE...]]   100000 leaves by default; exits 1 if a limit is missed
 #
-# The cases, all by default: startup chain references first-apply partial no-change
+# The cases, all by default: startup chain references first-apply partial overlays daemon no-change
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test
 cmake -S "$root" --preset release -DCMAKE_UNITY_BUILD=ON >/dev/null
-cmake --build "$root/build/release" --target bench held_session floor_yaml_load floor_write_fsync holdfast_test_plugins \
+cmake --build "$root/build/release" --target bench held_session held_daemon floor_yaml_load floor_write_fsync holdfast_test_plugins \
     holdfast_plugin_host >/dev/null
 exec "$root/build/release/bench/bench" "$@"

@@ -100,6 +100,16 @@ long DaemonProcess::cpu_ms() const {
     return ticks * 1000 / ::sysconf(_SC_CLK_TCK);
 }
 
+std::vector<pid_t> DaemonProcess::workers() const {
+    std::vector<pid_t> all;
+    std::error_code gone;
+    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/task", gone)) {
+        std::ifstream children(task.path() / "children");
+        for (pid_t child = 0; children >> child;) all.push_back(child);
+    }
+    return all;
+}
+
 std::string DaemonProcess::log() const {
     std::ostringstream text;
     text << std::ifstream(place_.folder() / "daemon.log").rdbuf();

@@ -44,6 +44,8 @@ public:
     // True once the log holds this; false after ten seconds.
     bool has_logged(const std::string& text) const;
     pid_t pid() const { return pid_; }
+    // Its workers, at this moment.
+    std::vector<pid_t> workers() const;
 
 private:
     Playground& place_;

@@ -1,5 +1,6 @@
 #include "cli/render/daemon_text.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/core.h>
@@ -37,7 +38,10 @@ std::string by_whom(std::string_view by, std::int64_t at_ms, std::string_view re
 std::string state_of_kept(const Value& stack) {
     const std::string_view state = stack.text_at("state");
     if (state == "running") return "a pass runs for " + time_text(number_at(stack, "running_ms"));
-    if (state == "waiting") return "waits for stack " + printable(stack.text_at("waits_for"));
+    if (state == "waiting") {
+        const std::string_view what = stack.text_at("waits_for"); // a stack, or "source infra"
+        return fmt::format("waits for {}{}", what.starts_with("source ") ? "" : "stack ", printable(what));
+    }
     if (state == "retrying")
         return fmt::format("failed {}, tried again in {}",
                            count_of(static_cast<std::size_t>(number_at(stack, "failures")), "time"),
@@ -62,9 +66,25 @@ void add_kept(Page& page, const Value& stack) {
                         time_text(number_at(fight, "paused_ms"))));
 }
 
+void add_source(Page& page, const Value& source, const TextView& view) {
+    const std::string name =
+        fmt::format("source {} ({})", printable(source.text_at("source")), printable(source.text_at("ref")));
+    const std::string_view commit = source.text_at("commit");
+    if (!commit.empty())
+        page.paragraph(2,
+                       fmt::format("{} is at {}, fetched {}", name, short_commit(std::string(commit)),
+                                   relative_time(view.now_s - number_at(source, "fetched_ms") / 1000)),
+                       4);
+    if (const Value* problem = source.find("problem"))
+        page.paragraph(2,
+                       fmt::format("{} cannot be fetched: {}", name, printable(problem->text_at("message"))),
+                       4, page.colours().error);
+}
+
 std::string synced_text(const Value& stack, const Palette& colours) {
     const std::string_view word = stack.text_at("result");
-    const std::size_t changes = list_at(stack, "changed").size();
+    const std::size_t changes =
+        std::max(list_at(stack, "changed").size(), static_cast<std::size_t>(number_at(stack, "changes")));
     if (word == "unchanged") return paint(colours.note, "as declared, nothing to do");
     if (word == "applied") return paint(colours.create, "applied " + count_of(changes, "change"));
     if (word == "parked")
@@ -104,6 +124,7 @@ std::string render_daemon(const Value& status, const TextView& view) {
     if (const Value* problem = source ? source->find("problem") : nullptr)
         page.paragraph(2, "the source cannot be read: " + printable(problem->text_at("message")), 4,
                        page.colours().error);
+    for (const Value& one : list_at(status, "sources")) add_source(page, one, view);
     for (const Value& stack : list_at(status, "stacks")) add_kept(page, stack);
     return std::move(page).take();
 }

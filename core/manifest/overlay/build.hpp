@@ -34,6 +34,7 @@ public:
     const SourceMap& sources() { return files_.sources(); }
     std::size_t files() const { return files_.count(); }
     void add_inputs(Hasher& hasher) const { files_.add_inputs(hasher); }
+    const std::map<std::string, std::string, std::less<>>& reach() const { return files_.reach(); }
 
 private:
     const Kustomization* kustomization_in(const std::string& folder, const Value* named_by);

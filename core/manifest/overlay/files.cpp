@@ -59,6 +59,7 @@ Result<TreeFile> OverlayFiles::find(const std::string& path) {
     std::string at = path;
     for (int hop = 0; hop <= most_hops; ++hop) {
         std::optional<TreeFile> file = find_entry(at);
+        note(at, file);
         if (file && file->type == TreeFile::Type::file) return *std::move(file);
         // The file itself, or the nearest of its folders, may be a symlink.
         std::string_view link = at;
@@ -67,6 +68,7 @@ Result<TreeFile> OverlayFiles::find(const std::string& path) {
             if (!link.empty()) file = find_entry(std::string(link));
         }
         if (!file) return missing(path);
+        note(file->path, file);
         if (file->type == TreeFile::Type::submodule)
             return failure("manifest.submodule",
                            fmt::format("{} is a Git submodule, which is not read", file->path),
@@ -85,6 +87,10 @@ Result<TreeFile> OverlayFiles::find(const std::string& path) {
         at = next->empty() && !rest.empty() ? rest.substr(1) : *next + rest;
     }
     return missing(path);
+}
+
+void OverlayFiles::note(const std::string& path, const std::optional<TreeFile>& found) {
+    reach_.insert_or_assign(path, found ? found->blob : "");
 }
 
 Diagnostic OverlayFiles::missing(const std::string& path) const {

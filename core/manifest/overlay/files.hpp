@@ -56,10 +56,14 @@ public:
     std::size_t count() const { return texts_.size(); }
     // Everything that the outcome depends on.
     void add_inputs(Hasher& hasher) const;
+    // The same by where it lies in the tree, symlinks and names that led to nothing included: path -> id of
+    // the blob, or empty.
+    const std::map<std::string, std::string, std::less<>>& reach() const { return reach_; }
 
 private:
     Result<TreeFile> find(const std::string& path);
     std::optional<TreeFile> find_entry(const std::string& path);
+    void note(const std::string& path, const std::optional<TreeFile>& found);
     Diagnostic missing(const std::string& path) const;
 
     const Tree& tree_;
@@ -71,6 +75,7 @@ private:
     std::map<std::string, Text, std::less<>> texts_;
     std::map<std::string, Parsed, std::less<>> parsed_;
     std::map<std::string, std::string, std::less<>> inputs_; // path -> id of its content, empty: not there
+    std::map<std::string, std::string, std::less<>> reach_;
 };
 
 } // namespace holdfast

@@ -98,6 +98,9 @@ TEST_CASE("a hand edit of what the target watches is set back at once, long befo
     REQUIRE(holds(place, "more.txt", "one"));
     CHECK(is_set_back("more.txt"));
     CHECK(is_set_back("web.txt"));
+    // A worker that dies takes its watches with it; they come back.
+    for (const pid_t worker : daemon.workers()) ::kill(worker, SIGKILL);
+    CHECK(is_set_back("dns.txt"));
     CHECK(daemon.stop().exit_code == 0);
 }
 
@@ -176,6 +179,34 @@ TEST_CASE("a provider that hangs does not keep it from ending within five second
     const Ran check = place.holdfast({"store", "check"});
     CAPTURE(check.out, check.err, daemon.log());
     CHECK(check.exit_code == 0);
+}
+
+TEST_CASE("a newer commit stops a pass between two writes: the one under way comes to its end") {
+    // Three scopes are three calls. The provider takes one at a time, and writes at the end of each.
+    MemoryWorld world("delayMs: 1200");
+    const auto declare = [&](const std::string& value) {
+        for (const char* scope : {"a", "b", "c"})
+            world.object(scope, "value: " + value + ", scope: " + scope);
+        world.place.commit();
+    };
+    const auto holds_value = [&](const std::string& scope, const std::string& value) {
+        return world.stored(scope, "Object", scope).find(value) != std::string::npos;
+    };
+    declare("first");
+    DaemonProcess daemon(world.place);
+    daemon.start_and_wait();
+    REQUIRE(comes_true([&] { return holds_value("a", "first"); }));
+    declare("second"); // while b is written
+    REQUIRE(comes_true([&] { return holds_value("c", "second"); }));
+    CAPTURE(daemon.log());
+    CHECK(daemon.has_logged("stopping the pass between two writes: superseded"));
+    std::vector<std::string> writes = world.writes();
+    REQUIRE(writes.size() == 5);
+    CHECK(std::vector<std::string>(writes.begin(), writes.begin() + 2) ==
+          std::vector<std::string>{"create \"a\"", "create \"b\""});
+    for (const char* write : {"update \"a\"", "update \"b\"", "create \"c\""})
+        CHECK(count(writes, write) == 1);
+    CHECK(daemon.stop().exit_code == 0);
 }
 
 TEST_CASE("a reload with a broken file keeps the configuration that was good, and says so") {

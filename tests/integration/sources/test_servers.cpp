@@ -11,6 +11,7 @@
 
 #include "git/mirror.hpp"
 #include "support/catch.hpp"
+#include "support/connect_proxy.hpp"
 #include "support/git_servers.hpp"
 
 using namespace holdfast;
@@ -230,6 +231,52 @@ TEST_CASE("a remote that goes away in the middle, or says nothing more, leaves t
     CHECK(found.commit.empty());
 }
 
+TEST_CASE("https goes through the proxy of the credential or of the environment, which sees no secrets") {
+    GitServers servers;
+    const std::string name = "app";
+    servers.make_repository(name, "1");
+    servers.start_https();
+    const test::ConnectProxy proxy;
+    Reader reader;
+    reader.access.ca_file = servers.ca_file();
+    reader.access.user = "alice";
+    reader.access.password = "s3cret";
+    const std::string url = servers.https("git/app.git");
+    const auto fetches = [&] {
+        const MirroredRef found = reader.fetch(url);
+        if (found.problem) FAIL(found.problem->message);
+        CHECK(reader.content(url, found.commit) == "1");
+    };
+    SECTION("of the credential") {
+        reader.access.proxy = proxy.url();
+        fetches();
+        REQUIRE_FALSE(proxy.requests().empty());
+        for (const std::string& request : proxy.requests()) {
+            CHECK_THAT(request, ContainsSubstring("CONNECT localhost:"));
+            CHECK(request.find("Authorization") == std::string::npos);
+        }
+    }
+    SECTION("of the environment, unless the credential wants none") {
+        setenv("https_proxy", proxy.url().c_str(), 1);
+        fetches();
+        const std::size_t seen = proxy.requests().size();
+        CHECK(seen > 0);
+        reader.access.proxy = "-";
+        fetches();
+        CHECK(proxy.requests().size() == seen);
+        unsetenv("https_proxy");
+    }
+    SECTION("one that refuses, and one that is not there") {
+        const test::ConnectProxy refusing(test::ConnectProxy::Manner::refuses);
+        reader.access.proxy = refusing.url();
+        const MirroredRef refused = reader.fetch(url);
+        REQUIRE(refused.problem);
+        CHECK_THAT(refused.problem->message, ContainsSubstring("roxy"));
+        reader.access.proxy = "http://127.0.0.1:" + std::to_string(test::free_port());
+        check_problem(reader.fetch(url), "source.unreachable");
+    }
+}
+
 TEST_CASE("of 50,000 refs only the one that is asked for is fetched") {
     GitServers servers;
     const std::string repository = servers.make_repository("app", "1");
@@ -297,6 +344,29 @@ TEST_CASE("ssh is read with a key, with a passphrase and from an agent; old serv
     const std::string second = servers.commit("app", "a.yaml", "2");
     CHECK(reader.fetch(url).commit == second);
     CHECK(reader.content(url, second) == "2");
+}
+
+TEST_CASE("ssh reads the configuration that the credential names, and no other") {
+    GitServers servers;
+    servers.make_repository("app", "1");
+    servers.start_ssh();
+    servers.write_known_hosts(servers / "known_hosts", true);
+    Reader reader;
+    reader.access.known_hosts_file = servers / "known_hosts";
+    reader.access.key_file = servers / "ssh_key";
+    // ssh://user@127.0.0.1:PORT/path by a name that only the configuration knows.
+    std::string url = servers.ssh("app");
+    const std::size_t host = url.find("127.0.0.1:"), path = url.find('/', host);
+    REQUIRE(host != std::string::npos);
+    const std::string port = url.substr(host + 10, path - host - 10);
+    url.replace(host, path - host, "forge.invalid");
+    CHECK(reader.fetch(url).problem);
+    std::ofstream(servers / "ssh_config")
+        << "Host forge.invalid\n  HostName 127.0.0.1\n  Port " << port << "\n";
+    reader.access.ssh_config_file = servers / "ssh_config";
+    const MirroredRef found = reader.fetch(url);
+    if (found.problem) FAIL(found.problem->message);
+    CHECK(reader.content(url, found.commit) == "1");
 }
 
 TEST_CASE("an agent is used only by a credential that says so") {

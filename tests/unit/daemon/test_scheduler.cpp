@@ -27,6 +27,8 @@ struct World {
     FakeClock clock;
     Scheduler scheduler;
     std::vector<ScheduledStack> declared;
+    std::vector<ScheduledRemote> remotes;
+    std::vector<std::string> fetching;
     std::vector<DuePass> running;
     std::vector<Scheduler::Cancel> cancelled;
     std::deque<std::string> log; // "web@1111111111 commit"
@@ -34,7 +36,7 @@ struct World {
 
     Moment now() { return clock.uptime(); }
 
-    // One step; a look is answered at once with what is declared.
+    // One step; a look is answered at once with what is declared, a fetch by whoever tests it.
     void step() {
         for (int i = 0; i < 2; ++i) {
             const Scheduler::Step step = scheduler.step(now());
@@ -44,11 +46,21 @@ struct World {
                 running.push_back(due);
             }
             wake = step.wake;
+            for (const std::string& remote : step.fetch) fetching.push_back(remote);
             if (!step.look) return;
             ++looks;
+            scheduler.set_remotes(remotes, now());
             scheduler.set_stacks(declared, now());
             scheduler.look_ended(true, now());
         }
+    }
+    // The remote that is asked answers.
+    void fetched(bool ok = true, bool has_news = true) {
+        REQUIRE_FALSE(fetching.empty());
+        const std::string remote = fetching.front();
+        fetching.erase(fetching.begin());
+        scheduler.fetch_ended(remote, ok, has_news, now());
+        step();
     }
     void end(const std::string& name, PassEnd how = PassEnd::unchanged) {
         std::erase_if(running, [&](const DuePass& pass) { return pass.stack == name; });
@@ -560,4 +572,204 @@ TEST_CASE("it sleeps where nothing is due") {
         ++steps;
     }
     CHECK(steps < 2 * (500 + 10)); // about one for each pass
+}
+
+// ---- sources
+
+namespace {
+
+ScheduledStack from_source(const std::string& name, const std::string& revision,
+                           std::vector<std::string> depends_on = {}) {
+    ScheduledStack one = stack(name, revision, std::move(depends_on));
+    one.source = "infra";
+    one.project = "p1";
+    return one;
+}
+
+struct SourceWorld : World {
+    SourceWorld() {
+        remotes = {{.name = "forge", .sources = {"infra"}, .interval = 60s}};
+        declared = {from_source("a", ""), from_source("b", "")};
+    }
+    void move_to(const std::string& revision) {
+        for (ScheduledStack& one : declared) one.revision = revision;
+    }
+};
+
+} // namespace
+
+TEST_CASE("a stack of a source begins once the source was fetched and looked at") {
+    SourceWorld world;
+    world.step();
+    CHECK(world.fetching == std::vector<std::string>{"forge"}); // once, for both
+    CHECK(world.running.empty());
+    CHECK(world.scheduler.view("a")->state == Scheduler::View::State::waiting);
+    CHECK(world.scheduler.view("a")->waits_for == "source infra");
+    world.move_to(c1);
+    world.fetched();
+    CHECK(world.count("a@1111111111") == 1);
+    CHECK(world.count("b@1111111111") == 1);
+    CHECK(world.running.front().project == "p1");
+}
+
+TEST_CASE(
+    "a source that cannot be fetched lets its stacks go on with what there is, and is asked less and less") {
+    SourceWorld world;
+    world.step();
+    world.fetched(false, false);
+    CHECK(world.runs("a")); // and says why it cannot
+    world.end_all(PassEnd::failed);
+    int tries = 0;
+    const Moment begin = world.now();
+    while (world.now() - begin < 60min) {
+        world.clock.advance(1s);
+        world.step();
+        world.end_all(PassEnd::failed);
+        if (world.fetching.empty()) continue;
+        ++tries;
+        world.fetched(false, false);
+        world.end_all(PassEnd::failed);
+    }
+    CHECK(tries >= 6);
+    CHECK(tries <= 12); // every minute would be 60
+}
+
+TEST_CASE("a source is fetched on its own interval, and news wakes its stacks at once") {
+    SourceWorld world;
+    world.step();
+    world.move_to(c1);
+    world.fetched();
+    world.end_all();
+    int fetches = 0;
+    const Moment begin = world.now();
+    while (world.now() - begin < 10min) {
+        world.clock.advance(1s);
+        world.step();
+        world.end_all();
+        if (world.fetching.empty()) continue;
+        ++fetches;
+        world.fetched(true, false);
+    }
+    CHECK(fetches >= 9);
+    CHECK(fetches <= 11);
+    world.log.clear();
+    while (world.fetching.empty()) {
+        world.clock.advance(1s);
+        world.step();
+        world.end_all();
+    }
+    world.move_to(c2);
+    world.fetched();
+    CHECK(world.count("a@2222222222 commit") == 1);
+    CHECK(world.count("b@2222222222 commit") == 1);
+}
+
+TEST_CASE("dependsOn within a source means ready at the source's commit, across sources only ready") {
+    SourceWorld world;
+    world.declared = {from_source("base", ""), from_source("app", "", {"base"}),
+                      stack("other", c1, {"base"})};
+    world.step();
+    CHECK(world.running.empty());
+    world.move_to(c1);
+    world.declared[2].revision = c1;
+    world.fetched();
+    CHECK(world.runs("base"));
+    CHECK_FALSE(world.runs("app"));
+    world.end("base", PassEnd::applied);
+    world.step();
+    CHECK(world.runs("app"));
+    CHECK(world.runs("other"));
+    world.end_all(PassEnd::applied);
+
+    while (world.fetching.empty()) {
+        world.clock.advance(1s);
+        world.step();
+        world.end_all();
+    }
+    world.log.clear();
+    world.declared[0].revision = world.declared[1].revision = c2;
+    world.fetched();
+    CHECK(world.runs("base"));
+    CHECK_FALSE(world.runs("app"));
+    CHECK(world.scheduler.view("app")->waits_for == "base");
+    world.end("base", PassEnd::unchanged); // only that it is there counts
+    world.step();
+    CHECK(world.count("app@2222222222") == 1);
+}
+
+TEST_CASE("a commit that changes holdfast.yaml alone brings a pass to stacks of sources") {
+    SourceWorld world;
+    world.step();
+    world.move_to(c1);
+    world.fetched();
+    world.end_all();
+    for (ScheduledStack& one : world.declared) one.project = "p2";
+    world.log.clear();
+    world.clock.advance(20s);
+    world.step();
+    CHECK(world.count("a@1111111111 commit") == 1);
+    CHECK(world.running.front().project == "p2");
+}
+
+TEST_CASE("who asks for a stack of a source gets what is fetched after that") {
+    SourceWorld world;
+    world.step();
+    world.move_to(c1);
+    world.fetched();
+    world.end_all();
+    world.log.clear();
+    CHECK(world.scheduler.request("a", world.now()));
+    world.step();
+    REQUIRE(world.fetching.size() == 1);
+    CHECK(world.running.empty()); // a look alone is not enough
+    world.move_to(c2);
+
+    SECTION("when the fetch ends") {
+        world.fetched();
+        CHECK(world.count("a@2222222222") == 1);
+        CHECK(world.running.front().is_requested);
+    }
+    SECTION("also where nothing was new") {
+        world.move_to(c1);
+        world.fetched(true, false);
+        CHECK(world.count("a@1111111111 request") == 1);
+    }
+    SECTION("not of a fetch that began before somebody asked again") {
+        world.move_to(c1);
+        CHECK(world.scheduler.request("b", world.now()));
+        world.fetched(true, false);
+        CHECK_FALSE(world.runs("b"));
+        REQUIRE(world.fetching.size() == 1);
+        world.fetched(true, false);
+        CHECK(world.runs("b"));
+    }
+    SECTION("or at once where its source is gone meanwhile") {
+        world.declared[0].source = "";
+        world.remotes.clear();
+        world.scheduler.request("a", world.now());
+        world.step();
+        CHECK(world.runs("a"));
+    }
+}
+
+TEST_CASE("a pass that was told to stop after its write is stopped for good at its deadline") {
+    World world;
+    world.declared = {stack("a")};
+    world.declared[0].schedule.timeout = 60s;
+    world.step();
+    world.declared[0].revision = c2;
+    world.clock.advance(20s);
+    world.step();
+    REQUIRE(world.cancelled.size() == 1);
+    CHECK(world.cancelled[0].reason == CancelReason::superseded);
+    world.clock.advance(39s);
+    world.step();
+    CHECK(world.cancelled.size() == 1);
+    world.clock.advance(2s);
+    world.step();
+    REQUIRE(world.cancelled.size() == 2);
+    CHECK(world.cancelled[1].reason == CancelReason::timeout);
+    world.clock.advance(60s);
+    world.step();
+    CHECK(world.cancelled.size() == 2); // said once
 }

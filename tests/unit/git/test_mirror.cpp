@@ -1,7 +1,12 @@
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "git/mirror.hpp"
+#include "git/mirror_pack.hpp"
 #include "git/tree_changes.hpp"
 #include "support/catch.hpp"
 #include "support/fake_clock.hpp"
@@ -242,4 +247,125 @@ TEST_CASE("a mirror that was half made, or is damaged, says what to do; a lost r
     REQUIRE_FALSE(damaged.ok());
     CHECK(damaged.error().code == "source.bad-mirror");
     CHECK_THAT(damaged.error().hint, ContainsSubstring("remove the folder"));
+}
+
+// ---- several processes, and many fetches
+
+namespace {
+
+// Files of their own folder, so that each commit is as many objects.
+std::string commit_files(Remote& remote, const std::string& folder, int count) {
+    for (int i = 0; i < count; ++i)
+        remote.made.write(folder + "/" + std::to_string(i), folder + " " + std::to_string(i));
+    return remote.made.commit("Add " + folder);
+}
+
+std::size_t loose_objects(const Mirror& mirror) {
+    std::size_t count = 0;
+    for (const auto& folder : std::filesystem::directory_iterator(mirror.path() + "/objects"))
+        if (folder.path().filename().string().size() == 2)
+            for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(folder.path()))
+                ++count;
+    return count;
+}
+
+std::size_t packs(const Mirror& mirror) {
+    std::size_t count = 0;
+    for (const auto& file : std::filesystem::directory_iterator(mirror.path() + "/objects/pack"))
+        count += file.path().extension() == ".idx";
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("processes that fetch one remote at once all get it, and leave one mirror") {
+    Remote remote;
+    const std::string id = commit_files(remote, "many", 1500);
+    remote.mirror.reset();
+    std::filesystem::remove_all(remote.store / "mirrors"); // they also make it at once
+    std::vector<pid_t> children;
+    for (int i = 0; i < 3; ++i) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const auto mirror = remote.open();
+            const MirroredRef found =
+                mirror->fetch(std::vector<SourceRef>{{}}, {}, remote.limits, remote.clock).front();
+            ::_exit(!found.problem && found.commit == id ? 0 : 1);
+        }
+        children.push_back(child);
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        CHECK(status == 0);
+    }
+    remote.mirror = remote.open();
+    CHECK(remote.mirror->find({})->commit == id);
+    CHECK(remote.content(id, "many/1499") == "many 1499");
+    CHECK(packs(*remote.mirror) == 1);
+}
+
+TEST_CASE("of a fetch that is killed nothing is left that the next one would stumble over") {
+    Remote remote;
+    const std::string first = remote.commit("1");
+    REQUIRE(remote.fetch({}).commit == first);
+    const int files = GENERATE(100, 1500); // kept loose, and as a pack
+    const std::string second = commit_files(remote, "many", files);
+    const auto at = GENERATE(1U, 1000U);
+    CAPTURE(files, at);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        unsigned calls = 0;
+        remote.limits.progress = [&](std::size_t, std::size_t, std::size_t) {
+            if (++calls >= at) ::raise(SIGKILL);
+        };
+        const auto mirror = remote.open();
+        mirror->fetch(std::vector<SourceRef>{{}}, {}, remote.limits, remote.clock);
+        ::raise(SIGKILL); // at the latest
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status));
+    CHECK(remote.content(first) == "1");
+    const MirroredRef found = remote.fetch({});
+    if (found.problem) FAIL(found.problem->message);
+    CHECK(found.commit == second);
+    CHECK(remote.content(second, "many/7") == "many 7");
+    CHECK(std::filesystem::is_empty(remote.mirror->path() + "/holdfast-incoming"));
+}
+
+TEST_CASE("objects of many small fetches become a pack, under the eyes of who reads") {
+    Remote remote;
+    std::vector<std::string> ids;
+    const auto reader = remote.open();
+    for (int i = 0; i < 4; ++i) {
+        ids.push_back(commit_files(remote, "f" + std::to_string(i), 50));
+        REQUIRE(remote.fetch({}).commit == ids.back());
+        REQUIRE(reader->repository().at(ids.back()));
+    }
+    const std::size_t loose = loose_objects(*remote.mirror);
+    CHECK(loose >= 200); // they are kept loose at first
+    git_repository* repository = nullptr;
+    GitRepository::must(git_repository_open_bare(&repository, remote.mirror->path().c_str()));
+    const std::string folder = remote.mirror->path() + "/holdfast-incoming";
+    CHECK(git::pack_if_many_are_loose(*repository, folder, loose + 1));
+    CHECK(loose_objects(*remote.mirror) == loose);
+    const Status packed = git::pack_if_many_are_loose(*repository, folder, loose);
+    git_repository_free(repository);
+    if (!packed) FAIL(packed.error().message);
+    CHECK(loose_objects(*remote.mirror) == 0);
+    CHECK(packs(*remote.mirror) == 1);
+    CHECK(std::filesystem::is_empty(folder));
+
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const std::string below = "f" + std::to_string(i);
+        const auto tree = reader->repository().at(ids[i]);
+        REQUIRE(tree);
+        const auto file = (*tree)->find(below + "/49");
+        REQUIRE(file);
+        CHECK(*(*tree)->read(*file, 100) == below + " 49");
+    }
+    ids.push_back(commit_files(remote, "later", 1));
+    CHECK(remote.fetch({}).commit == ids.back());
+    CHECK(remote.mirror->movement(*remote.mirror->find({}), ids.front()) == Movement::forward);
 }

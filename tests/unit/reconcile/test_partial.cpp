@@ -342,3 +342,73 @@ TEST_CASE("outputs that another stack changed are taken in") {
     const StackOutcome outcome = world.goes_over_everything("takes from another stack has changed");
     CHECK(outcome.plan()->counts.update == 1);
 }
+
+TEST_CASE("a stack with overlays rests while nothing that they read is touched") {
+    TwelveObjects world;
+    // base/ and parts/ lie outside of the stack's folder.
+    world.write("base/kustomization.yaml", "resources: [o.yaml, more]\n");
+    world.write("base/o.yaml", PartialWorld::document("based", "a: 1"));
+    world.write("base/more/kustomization.yaml", "resources: [m.yaml]\n");
+    world.write("base/more/m.yaml", PartialWorld::document("more", "a: 1"));
+    for (int i = 0; i < 12; ++i) {
+        const std::string name = "p" + std::to_string(i);
+        world.write("parts/" + name + ".yaml", PartialWorld::document(name, "a: 1"));
+    }
+    std::string resources = "resources:\n- ../../base\n";
+    for (int i = 0; i < 12; ++i) resources += "- ../../parts/p" + std::to_string(i) + ".yaml\n";
+    world.write("app/over/kustomization.yaml", resources + "namePrefix: x-\n");
+    world.commit();
+    world.settle();
+    CHECK(world.pass(Reach::changed).looked == Looked::at_nothing);
+    world.write("elsewhere/o.yaml", "a: 1\n");
+    world.write("base.yaml", "a: 1\n");
+    world.commit();
+    CHECK(world.pass(Reach::changed).looked == Looked::at_nothing);
+
+    const auto is_looked_at = [&](std::size_t updates) {
+        const StackOutcome outcome = world.goes_over_everything("from outside of its folder have changed");
+        CHECK(outcome.plan()->counts.update == updates);
+        world.settle();
+        CHECK(world.pass(Reach::changed).looked == Looked::at_nothing);
+    };
+    SECTION("a file of the base") {
+        world.write("base/o.yaml", PartialWorld::document("based", "a: 2"));
+        is_looked_at(1);
+    }
+    SECTION("a file of a base of the base") {
+        world.write("base/more/m.yaml", PartialWorld::document("more", "a: 2"));
+        is_looked_at(1);
+    }
+    SECTION("one of many files in a folder") {
+        world.write("parts/p7.yaml", PartialWorld::document("p7", "a: 2"));
+        is_looked_at(1);
+    }
+    SECTION("a kustomization of another name that was not there") {
+        world.write("base/kustomization.yml", "resources: []\n");
+        CHECK(world.goes_over_everything("from outside of its folder").result == StackResult::failed);
+    }
+    SECTION("a folder that became a symlink to an equal one, and then what that leads to") {
+        world.write("copy/kustomization.yaml", "resources: [m.yaml]\n");
+        world.write("copy/m.yaml", PartialWorld::document("more", "a: 1"));
+        world.remove("base/more");
+        world.repository.link("base/more", "../copy");
+        is_looked_at(0);
+        world.write("copy/m.yaml", PartialWorld::document("more", "a: 2"));
+        is_looked_at(1);
+    }
+    SECTION("its own files") {
+        world.write("app/over/kustomization.yaml", resources + "namePrefix: x-\nlabels: []\n");
+        world.goes_over_everything("has overlays");
+    }
+}
+
+TEST_CASE("what a symlink leads to outside of the stack's folder is looked at when it changes") {
+    TwelveObjects world;
+    world.write("shared/o.yaml", PartialWorld::document("shared", "a: 1"));
+    world.repository.link("app/link.yaml", "../shared/o.yaml");
+    world.commit();
+    world.settle();
+    CHECK(world.pass(Reach::changed).looked == Looked::at_nothing);
+    world.write("shared/o.yaml", PartialWorld::document("shared", "a: 2"));
+    CHECK(world.goes_over_everything("from outside of its folder").plan()->counts.update == 1);
+}
