@@ -165,6 +165,14 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
 
 namespace {
 
+std::vector<std::string> texts_at(const Value& of, std::string_view key) {
+    std::vector<std::string> out;
+    const Value* list = of.find(key);
+    for (const Value& text : list && list->is_list() ? *list->if_list() : List{})
+        if (text.is_string()) out.push_back(*text.if_string());
+    return out;
+}
+
 void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid, const ItemResult& result) {
     if (result.diagnostics.has_errors() || result.outcome == Outcome::failed) {
         invalid.append(result.diagnostics);
@@ -191,12 +199,15 @@ void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid
     }
     canonical.document = make_document(*tree);
     canonical.state = Canonical::State::done;
+    if (detail) {
+        canonical.removes = texts_at(*detail, "removes");
+        canonical.notes = texts_at(*detail, "notes");
+    }
     if (result.outcome != Outcome::must_replace) return;
     canonical.state = Canonical::State::must_replace;
-    const Value* paths = detail ? detail->find("paths") : nullptr;
-    if (paths && paths->is_list())
-        for (const Value& path : *paths->if_list())
-            if (path.is_string()) canonical.paths.push_back(*path.if_string());
+    if (!detail) return;
+    canonical.paths = texts_at(*detail, "paths");
+    canonical.asks = detail->text_at("asks");
 }
 
 } // namespace
