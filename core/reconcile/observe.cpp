@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -10,6 +11,7 @@
 
 #include "base/json.hpp"
 #include "base/locked.hpp"
+#include "execute/step.hpp"
 
 namespace holdfast {
 
@@ -214,17 +216,30 @@ void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid
 
 namespace {
 
+const std::vector<std::string>& write_only_of(const Provider& provider, const Leaf& leaf) {
+    static const std::vector<std::string> none;
+    const KindInfo* kind = provider.description().find(leaf.api_version, leaf.kind_name());
+    return kind ? kind->write_only : none;
+}
+
 // One call about some leaves of one scope. What the call as a whole complains of counts against each of them.
 void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, std::stop_token stop,
          const std::function<void(CanonicalProbe&, const ItemResult&)>& take) {
     if (probes.empty()) return;
     KindIds kinds;
     std::vector<Item> items(probes.size());
+    std::deque<std::string> declared; // of which items borrow
     for (std::size_t i = 0; i < probes.size(); ++i) {
         const CanonicalProbe& probe = *probes[i];
         items[i] = {.kind = kinds.of(probe.leaf->api_version, probe.leaf->kind_name()),
                     .identity = probe.leaf->identity,
                     .declared = probe.leaf->declared.json};
+        // As an update sends it: an ignored field is nobody's quarrel.
+        if (method == Method::canonicalize && !probe.leaf->policy.ignore.empty() && probe.observed &&
+            !probe.observed->document.empty())
+            items[i].declared = declared.emplace_back(
+                with_ignored_as_observed(probe.leaf->declared.json, probe.observed->document,
+                                         probe.leaf->policy.ignore, write_only_of(provider, *probe.leaf)));
         if (probe.entry)
             items[i].recorded =
                 probe.entry->declared.empty() ? probe.leaf->recordable().json : probe.entry->declared,

@@ -78,14 +78,14 @@ start() {
 }
 
 wait_for() {
-    local what=$1
+    local what=$1 child
     shift
     for _ in $(seq 1200); do
         if "$@" >/dev/null 2>&1; then return; fi
-        kill -0 "${children[@]}" 2>/dev/null || break
+        for child in "${children[@]}"; do kill -0 "$child" 2>/dev/null || break 2; done
         sleep 0.1
     done
-    tail -n 20 "$folder"/*.log >&2
+    for child in "$folder"/*.log; do tail -n 5 "$child" >&2; done
     fail "$what does not come up; the logs are in $folder"
 }
 
@@ -112,7 +112,7 @@ serve() {
     wait_for etcd curl --silent --fail --max-time 5 "http://127.0.0.1:$client/health"
     local old=()
     [ "$(cat "$binaries_folder/version" 2>/dev/null)" != 1.20.2 ] || old=(--insecure-port=0)
-    start apiserver "$binaries_folder/kube-apiserver" --etcd-servers "http://127.0.0.1:$client" --bind-address 127.0.0.1 \
+    start apiserver "$binaries_folder/kube-apiserver" --etcd-servers "http://127.0.0.1:$client" --bind-address 127.0.0.1 --advertise-address 127.0.0.1 \
         --secure-port "$port" --tls-cert-file "$folder/server.crt" --tls-private-key-file "$folder/server.key" \
         --client-ca-file "$folder/ca.crt" --service-account-issuer https://localhost --cert-dir "$folder" \
         --service-account-key-file "$folder/account.key" --service-account-signing-key-file "$folder/account.key" \
