@@ -110,7 +110,7 @@ sdk::Result wait_until_gone(const Cluster& cluster, const sdk::Call& call, const
                 "whoever put the finalizer there has to take it off; if its controller is gone for good, remove "
                 "it by kubectl patch",
                 sdk::Retry::after);
-            why.retry_after = milliseconds(5000);
+            why.retry_after = std::min(cluster.options().delete_wait, milliseconds(5000));
             return sdk::Result::failed(why);
         }
         wait = std::min(wait * 2, milliseconds(500));

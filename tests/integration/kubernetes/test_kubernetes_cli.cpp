@@ -342,7 +342,7 @@ TEST_CASE("a prune deletes what was applied, and says what a finalizer waits for
     edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", {"example.org/hold"}}}}}, "holder");
     world.play.remove("app/web.yaml");
     world.play.commit();
-    const Ran stuck = world.play.holdfast({"apply", "--yes", "--timeout", "3s"});
+    const Ran stuck = world.play.holdfast({"apply", "--yes"});
     INFO(stuck.out << stuck.err);
     CHECK(stuck.exit_code != 0);
     CHECK(has(stuck.out + stuck.err, "example.org/hold"));
@@ -387,7 +387,7 @@ TEST_CASE("a kind that nobody serves is planned as not known yet, and an error w
     const Ran planned = world.play.holdfast({"plan"});
     INFO(planned.out << planned.err);
     CHECK(has(planned.out, "1 to create"));
-    const Ran ran = world.play.holdfast({"apply", "--yes", "--timeout", "2s"});
+    const Ran ran = world.play.holdfast({"apply", "--yes"});
     INFO(ran.out << ran.err);
     CHECK(ran.exit_code == 1);
     CHECK(has(ran.out + ran.err, "kubernetes.unknown-kind"));
