@@ -11,9 +11,14 @@ namespace holdfast {
 
 namespace {
 
+bool names_group(const Description& description, std::string_view group) {
+    return std::find(description.groups.begin(), description.groups.end(), group) != description.groups.end();
+}
+
+// "*" is every group but those of Holdfast's own plugins: a misspelt one is not the kubernetes plugin's.
 bool serves(const Description& description, std::string_view group) {
-    return std::any_of(description.groups.begin(), description.groups.end(),
-                       [&](const std::string& g) { return g == group || g == "*"; });
+    return names_group(description, group) ||
+           (names_group(description, "*") && !group.ends_with(".holdfast.dev"));
 }
 
 std::string shown_group(std::string_view group) {
@@ -113,6 +118,10 @@ void Router::choose_instances(Route& route, const std::string& group, const std:
                            "its groups: " + join(instance->description->groups, ", "));
     }
     if (!route.ok()) return;
+    // Who takes every group takes those that nobody else owns.
+    const auto owns = [&](const Catalog::Instance* i) { return names_group(*i->description, group); };
+    if (std::any_of(route.instances.begin(), route.instances.end(), owns))
+        std::erase_if(route.instances, [&](const Catalog::Instance* i) { return !owns(i); });
     if (route.instances.empty())
         route.problem =
             problem_at("/apiVersion", "manifest.no-provider",

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "base/ids.hpp"
 #include "base/text.hpp"
 
 namespace holdfast {
@@ -13,7 +14,28 @@ namespace holdfast {
 const KindInfo* Description::find(std::string_view api_version, std::string_view kind) const {
     auto it = std::find_if(kinds.begin(), kinds.end(),
                            [&](const KindInfo& k) { return k.kind == kind && k.api_version == api_version; });
-    return it == kinds.end() ? nullptr : &*it;
+    if (it != kinds.end()) return &*it;
+    if (!open_kinds) return nullptr;
+    // Another version of a kind that is described is still of that kind.
+    const std::string group = split_api_version(api_version).group;
+    it = std::find_if(kinds.begin(), kinds.end(), [&](const KindInfo& k) {
+        return k.kind == kind && split_api_version(k.api_version).group == group;
+    });
+    return open_kinds->find(it == kinds.end() ? nullptr : &*it, api_version, kind);
+}
+
+const KindInfo* OpenKinds::find(const KindInfo* like, std::string_view api_version,
+                                std::string_view kind) const {
+    return made_.with([&](Made& made) {
+        std::unique_ptr<const KindInfo>& slot = made[{std::string(api_version), std::string(kind)}];
+        if (!slot) {
+            KindInfo info = like ? *like : rest_;
+            info.api_version = api_version;
+            info.kind = kind;
+            slot = std::make_unique<const KindInfo>(std::move(info));
+        }
+        return slot.get();
+    });
 }
 
 bool Description::has(std::string_view extension) const {
@@ -196,7 +218,13 @@ Result<Description> parse_description(const Value& document) {
     if (!kinds || !kinds->is_list())
         read.complain("kinds", "a list");
     else
-        for (const Value& kind : *kinds->if_list()) description.kinds.push_back(read_kind(read, kind));
+        for (const Value& value : *kinds->if_list()) {
+            KindInfo kind = read_kind(read, value);
+            if (kind.kind == "*" && kind.api_version == "*")
+                description.open_kinds = std::make_shared<const OpenKinds>(std::move(kind));
+            else
+                description.kinds.push_back(std::move(kind));
+        }
     if (!read.problem().empty()) return failure("plugin.describe", read.problem());
     for (const KindInfo& kind : description.kinds)
         if (!kind.confirm.empty() && !description.has("holdfast.checkpoint/1"))

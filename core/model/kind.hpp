@@ -1,10 +1,13 @@
 #pragma once
 // What a plugin says of itself in `describe`: the kinds it owns and what the engine must know of each.
 
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/locked.hpp"
 #include "base/result.hpp"
 #include "base/value.hpp"
 
@@ -50,6 +53,21 @@ struct KindInfo {
     std::string id() const { return api_version + "/" + kind; } // "host.holdfast.dev/v1alpha1/File"
 };
 
+// The kinds of a plugin that cannot name them all, because its target decides (Kubernetes): what `describe`
+// says of the kind "*" holds for every other. Each is made when it is first asked for and stays. Thread-safe.
+class OpenKinds {
+public:
+    explicit OpenKinds(KindInfo rest) : rest_(std::move(rest)) {}
+    // `like`, or what holds for the rest, under these names.
+    const KindInfo* find(const KindInfo* like, std::string_view api_version, std::string_view kind) const;
+    const KindInfo& rest() const { return rest_; }
+
+private:
+    using Made = std::map<std::pair<std::string, std::string>, std::unique_ptr<const KindInfo>>;
+    KindInfo rest_;
+    mutable Locked<Made> made_;
+};
+
 enum class CompareAndSwap { none, recheck, atomic };
 enum class Ownership { owned, additive, exclusive, observe };
 
@@ -58,6 +76,7 @@ struct Description {
     std::string version;
     std::vector<std::string> groups;
     std::vector<KindInfo> kinds;
+    std::shared_ptr<const OpenKinds> open_kinds; // null: there are none but `kinds`
     Value config_schema;
     std::vector<std::string> sensitive_config; // JSON pointers into the provider's config
     std::vector<std::string> extensions;       // "holdfast.canonicalize/1", ...
@@ -68,6 +87,7 @@ struct Description {
     std::size_t max_items = 1000;     // per call
     std::size_t max_bytes = 8U << 20; // of documents per call
 
+    // Null where there is no such kind. Of a plugin with open kinds there is every one.
     const KindInfo* find(std::string_view api_version, std::string_view kind) const;
     bool has(std::string_view extension) const;
 };

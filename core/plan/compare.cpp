@@ -59,6 +59,8 @@ public:
         excluded_.insert(excluded_.end(), kind_.observed.begin(), kind_.observed.end());
     }
 
+    // Every member of the documents, for kinds that do not say which.
+    void document(const Sides& sides) { members("", sides); }
     void field(const std::string& at, const Sides& sides);
     std::vector<FieldChange> take() { return std::move(changes_); }
 
@@ -349,8 +351,11 @@ std::vector<FieldChange> compare(const Value& declared, const Value& recorded, c
                                  const CompareRules& rules) {
     Comparison comparison(rules);
     for (const std::string& root : rules.kind.compare)
-        comparison.field(root, {unless_null(find_at(declared, root)), unless_null(find_at(recorded, root)),
-                                unless_null(find_at(observed, root))});
+        if (root.empty())
+            comparison.document({&declared, &recorded, &observed});
+        else
+            comparison.field(root, {unless_null(find_at(declared, root)), unless_null(find_at(recorded, root)),
+                                    unless_null(find_at(observed, root))});
     return comparison.take();
 }
 

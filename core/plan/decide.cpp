@@ -7,6 +7,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "plan/compare.hpp"
+#include "plan/mask.hpp"
 
 namespace holdfast {
 
@@ -69,6 +70,7 @@ private:
     void replace_other_object();
 
     bool compare_trees();
+    void take_removes(const Value& observed);
     bool is_spelled_equal(const std::string& wanted) const;
     bool is_recorded_as_declared() const;
     bool read(std::string_view json, std::string_view whose, Value& tree);
@@ -355,6 +357,7 @@ bool LeafDecision::compare_trees() {
                               .ignore = leaf_.policy.ignore,
                               .sensitive = leaf_.sensitive,
                               .masking_key = input_.masking_key});
+    if (state == State::done) take_removes(observed);
     for (const FieldChange& field : change_.fields) {
         if (!field.forces_replace) continue;
         change_.action = Action::replace;
@@ -371,6 +374,24 @@ bool LeafDecision::compare_trees() {
         }
     }
     return true;
+}
+
+// What neither Git nor the ledger knows is none of our business (compare.cpp), unless the plugin says that it
+// is: then it is shown as what it is, something that goes.
+void LeafDecision::take_removes(const Value& observed) {
+    for (const std::string& pointer : canonical_->removes) {
+        const Value* there = find_at(observed, pointer);
+        if (!there || any_covers(leaf_.policy.ignore, pointer)) continue;
+        const auto same = [&](const FieldChange& field) { return field.pointer == pointer; };
+        if (std::any_of(change_.fields.begin(), change_.fields.end(), same)) continue;
+        const bool is_secret =
+            any_covers(kind().sensitive, pointer) || any_covers(leaf_.sensitive, pointer);
+        FieldChange field{.pointer = pointer, .sensitive = is_secret, .by_drift = true};
+        field.before = is_secret ? mask_of(*there, input_.masking_key) : *there;
+        change_.fields.push_back(std::move(field));
+    }
+    if (!change_.fields.empty())
+        change_.reasons.insert(change_.reasons.end(), canonical_->notes.begin(), canonical_->notes.end());
 }
 
 void LeafDecision::force_replace_if_asked() {
@@ -399,6 +420,8 @@ void LeafDecision::make_replace() {
                 "it cannot be changed in place, and its provider's ownership is additive: nothing is deleted",
                 "delete the object by hand, or change the provider's ownership"));
     if (is_protected()) park(change_, "is protected (holdfast.dev/protect)");
+    if (canonical_ && !canonical_->asks.empty() && !is_replace_asked(input_, leaf_))
+        park(change_, canonical_->asks);
 }
 
 // The document names another object than the one that was recorded for it.

@@ -30,6 +30,9 @@ struct Canonical {
     Document document;              // done, must_replace
     std::vector<std::string> paths; // must_replace: what cannot be changed in place
     std::string reason;             // not_yet
+    std::string asks;               // must_replace: why a person has to allow that first; empty: need not
+    std::vector<std::string> removes; // done: what stands there besides, that a write takes away
+    std::vector<std::string> notes;   // done: sentences for people, who wrote what
 };
 
 // An object that the target holds and nobody recorded; only where a scope is exclusive.

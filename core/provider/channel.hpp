@@ -30,6 +30,7 @@ enum class Operation : std::uint32_t {
     snapshot,
     restore,
     health,
+    order,
     watch,
     unwatch,
     close,

@@ -143,6 +143,7 @@ std::uint32_t PluginInstance::dispatch(Operation operation, const holdfast_call&
             return extended(HOLDFAST_EXT_CANONICALIZE, &holdfast_canonicalize::canonicalize);
         case Operation::snapshot: return extended(HOLDFAST_EXT_CHECKPOINT, &holdfast_checkpoint::snapshot);
         case Operation::restore: return extended(HOLDFAST_EXT_CHECKPOINT, &holdfast_checkpoint::restore);
+        case Operation::order: return extended(HOLDFAST_EXT_ORDER, &holdfast_order::order);
         case Operation::health: return extended(HOLDFAST_EXT_HEALTH, &holdfast_health::health);
         default: return HOLDFAST_UNSUPPORTED;
     }

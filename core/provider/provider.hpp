@@ -28,7 +28,8 @@ enum class Method {
     canonicalize,
     snapshot,
     restore,
-    health
+    health,
+    order
 };
 std::string_view to_string(Method method);
 

@@ -16,6 +16,7 @@ std::string_view to_string(Method method) {
         case Method::snapshot: return "snapshot";
         case Method::restore: return "restore";
         case Method::health: return "health";
+        case Method::order: return "order";
     }
     return "call";
 }

@@ -36,7 +36,9 @@ bool may_inherit(std::string_view variable) {
     const std::string_view name = variable.substr(0, variable.find('='));
     constexpr std::array names{
         "PATH",       "LANG",        "TZ",       "http_proxy", "https_proxy",  "no_proxy",      "all_proxy",
-        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",  "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"};
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",  "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR",
+        // Where the operator keeps clusters, and what those files may run; no credentials themselves.
+        "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOLDFAST_KUBERNETES_EXEC"};
     return std::find(names.begin(), names.end(), name) != names.end() || name.starts_with("LC_") ||
            name.ends_with("SAN_OPTIONS");
 }

@@ -67,6 +67,8 @@ public:
     // Name and path of each secret that a document took.
     const std::set<std::vector<std::string>>& secrets_taken() const { return secrets_taken_; }
 
+    // Asks the plugins that know how their objects hang together (holdfast.order/1).
+    void order(std::stop_token stop);
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
     void link();
     // The same for one leaf, once others have changed.
@@ -97,6 +99,7 @@ private:
     void release_resources();
     std::size_t place_of(const Leaf& leaf, std::size_t index) const;
     bool drop_others(std::size_t resource, const std::set<std::size_t>& made);
+    void order_provider(Provider& provider, const std::vector<std::size_t>& leaves, std::stop_token stop);
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
     Address own(const Address& named) const;

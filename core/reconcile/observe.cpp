@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -10,6 +11,7 @@
 
 #include "base/json.hpp"
 #include "base/locked.hpp"
+#include "execute/step.hpp"
 
 namespace holdfast {
 
@@ -165,6 +167,14 @@ ScopeVersions observe(Session& session, std::span<Probe> probes, const Progress&
 
 namespace {
 
+std::vector<std::string> texts_at(const Value& of, std::string_view key) {
+    std::vector<std::string> out;
+    const Value* list = of.find(key);
+    for (const Value& text : list && list->is_list() ? *list->if_list() : List{})
+        if (text.is_string()) out.push_back(*text.if_string());
+    return out;
+}
+
 void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid, const ItemResult& result) {
     if (result.diagnostics.has_errors() || result.outcome == Outcome::failed) {
         invalid.append(result.diagnostics);
@@ -191,17 +201,26 @@ void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid
     }
     canonical.document = make_document(*tree);
     canonical.state = Canonical::State::done;
+    if (detail) {
+        canonical.removes = texts_at(*detail, "removes");
+        canonical.notes = texts_at(*detail, "notes");
+    }
     if (result.outcome != Outcome::must_replace) return;
     canonical.state = Canonical::State::must_replace;
-    const Value* paths = detail ? detail->find("paths") : nullptr;
-    if (paths && paths->is_list())
-        for (const Value& path : *paths->if_list())
-            if (path.is_string()) canonical.paths.push_back(*path.if_string());
+    if (!detail) return;
+    canonical.paths = texts_at(*detail, "paths");
+    canonical.asks = detail->text_at("asks");
 }
 
 } // namespace
 
 namespace {
+
+const std::vector<std::string>& write_only_of(const Provider& provider, const Leaf& leaf) {
+    static const std::vector<std::string> none;
+    const KindInfo* kind = provider.description().find(leaf.api_version, leaf.kind_name());
+    return kind ? kind->write_only : none;
+}
 
 // One call about some leaves of one scope. What the call as a whole complains of counts against each of them.
 void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, std::stop_token stop,
@@ -209,11 +228,18 @@ void ask(Provider& provider, Method method, std::span<CanonicalProbe*> probes, s
     if (probes.empty()) return;
     KindIds kinds;
     std::vector<Item> items(probes.size());
+    std::deque<std::string> declared; // of which items borrow
     for (std::size_t i = 0; i < probes.size(); ++i) {
         const CanonicalProbe& probe = *probes[i];
         items[i] = {.kind = kinds.of(probe.leaf->api_version, probe.leaf->kind_name()),
                     .identity = probe.leaf->identity,
                     .declared = probe.leaf->declared.json};
+        // As an update sends it: an ignored field is nobody's quarrel.
+        if (method == Method::canonicalize && !probe.leaf->policy.ignore.empty() && probe.observed &&
+            !probe.observed->document.empty())
+            items[i].declared = declared.emplace_back(
+                with_ignored_as_observed(probe.leaf->declared.json, probe.observed->document,
+                                         probe.leaf->policy.ignore, write_only_of(provider, *probe.leaf)));
         if (probe.entry)
             items[i].recorded =
                 probe.entry->declared.empty() ? probe.leaf->recordable().json : probe.entry->declared,

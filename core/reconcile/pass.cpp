@@ -193,6 +193,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
 // Everything that the plan is made from besides documents and ledger.
 void Pass::look(const RunEvents& events, std::stop_token stop) {
     resolve_and_observe(events, stop);
+    order(stop);
     declaration_->link();
     wait_for_other_stacks();
     observe_orphans(events, stop);
@@ -200,6 +201,23 @@ void Pass::look(const RunEvents& events, std::stop_token stop) {
     std::vector<std::size_t> all(declaration_->leaves().size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     canonicalize_unsettled(all, stop);
+}
+
+// In a part of a stack a plugin cannot see all that a leaf hangs on; what was recorded of the rest holds.
+void Pass::order(std::stop_token stop) {
+    declaration_->order(std::move(stop));
+    if (!part_) return;
+    for (Leaf& leaf : declaration_->leaves()) {
+        const Description* description = declaration_->description(leaf.provider);
+        const auto entry = description && description->has("holdfast.order/1") ? entry_of(leaf) : std::nullopt;
+        if (!entry) continue;
+        std::vector<Address>& on = leaf.depends_on;
+        for (const Address& before : input_.recorded[*entry].after)
+            if (before.stack == stack().name && !leaf_at(before) &&
+                std::find(on.begin(), on.end(), before) == on.end())
+                on.push_back(before);
+        std::sort(on.begin(), on.end());
+    }
 }
 
 void Pass::plan_again(const Neighbours& neighbours, const RunEvents& events, std::stop_token stop) {

@@ -140,6 +140,7 @@ private:
     bool is_orphaned() const;
     Diagnostics placed(const Leaf& leaf, const Diagnostics& problems) const;
     void look(const RunEvents& events, std::stop_token stop);
+    void order(std::stop_token stop);
     void forget_all();
     void resolve_and_observe(const RunEvents& events, std::stop_token stop);
     void observe_leaves(const std::vector<std::size_t>& leaves, const RunEvents& events,

@@ -231,7 +231,9 @@ typedef struct holdfast_compile {
 
 /* holdfast.canonicalize/1: items.declared, recorded, observed -> HOLDFAST_DONE with the document that
  * the target would store, HOLDFAST_UNCHANGED where that is the declared one, HOLDFAST_NOT_YET with detail
- * {"reason": "..."}, or HOLDFAST_MUST_REPLACE with that document and detail {"paths": ["/spec/..."]}. May
+ * {"reason": "..."}, or HOLDFAST_MUST_REPLACE with that document and detail {"paths": ["/spec/..."], "asks":
+ * "why a person has to allow that first"}. With HOLDFAST_DONE, detail {"removes": ["/data/x"], "notes": ["a
+ * sentence"]} names what stands there besides and an update takes away, and says who wrote what. May
  * ask the target, never writes. Only items that the engine has not settled come here: what they refer to
  * may have to be read from the target. */
 #define HOLDFAST_EXT_CANONICALIZE "holdfast.canonicalize/1"
@@ -296,6 +298,18 @@ typedef struct holdfast_health {
     /* [instance] */
     holdfast_status (*health)(void* instance, const holdfast_call* call);
 } holdfast_health;
+
+/* holdfast.order/1: pure. items.kind, identity and declared are leaves of a pass, of all scopes -> one result
+ * each, with detail {"after": [indices of items that have to be done and healthy before it], "wave": 3,
+ * "deletion": "orphan"}; what does not apply is left out. It says how the target's objects hang together
+ * where that is more than a rank: what lies in a namespace that another document makes, what names another.
+ * Indices that a result repeats or that are its own are ignored. */
+#define HOLDFAST_EXT_ORDER "holdfast.order/1"
+typedef struct holdfast_order {
+    uint32_t size;
+    /* [instance] */
+    holdfast_status (*order)(void* instance, const holdfast_call* call);
+} holdfast_order;
 
 /* ---- extensions of the host ---- */
 

@@ -1,6 +1,6 @@
 #pragma once
 // What plugin authors write against, C++17 or later, the standard library alone: derive a class from
-// `Provider`, add the mix-ins it can do (Compile, Canonicalize, Watch, Checkpoint, Health, Upgrade), and
+// `Provider`, add the mix-ins it can do (Compile, Canonicalize, Watch, Checkpoint, Health, Order, Upgrade), and
 // export it with HOLDFAST_PLUGIN(TheClass). provider.h says what each call means; holdfast/json.hpp
 // joins this to nlohmann-json; examples/provider-hello is a whole provider.
 
@@ -338,6 +338,12 @@ public:
     bool must_replace(const Item& item, std::string_view document, const std::vector<std::string>& paths);
     // health
     bool health(const Item& item, HealthState state, std::string_view message);
+    // order: `detail` is its JSON object
+    bool ordered(const Item& item, std::string_view detail) {
+        holdfast_result raw = blank(item.index(), Outcome::done);
+        raw.detail = bytes(detail);
+        return emit_raw(raw);
+    }
     // compile: any number per document
     bool leaf(const Item& from, const Leaf& leaf);
     // list: one per object, and at the end, where there is more, the page to ask for next
@@ -485,6 +491,13 @@ public:
     virtual void health(const Scope& scope, Items items, Results& results) = 0;
 };
 
+class Order {
+public:
+    virtual ~Order() = default;
+    // Pure: Results::ordered() for each item that has something to say.
+    virtual void order(const Call& call, Items items, Results& results) = 0;
+};
+
 class Upgrade {
 public:
     virtual ~Upgrade() = default;
@@ -501,6 +514,7 @@ std::vector<std::string> extensions_of() {
     if (std::is_base_of<Watch, T>::value) out.emplace_back(HOLDFAST_EXT_WATCH);
     if (std::is_base_of<Checkpoint, T>::value) out.emplace_back(HOLDFAST_EXT_CHECKPOINT);
     if (std::is_base_of<Health, T>::value) out.emplace_back(HOLDFAST_EXT_HEALTH);
+    if (std::is_base_of<Order, T>::value) out.emplace_back(HOLDFAST_EXT_ORDER);
     return out;
 }
 
@@ -1218,6 +1232,11 @@ private:
                        [&](Results& results) { self(instance).health(Scope(call), Items(call), results); });
     }
 
+    static holdfast_status order(void* instance, const holdfast_call* call) noexcept {
+        return guarded(call, Silence::means_done,
+                       [&](Results& results) { self(instance).order(Call(call), Items(call), results); });
+    }
+
     // Only what T's base classes really offer.
     static const void* extension(const char* id) noexcept {
         const std::string_view wanted = id ? id : "";
@@ -1240,6 +1259,10 @@ private:
         if constexpr (std::is_base_of<Health, T>::value) {
             static const holdfast_health table{sizeof(holdfast_health), &health};
             if (wanted == HOLDFAST_EXT_HEALTH) return &table;
+        }
+        if constexpr (std::is_base_of<Order, T>::value) {
+            static const holdfast_order table{sizeof(holdfast_order), &order};
+            if (wanted == HOLDFAST_EXT_ORDER) return &table;
         }
         return nullptr;
     }

@@ -1,0 +1,60 @@
+#pragma once
+// Requests to one API server, through the host's HTTP service: credentials, the server's own words for what
+// went wrong, and its wish to be left alone for a while.
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "credentials.hpp"
+
+namespace holdfast::kubernetes {
+
+struct Request {
+    std::string method = "GET";
+    std::string path;  // "/api/v1/namespaces/shop/configmaps/web", escaped
+    std::string query; // "dryRun=All&force=true"
+    std::string content_type, body;
+    std::string accept = "application/json";
+    std::chrono::milliseconds timeout{60'000};
+    std::function<bool(std::string_view chunk)> on_body; // takes the body as it comes
+};
+
+struct Reply {
+    int status = 0; // 0: no answer, `error` says why
+    std::string headers, body, error;
+    bool ok() const { return status >= 200 && status < 300; }
+    // Of the Status object that the server sends where it refuses (k8s.io/apimachinery, metav1.Status).
+    sdk::Json said() const;
+};
+
+class Client {
+public:
+    explicit Client(Access access) : credentials_(std::move(access)) {}
+
+    // Thread-safe. What the server did not begin (429) is sent again, when it wants.
+    Reply send(const sdk::Call& call, const Request& request) const;
+    const std::string& server() const { return credentials_.access().server; }
+    const std::string& name_space() const { return credentials_.access().name_space; }
+
+private:
+    Reply send_once(const sdk::Call& call, const Request& request, bool was_refused) const;
+    mutable Credentials credentials_;
+};
+
+// What an answer that is not ok means, about `what` ("ConfigMap shop/web"). `is_secret`: nothing of what the
+// server says of values is repeated.
+sdk::Diagnostic explain(const Reply& reply, const std::string& what, bool is_secret = false);
+// An object was asked for by name, and the server has looked for it and not found it.
+bool is_absent(const Reply& reply);
+bool has_cause(const sdk::Json& status, std::string_view reason);
+// "spec.template.spec.containers[0].image" -> "/spec/template/spec/containers/0/image", as far as that goes.
+std::string pointer_of_field(std::string_view field);
+std::chrono::milliseconds retry_after(const Reply& reply, std::chrono::milliseconds otherwise);
+// For one segment of a path, or a value of a query.
+std::string escaped(std::string_view text);
+// Until the time is over or the call is to end (false then).
+bool pause(const sdk::Call& call, std::chrono::milliseconds duration);
+
+} // namespace holdfast::kubernetes

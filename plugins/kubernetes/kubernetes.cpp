@@ -1,0 +1,304 @@
+#include "kubernetes.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include "health.hpp"
+#include "judge.hpp"
+#include "order.hpp"
+#include "parallel.hpp"
+#include "reader.hpp"
+#include "writer.hpp"
+
+namespace holdfast::kubernetes {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t import_page = 500;
+constexpr milliseconds longest_for_definition{10'000};
+
+// What nobody who can replace the cluster behind an address can make by chance.
+std::string identity_of(const Cluster& cluster, const sdk::Call& call) {
+    Request request;
+    request.path = "/api/v1/namespaces/kube-system";
+    const Reply reply = cluster.client().send(call, request);
+    if (reply.ok()) return "kubernetes:" + version_of(live_of(reply)).uid;
+    // An account may be confined to a namespace; then the address has to do.
+    if (reply.status == 403 || is_absent(reply)) return "kubernetes:" + cluster.client().server();
+    throw sdk::Error(explain(reply, "the namespace kube-system"));
+}
+
+sdk::Diagnostic unknown_kind(const Target& target) {
+    sdk::Diagnostic why;
+    why.code = "kubernetes.unknown-kind";
+    why.message = "the server does not serve " + target.kind.api_version + " " + target.kind.kind;
+    why.hint = "correct apiVersion and kind, or apply the CustomResourceDefinition first, in the same stack for "
+               "instance";
+    why.pointer = "/kind";
+    why.retry = sdk::Retry::after;
+    return why;
+}
+
+bool is_definition(const Target& target) {
+    return target.kind.kind == "CustomResourceDefinition" || target.kind.kind == "APIService";
+}
+
+} // namespace
+
+KubernetesProvider::KubernetesProvider(const sdk::Call& call, std::string_view config)
+    : KubernetesProvider(call, sdk::parse_json(config.empty() ? "{}" : config, "kubernetes.config")) {}
+
+KubernetesProvider::KubernetesProvider(const sdk::Call& call, const Json& config)
+    : cluster_(std::make_unique<Cluster>(read_access(config), config)) {
+    target_ = identity_of(*cluster_, call);
+}
+
+KubernetesProvider::~KubernetesProvider() = default;
+
+// What no server has to be asked for.
+void KubernetesProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
+    for (const sdk::Item& item : items) {
+        const Json document = sdk::parse_json(item.declared());
+        const Json* data = is_secret(item.kind()) ? sdk::find(document, "/data") : nullptr;
+        if (!data || !data->is_object()) continue;
+        sdk::Result result;
+        for (const auto& [key, value] : data->items()) {
+            bool is_fine = value.is_string();
+            if (is_fine) decode_base64(value.get<std::string>(), &is_fine);
+            if (is_fine) continue;
+            sdk::Diagnostic why;
+            why.code = "kubernetes.no-base64";
+            why.message = "what stands at data." + key + " of a Secret is no base64";
+            why.hint = "write it as it is under stringData, or encode it";
+            why.pointer = joined("/data", key);
+            result.outcome = sdk::Outcome::failed;
+            result.diagnostics.push_back(std::move(why));
+        }
+        if (!result.diagnostics.empty()) results.emit(item, result);
+    }
+}
+
+void KubernetesProvider::order(const sdk::Call&, sdk::Items items, sdk::Results& results) {
+    std::vector<Json> documents;
+    for (const sdk::Item& item : items) documents.push_back(sdk::parse_json(item.declared()));
+    const std::vector<Place> places = order_of(documents, cluster_->options().name_space);
+    for (const sdk::Item& item : items) {
+        const Place& place = places[item.index()];
+        Json detail{{"after", place.after}};
+        if (place.wave != 0) detail["wave"] = place.wave;
+        if (place.is_kept) detail["deletion"] = "orphan";
+        if (!results.ordered(item, detail.dump())) return;
+    }
+}
+
+void KubernetesProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
+    std::vector<Target> targets;
+    std::vector<std::size_t> places(items.size(), SIZE_MAX);
+    std::vector<Found> found;
+    for (const sdk::Item& item : items) {
+        found.push_back(cluster_->find(scope, item.kind(), item.identity(), scope.name()));
+        if (found.back().state != Lookup::State::served) continue;
+        places[item.index()] = targets.size();
+        targets.push_back(found.back().target);
+    }
+    const std::vector<Sight> sights = look(*cluster_, scope, targets);
+    for (const sdk::Item& item : items) {
+        const std::size_t at = places[item.index()];
+        // What the server does not serve, it does not hold either: with its definition an object is gone.
+        if (at == SIZE_MAX && found[item.index()].state == Lookup::State::unknown)
+            results.absent(item);
+        else if (at == SIZE_MAX)
+            results.failed(item, found[item.index()].why);
+        else if (sights[at].state == Sight::State::present)
+            results.done(item, sights[at].document, sights[at].version);
+        else if (sights[at].state == Sight::State::absent)
+            results.absent(item);
+        else
+            results.failed(item, sights[at].why);
+    }
+}
+
+void KubernetesProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) {
+    const KindName kind = parse_kind(request.kind);
+    const Lookup lookup = cluster_->discovery().find(scope, kind.api_version, kind.kind);
+    if (lookup.state == Lookup::State::broken) throw sdk::Error(lookup.why);
+    if (lookup.state == Lookup::State::unknown || !lookup.resource.can_list) return;
+    const std::string next =
+        list_page(*cluster_, scope, lookup.resource, std::string(scope.name()), request.page, import_page,
+                  [&](const Json& object) {
+                      // What another object owns its controller has made, and would make again.
+                      if (sdk::find(object, "/metadata/ownerReferences")) return;
+                      const std::string space = sdk::text_at(object, "/metadata/namespace");
+                      const std::string identity = Json(sdk::text_at(object, "/metadata/name")).dump();
+                      results.object(request.kind, identity, sdk::dump_json(written_form(object)), space,
+                                     to_string(version_of(object)));
+                  });
+    if (!next.empty()) results.next_page(next);
+}
+
+void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
+    struct Question {
+        sdk::Item item;
+        Target target;
+        std::string key;
+        std::pair<std::size_t, std::size_t> hashes;
+        sdk::Result answer;
+    };
+    std::vector<Question> questions;
+    const std::hash<std::string_view> hash;
+    for (const sdk::Item& item : items) {
+        const Found found = cluster_->find(scope, item.kind(), item.identity(), scope.name());
+        if (found.state == Lookup::State::broken) {
+            results.failed(item, found.why);
+        } else if (found.state == Lookup::State::unknown) {
+            results.not_yet(item, "the server does not serve " + found.target.kind.kind + " of " +
+                                      found.target.kind.api_version + " yet");
+        } else {
+            Question question{item, found.target, found.target.path(), {hash(item.declared()), 0}, {}};
+            if (!item.observed().empty()) question.hashes.second = content_hash(sdk::parse_json(item.observed()));
+            const auto known = known_equal_.find(question.key);
+            if (!item.observed().empty() && known != known_equal_.end() && known->second == question.hashes)
+                results.emit(item, sdk::Result::done(std::string(item.observed())));
+            else
+                questions.push_back(std::move(question));
+        }
+    }
+    in_parallel(questions.size(), cluster_->options().parallel, [&](std::size_t i) {
+        Question& question = questions[i];
+        try {
+            question.answer = judge(*cluster_, scope, question.target, question.item);
+        } catch (const sdk::Error& error) {
+            question.answer = sdk::Result::failed(error.diagnostic());
+        }
+    });
+    for (const Question& question : questions) {
+        const sdk::Result& answer = question.answer;
+        known_equal_.erase(question.key);
+        if (answer.outcome == sdk::Outcome::done && answer.detail.empty())
+            known_equal_[question.key] = question.hashes;
+        results.emit(question.item, answer);
+    }
+}
+
+// Rounds: whatever has nothing left to wait for, of the lowest rank first, a few requests at a time; deletes
+// from the highest rank down.
+void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    struct Task {
+        sdk::Change change;
+        Found found;
+        sdk::Result result;
+    };
+    std::vector<sdk::Change> pending;
+    for (const sdk::Change& change : changes) pending.push_back(change);
+    const auto waits = [&](const sdk::Change& change) {
+        for (std::size_t i = 0; i < change.after_count(); ++i)
+            if (!results.has(changes[change.after(i)])) return true;
+        return false;
+    };
+    while (!pending.empty() && results.listening() && !scope.should_stop()) {
+        std::vector<Task> round;
+        std::vector<sdk::Change> rest;
+        for (const sdk::Change& change : pending) {
+            if (waits(change))
+                rest.push_back(change);
+            else if (results.holds_back(change))
+                results.skipped(change);
+            else
+                round.push_back({change, {}, {}});
+        }
+        if (round.empty() && rest.size() == pending.size()) return; // a ring: not ours to break
+        pending = std::move(rest);
+        for (Task& task : round) {
+            task.found = cluster_->find(scope, task.change.kind(), task.change.identity(), scope.name());
+            if (task.found.state == Lookup::State::broken) task.result = sdk::Result::failed(task.found.why);
+            const bool is_removal = task.change.action() == sdk::Action::remove;
+            if (task.found.state == Lookup::State::unknown)
+                task.result = is_removal ? sdk::Result::unchanged({})
+                                         : sdk::Result::failed(unknown_kind(task.found.target));
+        }
+        in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) {
+            Task& task = round[i];
+            if (task.found.state != Lookup::State::served) return;
+            try {
+                const bool is_removal = task.change.action() == sdk::Action::remove;
+                task.result = is_removal ? delete_object(*cluster_, scope, task.found.target, task.change)
+                                         : write_object(*cluster_, scope, task.found.target, task.change);
+            } catch (const sdk::Error& error) {
+                task.result = sdk::Result::failed(error.diagnostic());
+            } catch (const std::exception& error) {
+                task.result.outcome = sdk::Outcome::unknown;
+                sdk::Diagnostic why;
+                why.code = "kubernetes.exception";
+                why.message = task.found.target.shown() + ": " + error.what();
+                task.result.diagnostics = {why};
+            }
+        });
+        for (Task& task : round) {
+            if (is_definition(task.found.target)) settle_definition(scope, task.change, task.result);
+            tell_health(scope, task.change, task.result);
+            results.emit(task.change, task.result);
+        }
+    }
+}
+
+// Its objects can be written only once the server serves them, which is a moment later.
+void KubernetesProvider::settle_definition(const sdk::Scope& scope, const sdk::Change& change,
+                                           sdk::Result& result) {
+    cluster_->discovery().forget();
+    const bool is_written = result.outcome == sdk::Outcome::done || result.outcome == sdk::Outcome::unchanged;
+    if (!is_written || change.action() == sdk::Action::remove || result.document.empty()) return;
+    const Found found = cluster_->find(scope, change.kind(), change.identity(), scope.name());
+    const Json live = sdk::parse_json(result.document);
+    const auto until = std::chrono::steady_clock::now() + longest_for_definition;
+    for (;;) {
+        const Reply reply = cluster_->get(scope, found.target);
+        if (!reply.ok()) return;
+        const Json now = live_of(reply);
+        result.document = sdk::dump_json(observed_form(now));
+        result.version = to_string(version_of(now));
+        if (is_served(scope, now)) return;
+        if (std::chrono::steady_clock::now() >= until || !pause(scope, milliseconds(50))) return;
+    }
+}
+
+bool KubernetesProvider::is_served(const sdk::Scope& scope, const Json& definition) {
+    const Condition condition = condition_of(definition, std::time(nullptr));
+    if (condition.state == sdk::HealthState::degraded) return true; // waiting would not help
+    if (condition.state != sdk::HealthState::healthy) return false;
+    const std::string group = sdk::text_at(definition, "/spec/group"),
+                      kind = sdk::text_at(definition, "/spec/names/kind");
+    const Json* versions = sdk::find(definition, "/spec/versions");
+    for (const Json& version : versions && versions->is_array() ? *versions : Json::array()) {
+        if (!version.value("served", false)) continue;
+        cluster_->discovery().forget();
+        const std::string api_version = group + "/" + sdk::text_at(version, "/name");
+        if (cluster_->discovery().find(scope, api_version, kind).state != Lookup::State::served) return false;
+    }
+    return true;
+}
+
+void KubernetesProvider::health(const sdk::Scope&, sdk::Items items, sdk::Results& results) {
+    for (const sdk::Item& item : items) {
+        const Condition condition = condition_of(sdk::parse_json(item.observed()), std::time(nullptr));
+        results.health(item, condition.state, condition.message);
+    }
+}
+
+void KubernetesProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {
+    std::vector<Interest> interests;
+    for (const sdk::Item& item : items) {
+        Found found = cluster_->find(scope, item.kind(), item.identity(), scope.name());
+        if (found.state != Lookup::State::served || !found.target.resource.can_watch) continue;
+        interests.push_back({std::move(found.target), std::string(item.kind()), std::string(item.identity())});
+    }
+    if (!watcher_) watcher_ = std::make_unique<Watcher>(*cluster_, scope.host(), hints);
+    watcher_->watch(scope, std::string(scope.name()), interests);
+}
+
+void KubernetesProvider::unwatch() { watcher_.reset(); }
+
+} // namespace holdfast::kubernetes
+
+HOLDFAST_PLUGIN(holdfast::kubernetes::KubernetesProvider);

@@ -1,0 +1,445 @@
+// The kubernetes plugin as a person uses it: holdfast plan, apply and their like against a real API server.
+
+#include <unistd.h>
+
+#include "server.hpp"
+#include "support/catch.hpp"
+#include "support/playground.hpp"
+#include "support/skip.hpp"
+
+using namespace holdfast::test;
+using test::Playground;
+using test::Ran;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// A project with one stack "app", whose manifests lie in app/, in a namespace of its own.
+struct World {
+    explicit World(const std::string& more_config = {}, bool has_namespace = true) : space(has_namespace) {
+        play.write("holdfast.yaml", project("app", more_config));
+    }
+
+    static std::string project(const std::string& stack, const std::string& more_config = {}) {
+        return "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: cluster}\n"
+               "spec: {plugin: kubernetes, config: {kubeconfig: " +
+               kubeconfig_path() + more_config +
+               "}}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: " + stack +
+               "}\nspec: {path: app, providers: {\"*\": cluster}}\n";
+    }
+    // `@` stands for the namespace.
+    std::string with_space(std::string text) const {
+        for (std::size_t at; (at = text.find('@')) != text.npos;) text.replace(at, 1, space.name());
+        return text;
+    }
+    void commit(const std::string& yaml, const std::string& file = "app/all.yaml") {
+        play.write(file, with_space(yaml));
+        play.commit();
+    }
+    Ran apply() {
+        Ran ran = play.holdfast({"apply", "--yes"});
+        INFO(ran.out << ran.err);
+        return ran;
+    }
+    void apply_well() {
+        const Ran ran = apply();
+        INFO(ran.out << ran.err);
+        REQUIRE(ran.exit_code == 0);
+    }
+    void needs_nothing() {
+        const Ran ran = play.holdfast({"plan", "--exit-code"});
+        INFO(ran.out << ran.err);
+        CHECK(ran.exit_code == 0);
+    }
+    Json get(const std::string& plural, const std::string& name) { return live(space.path(plural, name)); }
+
+    Space space;
+    Playground play;
+};
+
+constexpr const char* config_map = R"(apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, namespace: @}
+data: {mode: fast, size: "10"}
+)";
+
+constexpr const char* deployment = R"(apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: @}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: example.org/web:1
+        env: [{name: A, value: "1"}, {name: B, value: "2"}]
+        ports: [{containerPort: 80}]
+        resources: {limits: {memory: 1024Mi, cpu: 1000m}}
+)";
+
+constexpr const char* definition = R"(---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.@.example.org}
+spec:
+  group: @.example.org
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+)";
+
+constexpr const char* widget = R"(---
+apiVersion: @.example.org/v1
+kind: Widget
+metadata: {name: one, namespace: @}
+spec: {size: 3}
+)";
+
+} // namespace
+
+#define NEEDS_SERVER                                                                                         \
+    if (const auto why = server_obstacle()) return skip(*why)
+
+TEST_CASE("a namespace, a definition and an object of it are one commit") {
+    NEEDS_SERVER;
+    World world({}, false);
+    world.commit(std::string(widget) + "---\n" + config_map + "---\n" + deployment +
+                 "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: @}\n" + definition);
+    const Ran planned = world.play.holdfast({"plan", "--exit-code"});
+    INFO(planned.out << planned.err);
+    CHECK(planned.exit_code == 2);
+    world.apply_well();
+    CHECK(live("/apis/" + world.space.name() + ".example.org/v1/namespaces/" + world.space.name() +
+               "/widgets/one")["spec"]["size"] == 3);
+    const std::string version = world.get("configmaps", "web")["metadata"]["resourceVersion"];
+    world.needs_nothing();
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["metadata"]["resourceVersion"] == version);
+}
+
+TEST_CASE("what people do by hand is shown with its author and undone, added keys included") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(std::string(config_map) + "---\n" + deployment);
+    world.apply_well();
+    edit(world.space.path("configmaps", "web"), {{"data", {{"mode", "slow"}, {"added", "x"}}}});
+    edit(world.space.path("configmaps", "web"), {{"metadata", {{"labels", {{"hand", "made"}}}}}}, "kubectl-label");
+    edit(world.space.apps("deployments", "web"), {{"spec", {{"replicas", 3}}}});
+    const Ran planned = world.play.holdfast({"plan"});
+    INFO(planned.out << planned.err);
+    CHECK(has(planned.out, "data.added"));
+    CHECK(has(planned.out, "kubectl-edit"));
+    CHECK(has(planned.out, "replicas  3 -> 1"));
+    world.apply_well();
+    const Json config = world.get("configmaps", "web");
+    CHECK(config["data"] == Json{{"mode", "fast"}, {"size", "10"}});
+    CHECK_FALSE(config["metadata"].contains("labels"));
+    CHECK(live(world.space.apps("deployments", "web"))["spec"]["replicas"] == 1);
+    world.needs_nothing();
+}
+
+TEST_CASE("fields of somebody else are left alone: keys of an operator, injected containers, defaults") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(std::string(config_map) + "---\n" + deployment);
+    world.apply_well();
+    edit(world.space.path("configmaps", "web"), {{"data", {{"injected", "by an operator"}}}}, "some-operator");
+    edit(world.space.path("configmaps", "web"),
+         {{"metadata", {{"annotations", {{"kubectl.kubernetes.io/restartedAt", "now"}}}}}}, "kubectl-rollout");
+    world.needs_nothing();
+    CHECK(world.get("configmaps", "web")["data"]["injected"] == "by an operator");
+}
+
+TEST_CASE("an object that kubectl has made is adopted where it is equal, and loses what Git never had") {
+    NEEDS_SERVER;
+    World world;
+    const std::string path = "/api/v1/namespaces/" + world.space.name() + "/configmaps";
+    ask_server("POST", path,
+               {{"apiVersion", "v1"},
+                {"kind", "ConfigMap"},
+                {"metadata", {{"name", "web"}}},
+                {"data", {{"mode", "fast"}, {"size", "10"}, {"old", "1"}}}},
+               "kubectl-create");
+    world.commit(config_map);
+    const Ran refused = world.apply();
+    CHECK(refused.exit_code == 1);
+    CHECK(has(refused.out + refused.err, "plan.exists"));
+    world.commit(R"(apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, namespace: @, annotations: {holdfast.dev/adopt: always}}
+data: {mode: fast, size: "10"}
+)");
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"mode", "fast"}, {"size", "10"}});
+    world.needs_nothing();
+}
+
+TEST_CASE("a secret is written, corrected and shown nowhere") {
+    NEEDS_SERVER;
+    World world;
+    world.commit("apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: @}\n"
+                 "stringData: {password: correct-horse, user: staple-user}\n");
+    std::string seen;
+    const auto run = [&](std::vector<std::string> words) {
+        const Ran ran = world.play.holdfast(words);
+        seen += ran.out + ran.err;
+    };
+    run({"plan"});
+    run({"plan", "--json"});
+    world.apply_well();
+    edit(world.space.path("secrets", "key"), {{"stringData", {{"password", "by-hand-word"}, {"more", "more-word"}}}});
+    run({"plan"});
+    run({"--json", "plan"});
+    run({"drift"});
+    // A key that Git drops goes, although it came in by stringData.
+    world.commit("apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: @}\n"
+                 "stringData: {password: correct-horse}\n");
+    run({"plan"});
+    world.apply_well();
+    CHECK(world.get("secrets", "key")["data"] == Json{{"password", "Y29ycmVjdC1ob3JzZQ=="}});
+    world.needs_nothing();
+    run({"why", "app:Secret/" + world.space.name() + "/key"});
+    run({"history", "--json"});
+    for (const char* word : {"correct-horse", "Y29ycmVjdC1ob3JzZQ", "by-hand-word", "YnktaGFuZC13b3Jk", "more-word",
+                             "staple-user", "c3RhcGxlLXVzZXI"}) {
+        INFO(word);
+        CHECK_FALSE(has(seen, word));
+        CHECK(output_of("grep -rlF " + std::string(word) + " " + (world.play.folder() / "state").string()) ==
+              std::nullopt);
+    }
+}
+
+TEST_CASE("two ports of one number and different protocols stay two") {
+    NEEDS_SERVER;
+    World world;
+    world.commit("apiVersion: v1\nkind: Service\nmetadata: {name: dns, namespace: @}\nspec:\n  ports:\n"
+                 "  - {name: dns, port: 53}\n  - {name: dns-udp, port: 53, protocol: UDP}\n");
+    world.apply_well();
+    CHECK(world.get("services", "dns")["spec"]["ports"].size() == 2);
+    world.needs_nothing();
+    world.commit("apiVersion: v1\nkind: Service\nmetadata: {name: dns, namespace: @}\nspec:\n  ports:\n"
+                 "  - {name: dns-udp, port: 53, protocol: UDP}\n");
+    world.apply_well();
+    const Json ports = world.get("services", "dns")["spec"]["ports"];
+    REQUIRE(ports.size() == 1);
+    CHECK(ports[0]["protocol"] == "UDP");
+    world.needs_nothing();
+}
+
+TEST_CASE("what the server writes otherwise than Git does is no change: quantities, defaults, order of keys") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(deployment);
+    world.apply_well();
+    CHECK(live(world.space.apps("deployments", "web"))["spec"]["template"]["spec"]["containers"][0]["resources"]
+              ["limits"]["memory"] == "1Gi");
+    world.needs_nothing();
+    std::string other = deployment;
+    other.replace(other.find("1024Mi"), 6, "1048576Ki");
+    world.commit(other);
+    world.needs_nothing();
+}
+
+TEST_CASE("an immutable field means replace, and somebody has to allow it") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(deployment);
+    world.apply_well();
+    const std::string uid = live(world.space.apps("deployments", "web"))["metadata"]["uid"];
+    std::string other = deployment;
+    for (std::size_t at; (at = other.find("{app: web}")) != other.npos;) other.replace(at, 10, "{app: shop}");
+    world.commit(other);
+    const Ran parked = world.apply();
+    INFO(parked.out << parked.err);
+    CHECK(parked.exit_code == 3);
+    CHECK(has(parked.out + parked.err, "cannot be changed in place"));
+    CHECK(live(world.space.apps("deployments", "web"))["metadata"]["uid"] == uid);
+    const Ran replaced = world.play.holdfast(
+        {"apply", "--yes", "--replace", "apps/Deployment/" + world.space.name() + "/web"});
+    INFO(replaced.out << replaced.err);
+    CHECK(replaced.exit_code == 0);
+    const Json now = live(world.space.apps("deployments", "web"));
+    CHECK(now["metadata"]["uid"] != uid);
+    CHECK(now["spec"]["selector"]["matchLabels"]["app"] == "shop");
+    world.needs_nothing();
+}
+
+TEST_CASE("a document that no server would take is an error at its line and never a replace") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(deployment);
+    world.apply_well();
+    std::string other = deployment;
+    other.replace(other.find("replicas: 1"), 11, "replicas: -1");
+    world.commit(other);
+    const Ran invalid = world.play.holdfast({"plan"});
+    INFO(invalid.out << invalid.err);
+    CHECK(has(invalid.out + invalid.err, "kubernetes.invalid"));
+    CHECK(has(invalid.out + invalid.err, "app/all.yaml:5"));
+    other = deployment;
+    other.replace(other.find("replicas: 1"), 11, "replcas: 1");
+    world.commit(other);
+    const Ran misspelt = world.play.holdfast({"plan"});
+    INFO(misspelt.out << misspelt.err);
+    CHECK(has(misspelt.out + misspelt.err, "kubernetes.unknown-field"));
+    CHECK(has(misspelt.out + misspelt.err, "replcas"));
+}
+
+TEST_CASE("a field that a controller owns is a conflict that names both") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(deployment);
+    world.apply_well();
+    edit(world.space.apps("deployments", "web"), {{"spec", {{"replicas", 5}}}}, "autoscaler");
+    const Ran ran = world.apply();
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK(has(ran.out + ran.err, "kubernetes.field-conflict"));
+    CHECK(has(ran.out + ran.err, "spec.replicas is owned by \"autoscaler\""));
+    CHECK(live(world.space.apps("deployments", "web"))["spec"]["replicas"] == 5);
+    SECTION("without the field in Git there is none") {
+        std::string other = deployment;
+        other.erase(other.find("  replicas: 1\n"), 14);
+        world.commit(other);
+        world.apply_well();
+        CHECK(live(world.space.apps("deployments", "web"))["spec"]["replicas"] == 5);
+        world.needs_nothing();
+    }
+    SECTION("an ignored field is left as it is") {
+        std::string other = deployment;
+        other.replace(other.find("namespace: @}"), 13,
+                      "namespace: @, annotations: {holdfast.dev/ignore: /spec/replicas}}");
+        world.commit(other);
+        world.apply_well();
+        CHECK(live(world.space.apps("deployments", "web"))["spec"]["replicas"] == 5);
+        world.needs_nothing();
+    }
+    SECTION("with a word in the document it is taken") {
+        std::string other = deployment;
+        other.replace(other.find("namespace: @}"), 13,
+                      "namespace: @, annotations: {kubernetes.holdfast.dev/conflicts: take}}");
+        world.commit(other);
+        world.apply_well();
+        CHECK(live(world.space.apps("deployments", "web"))["spec"]["replicas"] == 1);
+        world.needs_nothing();
+    }
+}
+
+TEST_CASE("a prune deletes what was applied, and says what a finalizer waits for") {
+    NEEDS_SERVER;
+    World world(", deleteWaitMs: 50");
+    world.commit(config_map, "app/web.yaml");
+    world.commit(deployment, "app/deployment.yaml");
+    world.apply_well();
+    edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", {"example.org/hold"}}}}}, "holder");
+    world.play.remove("app/web.yaml");
+    world.play.commit();
+    const Ran stuck = world.play.holdfast({"apply", "--yes"});
+    INFO(stuck.out << stuck.err);
+    CHECK(stuck.exit_code != 0);
+    CHECK(has(stuck.out + stuck.err, "example.org/hold"));
+    CHECK(has(stuck.out + stuck.err, "kubernetes.waits-for-finalizers"));
+    edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", nullptr}}}}, "holder");
+    world.apply();
+    CHECK(world.get("configmaps", "web").is_null());
+    CHECK_FALSE(live(world.space.apps("deployments", "web")).is_null());
+    world.needs_nothing();
+}
+
+TEST_CASE("a renamed stack adopts its objects and deletes none") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(config_map);
+    world.apply_well();
+    const std::string uid = world.get("configmaps", "web")["metadata"]["uid"];
+    world.play.write("holdfast.yaml", World::project("shop"));
+    world.play.commit();
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["metadata"]["uid"] == uid);
+    world.needs_nothing();
+}
+
+TEST_CASE("a namespace that goes away under us is said to go away") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(config_map);
+    world.apply_well();
+    // Without controllers it stays like that.
+    ask_server("DELETE", "/api/v1/namespaces/" + world.space.name());
+    world.commit("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: @}\ndata: {a: b}\n", "app/new.yaml");
+    const Ran ran = world.play.holdfast({"plan"});
+    INFO(ran.out << ran.err);
+    CHECK(has(ran.out + ran.err, "kubernetes.terminating"));
+}
+
+TEST_CASE("a kind that nobody serves is planned as not known yet, and an error when it is written") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(widget);
+    const Ran planned = world.play.holdfast({"plan"});
+    INFO(planned.out << planned.err);
+    CHECK(has(planned.out, "1 to create"));
+    const Ran ran = world.play.holdfast({"apply", "--yes"});
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK(has(ran.out + ran.err, "kubernetes.unknown-kind"));
+}
+
+TEST_CASE("an aggregated API that does not answer blocks the prunes of its group and nothing else") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(std::string(definition) + widget, "app/widget.yaml");
+    world.commit(config_map, "app/web.yaml");
+    world.apply_well();
+    const std::string group = world.space.name() + ".example.org";
+    const std::string service = "/apis/apiregistration.k8s.io/v1/apiservices/v1." + group;
+    // The server made an APIService of its own for the definition; this one leads nowhere.
+    ask_server("PATCH", service,
+               {{"metadata", {{"labels", {{"kube-aggregator.kubernetes.io/automanaged", nullptr}}}}},
+                {"spec",
+                 {{"service", {{"name", "nobody"}, {"namespace", world.space.name()}}},
+                  {"insecureSkipTLSVerify", true}}}});
+    for (int i = 0; i < 100 && ask_server("GET", "/apis/" + group + "/v1").status != 503; ++i) usleep(100'000);
+    REQUIRE(ask_server("GET", "/apis/" + group + "/v1").status == 503);
+    world.play.write("app/widget.yaml", world.with_space(definition));
+    world.play.write("app/web.yaml", world.with_space("apiVersion: v1\nkind: ConfigMap\n"
+                                                      "metadata: {name: web, namespace: @}\ndata: {mode: calm}\n"));
+    world.play.commit();
+    const Ran ran = world.apply();
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit_code != 0);
+    CHECK(has(ran.out + ran.err, "kubernetes.broken-api"));
+    CHECK(world.get("configmaps", "web")["data"]["mode"] == "calm");
+    ask_server("DELETE", service);
+    for (int i = 0; i < 150 && ask_server("GET", "/apis/" + group + "/v1").status != 200; ++i) usleep(100'000);
+    CHECK_FALSE(live("/apis/" + group + "/v1/namespaces/" + world.space.name() + "/widgets/one").is_null());
+}
+
+TEST_CASE("annotations of Argo CD and Flux say what is kept and in which order") {
+    NEEDS_SERVER;
+    World world;
+    world.commit("apiVersion: v1\nkind: ConfigMap\n"
+                 "metadata: {name: kept, namespace: @, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}\n"
+                 "---\napiVersion: v1\nkind: ConfigMap\n"
+                 "metadata: {name: first, namespace: @, annotations: {argocd.argoproj.io/sync-wave: \"-1\"}}\n",
+                 "app/kept.yaml");
+    world.commit(config_map, "app/web.yaml");
+    world.apply_well();
+    const auto version = [&](const char* name) {
+        return std::stoll(world.get("configmaps", name)["metadata"]["resourceVersion"].get<std::string>());
+    };
+    CHECK(version("first") < version("web"));
+    world.play.remove("app/kept.yaml");
+    world.play.commit();
+    world.apply_well();
+    CHECK_FALSE(world.get("configmaps", "kept").is_null());
+    CHECK(world.get("configmaps", "first").is_null());
+}
