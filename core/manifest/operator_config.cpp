@@ -62,7 +62,8 @@ constexpr std::string_view config_schema = R"json({
           "run": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1},
                   "description": "the program and its arguments, as a list: no shell reads it"},
           "timeout": {"type": "string"},
-          "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}}
+          "stacks": {"type": "array", "items": {"type": "string", "minLength": 1}},
+          "providers": {"type": "array", "items": {"type": "string", "minLength": 1}}
         }
       }
     },
@@ -307,6 +308,7 @@ void read_commands(const Value& commands, const SourceText& source, OperatorConf
         command.name = entry.key;
         command.run = texts_of(entry.value.find("run"));
         command.stacks = texts_of(entry.value.find("stacks"));
+        command.providers = texts_of(entry.value.find("providers"));
         read_duration(entry.value, "/timeout", command.timeout, source, problems);
         // Whose PATH would it be? The daemon's is not the operator's.
         if (!command.run.empty() && !command.run.front().starts_with('/'))

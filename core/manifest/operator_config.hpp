@@ -49,7 +49,8 @@ struct NamedCommand {
     std::string name;
     std::vector<std::string> run; // the program, by its absolute path, and its arguments; no shell
     std::chrono::milliseconds timeout{10'000};
-    std::vector<std::string> stacks; // globs of whose documents may name it; empty: all
+    std::vector<std::string> stacks;    // globs of whose documents may name it; empty: all
+    std::vector<std::string> providers; // globs of whose config may name it; empty: all
 };
 
 // Where one secret text comes from: a file that holds just it, or a key of one of `secrets`.

@@ -8,6 +8,7 @@
 #include "base/semver.hpp"
 #include "base/text.hpp"
 #include "manifest/reference.hpp"
+#include "reconcile/provider_config.hpp"
 #include "reconcile/secret_gate.hpp"
 #include "sys/environment.hpp"
 #include "sys/file.hpp"
@@ -27,27 +28,6 @@ std::vector<std::string> plugin_search_path(const SessionOptions& options, const
     path.push_back(prefix + "/plugins");
     path.push_back(prefix + "/lib/holdfast/plugins");
     return path;
-}
-
-// Makes what the config's schema calls {"format": "path"} absolute, from the repository's root.
-void make_paths_absolute(Value& config, const Value& schema, const std::string& root, std::string& problem) {
-    const Value* properties = schema.find("properties");
-    Map* members = config.if_map();
-    if (!properties || !properties->is_map() || !members) return;
-    for (const MapEntry& property : *properties->if_map()) {
-        Value* value = members->find(property.key);
-        if (!value) continue;
-        if (property.value.text_at("format") == "path" && value->is_string()) {
-            const std::string& path = *value->if_string();
-            if (path.starts_with('/')) continue;
-            if (root.empty())
-                problem = property.key;
-            else
-                *value = Value(absolute_path(root + "/" + path));
-        } else {
-            make_paths_absolute(*value, property.value, root, problem);
-        }
-    }
 }
 
 Diagnostic about_config(const ProviderDocument& document, Diagnostic problem) {
@@ -233,17 +213,9 @@ Result<std::string> Session::provider_config(const ProviderDocument& document,
                                              const Description& description) {
     Result<Value> config = resolved_config(document);
     if (!config) return config.error();
-    std::string relative_without_root;
-    make_paths_absolute(*config, description.config_schema, repository_->work_directory(),
-                        relative_without_root);
-    if (!relative_without_root.empty())
-        return about_config(
-            document,
-            failure("provider.relative-path",
-                    fmt::format("config.{} is a relative path, but the repository has no working directory",
-                                relative_without_root),
-                    "write an absolute path"));
-    if (config->is_null()) config->as_map();
+    config = complete_config(document, description, *std::move(config),
+                             {*tree_, operator_config_, repository_->work_directory()});
+    if (!config) return masker_.mask(config.error());
     return to_json(*config);
 }
 

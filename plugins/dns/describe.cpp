@@ -83,7 +83,7 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
             "description":"how they are called; %s is the zone's name"},
         "serial":{"enum":["increment","date","unixtime"],"default":"increment",
             "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"},
-        "reload":{"type":"string","minLength":1,"examples":["reload-bind"],
+        "reload":{"type":"string","format":"command","minLength":1,"examples":["reload-bind"],
             "description":"a command of the operator's, run after each change; %s in it is the zone"},
         "server":{"type":"object","additionalProperties":false,
             "description":"who serves them: a change is done once it answers with the new serial",
