@@ -4,6 +4,7 @@
 #   tests/bench/run.sh [LEAVES [CASE...]]   100000 leaves by default; exits 1 if a limit is missed
 #
 # The cases, all by default: startup chain references first-apply partial overlays daemon no-change
+# providers
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test
