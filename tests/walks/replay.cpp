@@ -168,9 +168,12 @@ public:
         git_tree_free(tree);
     }
 
-    // "v1/ConfigMap" of everything that is declared below `path` in any of the commits.
-    std::set<std::string> kinds_below(const std::string& path) {
-        std::set<std::string> kinds;
+    // Of everything that is declared in any of the commits: "v1/ConfigMap", and "/spec", "/metadata/labels".
+    struct Found {
+        std::set<std::string> kinds, fields;
+    };
+    Found found_below(const std::string& path) {
+        Found kinds;
         std::set<std::string> seen;
         for (const git_oid& id : commits_) {
             git_commit* commit = nullptr;
@@ -186,7 +189,7 @@ public:
 
 private:
     void collect(const git_tree* tree, const std::string& at, const std::string& below,
-                 std::set<std::string>& seen, std::set<std::string>& kinds) {
+                 std::set<std::string>& seen, Found& kinds) {
         for (std::size_t i = 0; i < git_tree_entrycount(tree); ++i) {
             const git_tree_entry* entry = git_tree_entry_byindex(tree, i);
             const std::string path = at + git_tree_entry_name(entry);
@@ -208,7 +211,7 @@ private:
         }
     }
 
-    void read_kinds(const git_oid& id, std::set<std::string>& kinds) {
+    void read_kinds(const git_oid& id, Found& kinds) {
         git_blob* blob = nullptr;
         must(git_blob_lookup(&blob, ours_, &id));
         const std::string_view text(static_cast<const char*>(git_blob_rawcontent(blob)),
@@ -222,11 +225,15 @@ private:
         git_blob_free(blob);
     }
 
-    static void read_kind(const Value& document, std::set<std::string>& kinds) {
+    static void read_kind(const Value& document, Found& found) {
         const std::string_view version = document.text_at("apiVersion"), kind = document.text_at("kind");
-        if (!version.empty() && !kind.empty() && version.find(' ') == version.npos &&
-            !version.starts_with("holdfast.dev/"))
-            kinds.insert(fmt::format("{}/{}", version, kind));
+        const bool is_ours = version.starts_with("holdfast.dev/");
+        if (version.empty() || kind.empty() || is_ours || version.find(' ') != version.npos) return;
+        found.kinds.insert(fmt::format("{}/{}", version, kind));
+        for (const MapEntry& entry : *document.if_map())
+            if (entry.key.find_first_of(" /~") == std::string::npos && entry.key != "apiVersion" &&
+                entry.key != "kind" && entry.key != "metadata" && entry.key != "status")
+                found.fields.insert("/" + entry.key);
     }
 
     std::string folder_;
@@ -402,9 +409,12 @@ public:
           history_(arguments, folder_ / "repository"),
           world_(folder_.path(), folder_ / "repository"),
           dice_(arguments.seed) {
-        std::string kinds;
-        for (const std::string& kind : history_.kinds_below(arguments.path)) kinds += kind + " ";
+        std::string kinds, fields = "/metadata/labels /metadata/annotations";
+        const History::Found found = history_.found_below(arguments.path);
+        for (const std::string& kind : found.kinds) kinds += kind + " ";
+        for (const std::string& field : found.fields) fields += " " + field;
         ::setenv("HOLDFAST_MEMORY_KINDS", kinds.c_str(), 1);
+        ::setenv("HOLDFAST_MEMORY_FIELDS", fields.c_str(), 1);
         std::cout << fmt::format("{} commits, kinds: {}\n", history_.commits().size(), kinds);
     }
 

@@ -92,18 +92,24 @@ std::string kind_text(const char* kind, const char* stateful) {
     return replaced(replaced(kind_description, "KIND", kind), "STATEFUL", stateful);
 }
 
-// "v1/ConfigMap apps/v1/Deployment": each compared as a whole, named by its metadata.
+std::vector<std::string> words_of_variable(const char* name) {
+    const char* text = std::getenv(name);
+    std::istringstream stream(text ? text : "");
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) words.push_back(word);
+    return words;
+}
+
+// "v1/ConfigMap apps/v1/Deployment": each named by its metadata, and compared in these fields: "/spec /data".
 std::string description_of_any() {
     Json kinds = Json::array();
-    const char* names = std::getenv("HOLDFAST_MEMORY_KINDS");
-    std::istringstream words(names ? names : "");
-    for (std::string word; words >> word;) {
+    for (const std::string& word : words_of_variable("HOLDFAST_MEMORY_KINDS")) {
         const std::size_t slash = word.rfind('/');
         kinds.push_back({{"apiVersion", word.substr(0, slash)},
                          {"kind", word.substr(slash + 1)},
                          {"identity", {"/metadata/name"}},
                          {"scope", {"/metadata/namespace"}},
-                         {"compare", {"/*"}},
+                         {"compare", words_of_variable("HOLDFAST_MEMORY_FIELDS")},
                          {"observed", {"/status"}}});
     }
     return dump_json(Json{{"name", MEMORY_NAME},
