@@ -34,6 +34,10 @@ bool is_recorded_in_order(const Leaf& leaf, const LedgerEntry& entry) {
     return leaf.producers.empty() ? entry.after == leaf.depends_on : entry.after == leaf.comes_after();
 }
 
+constexpr const char* how_to_adopt =
+    "run \"holdfast import\" to write it down as it is, annotate the document with "
+    "holdfast.dev/adopt: always to take it over, or remove the object";
+
 class LeafDecision {
 public:
     LeafDecision(Draft& draft, std::size_t index, const LeafMatch& match)
@@ -83,7 +87,7 @@ private:
     const KindInfo& kind() const;
     bool is_renamed() const { return match_.kind == MatchKind::moved || match_.kind == MatchKind::elsewhere; }
     void make_replace();
-    void refuse_as_existing(std::string message);
+    void refuse_as_existing(std::string message, std::string hint = how_to_adopt);
     void keep() { draft_.plan.changes.push_back(std::move(change_)); }
     void keep_as(Action action) {
         change_.action = action;
@@ -216,7 +220,10 @@ void LeafDecision::unrecorded() {
         return refuse_as_existing(fmt::format("exists already, was not made by Holdfast, and differs in {}",
                                               count_of(differing, "field")));
     if (change_.action == Action::replace)
-        return refuse_as_existing("exists already, was not made by Holdfast, and would have to be replaced");
+        return refuse_as_existing(
+            "exists already, was not made by Holdfast, and would have to be replaced",
+            "what Holdfast did not make it does not replace: run \"holdfast import\" to "
+            "write it down as it is, or remove the object");
     if (change_.fields.empty()) {
         change_.reasons.push_back("exists already and is equal");
         return keep_as(Action::adopt);
@@ -225,12 +232,10 @@ void LeafDecision::unrecorded() {
     keep_as(Action::update);
 }
 
-void LeafDecision::refuse_as_existing(std::string message) {
+void LeafDecision::refuse_as_existing(std::string message, std::string hint) {
     change_.action = Action::none;
     change_.reasons.clear();
-    block(change_, problem_of(change_, "plan.exists", std::move(message),
-                              "run \"holdfast import\" to write it down as it is, annotate the document with "
-                              "holdfast.dev/adopt: always to take it over, or remove the object"));
+    block(change_, problem_of(change_, "plan.exists", std::move(message), std::move(hint)));
     keep();
 }
 

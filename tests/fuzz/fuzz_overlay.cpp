@@ -27,7 +27,11 @@ constexpr std::string_view host_description = R"json({
      "sensitive": ["/spec/password", "/spec/people/*/pin"],
      "lists": [{"pointer": "/spec/people", "type": "keyed", "by": ["name"]}]}]})json";
 constexpr std::string_view kubernetes_description =
-    R"({"name": "kubernetes", "version": "1.0", "groups": ["*"], "kinds": []})";
+    R"({"name": "kubernetes", "version": "1.0", "groups": ["*"], "kinds": [
+      {"apiVersion": "v1", "kind": "ConfigMap", "identity": ["/metadata/name"]},
+      {"apiVersion": "v1", "kind": "Secret", "identity": ["/metadata/name"], "sensitive": ["/data"]},
+      {"apiVersion": "v1", "kind": "Pod", "identity": ["/metadata/name"], "scope": ["/metadata/namespace"]},
+      {"apiVersion": "apps/v1", "kind": "Deployment", "identity": ["/metadata/namespace", "/metadata/name"]}]})";
 
 const Catalog& catalog() {
     static const Description host = *parse_description(*parse_json(host_description));

@@ -27,13 +27,23 @@ public:
         const CallEnd end = guard_.finish({.status = status, .why = {}});
         for (const Diagnostic& why : end.why) render(why);
         for (std::size_t i = 0; i < item_count; ++i)
-            claim(is_many() || seen_[i] == 1, "an item without exactly one result");
+            claim(!has_one_each() || seen_[i] == 1, "an item without exactly one result");
         if (end.ok) claim(!end.why.has_errors(), "a call that is well, and has errors");
     }
 
 private:
-    // A list, a compile: any number of objects, for no item or for one.
-    bool is_many() const { return call_.method == Method::list || call_.method == Method::compile; }
+    // Not of a list or a compile, which have any number of objects, nor of calls that are about no items.
+    bool has_one_each() const {
+        switch (call_.method) {
+            case Method::validate:
+            case Method::observe:
+            case Method::apply:
+            case Method::upgrade:
+            case Method::canonicalize:
+            case Method::health: return true;
+            default: return false;
+        }
+    }
 
     void see(const ItemResult& result) {
         for (const Diagnostic& diagnostic : result.diagnostics) render(diagnostic);

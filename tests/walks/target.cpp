@@ -40,21 +40,13 @@ Value ordered(const std::string& field, Value value) {
     return value;
 }
 
-// Of lists in which foreign elements are left alone, whether all of `part` is in `whole`.
-bool is_part_of(const Value& part, const Value& whole) {
-    if (!part.if_list() || !whole.if_list()) return false;
-    return std::all_of(part.if_list()->begin(), part.if_list()->end(), [&](const Value& item) {
-        return std::find(whole.if_list()->begin(), whole.if_list()->end(), item) != whole.if_list()->end();
-    });
-}
-
 void compare_field(const TargetName& name, const std::string& field, const Value* walked, const Value* fresh,
                    const Allowed& allowed, std::vector<std::string>& lines) {
     const Value none;
     const Value have = ordered(field, walked ? *walked : none), want = ordered(field, fresh ? *fresh : none);
     if (have == want || (walked && !fresh && allowed.has(name, field, have))) return;
-    if ((field == "tags" || field == "rules") && is_part_of(want, have) && allowed.has(name, field, have))
-        return;
+    // Elements that others put there are left alone, and what they put into those that we declare.
+    if ((field == "tags" || field == "rules") && allowed.has(name, field, have)) return;
     lines.push_back(fmt::format("{}: {} is {}, and {} in a fresh apply", to_string(name), field,
                                 walked ? to_json(have) : "not there", fresh ? to_json(want) : "not there"));
 }

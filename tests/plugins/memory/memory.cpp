@@ -1,4 +1,5 @@
-// The test provider: see README.md. Built twice; with MEMORY_ATOMIC its scopes are transactions. The plugins
+// The test provider: see README.md. Built three times; with MEMORY_ATOMIC its scopes are transactions, with
+// MEMORY_ANY it serves all groups, with the kinds of the variable HOLDFAST_MEMORY_KINDS. The plugins
 // broken-* are made from it: then MEMORY_NAME and MEMORY_GROUP are theirs.
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <sstream>
 #include <thread>
 #include <unistd.h>
 
@@ -26,9 +28,17 @@ using namespace std::chrono_literals;
 #ifdef MEMORY_ATOMIC
 constexpr bool is_atomic = true;
 #define MEMORY_SUFFIX "-atomic"
+#elif defined(MEMORY_ANY)
+constexpr bool is_atomic = false;
+#define MEMORY_SUFFIX "-any"
 #else
 constexpr bool is_atomic = false;
 #define MEMORY_SUFFIX ""
+#endif
+#ifdef MEMORY_ANY
+constexpr bool serves_all = true;
+#else
+constexpr bool serves_all = false;
 #endif
 #ifndef MEMORY_BASE_NAME
 #define MEMORY_BASE_NAME "memory"
@@ -84,6 +94,36 @@ std::string kind_text(const char* kind, const char* stateful) {
     return replaced(replaced(kind_description, "KIND", kind), "STATEFUL", stateful);
 }
 
+std::vector<std::string> words_of_variable(const char* name) {
+    const char* text = std::getenv(name);
+    std::istringstream stream(text ? text : "");
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) words.push_back(word);
+    return words;
+}
+
+// "v1/ConfigMap apps/v1/Deployment": each named by its metadata, and compared in these fields: "/spec /data".
+std::string description_of_any() {
+    Json kinds = Json::array();
+    for (const std::string& word : words_of_variable("HOLDFAST_MEMORY_KINDS")) {
+        const std::size_t slash = word.rfind('/');
+        kinds.push_back({{"apiVersion", word.substr(0, slash)},
+                         {"kind", word.substr(slash + 1)},
+                         {"identity", {"/metadata/name"}},
+                         {"scope", {"/metadata/namespace"}},
+                         {"compare", words_of_variable("HOLDFAST_MEMORY_FIELDS")},
+                         {"observed", {"/status"}}});
+    }
+    return dump_json(Json{{"name", MEMORY_NAME},
+                          {"version", "0.1.0"},
+                          {"groups", {"*"}},
+                          {"cas", "atomic"},
+                          {"maxItems", 10000},
+                          {"maxBytes", 67108864},
+                          {"config", {{"type", "object"}}},
+                          {"kinds", kinds}});
+}
+
 std::set<std::string> names_at(const Json& config, const char* key) {
     std::set<std::string> out;
     if (const Json* list = find(config, key); list && list->is_array())
@@ -104,6 +144,7 @@ const char* word_of(Action action) {
 // Declared fields over what stands there; a field that was recorded and is not declared any more goes.
 Json merged(const Json& observed, const Json& recorded, const Json& declared) {
     Json out = declared;
+    if (serves_all) return out;
     if (!observed.contains("spec") || !observed["spec"].is_object()) return out;
     for (const auto& [key, value] : observed["spec"].items()) {
         const bool was_ours = recorded.contains("spec") && recorded["spec"].contains(key);
@@ -123,6 +164,7 @@ public:
     static constexpr const char* plugin_version = "0.1.0";
 
     static std::string describe() {
+        if (serves_all) return description_of_any();
         std::string out = replaced(description, "MEMORY_IS_ATOMIC", is_atomic ? "true" : "false");
         out = replaced(out, "MEMORY_KIND_Object", kind_text("Object", "false"));
         return replaced(out, "MEMORY_KIND_Volume", kind_text("Volume", "true"));
@@ -488,7 +530,8 @@ protected:
         const Json recorded = change.recorded().empty() ? Json::object() : parse_json(change.recorded());
         document = merged(observed, recorded, document);
         store_lower(document);
-        if (exists && observed.value("spec", Json()) == document["spec"])
+        if (exists && (serves_all ? without_status(observed) == without_status(document)
+                                  : observed.value("spec", Json()) == document["spec"]))
             return with_refresh(
                 Result::unchanged(std::string(object->document), std::string(version_of(*object))), change);
         if (exists && change.action() == Action::create)
@@ -515,6 +558,11 @@ protected:
         if (lower.empty() || lower == "later") return;
         for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         document["spec"]["lower"] = lower;
+    }
+
+    static Json without_status(Json document) {
+        document.erase("status");
+        return document;
     }
 
     static Result with_refresh(Result result, const Change& change) {

@@ -127,6 +127,8 @@ TEST_CASE("adopting never replaces what others made") {
     const Plan plan = world.plan();
     CHECK(change_of(plan, "a").readiness == Readiness::blocked);
     CHECK(change_of(plan, "a").action == Action::none);
+    // It has the policy that the usual advice names.
+    CHECK_THAT(all_text(plan), !ContainsSubstring("adopt: always"));
 }
 
 TEST_CASE("a create whose outcome is not known is finished") {
