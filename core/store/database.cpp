@@ -211,6 +211,14 @@ Query Database::query(const char* sql) {
     return Query(*this, *statement);
 }
 
+void Database::release_much_memory() {
+    constexpr int much = 4 << 20;
+    int used = 0, most = 0;
+    const bool is_known =
+        sqlite3_db_status(database_.getHandle(), SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK;
+    if (is_known && used > much) release_memory();
+}
+
 void Database::release_memory() { sqlite3_db_release_memory(database_.getHandle()); }
 
 void Database::run(const std::string& sql) {

@@ -134,6 +134,8 @@ public:
 
     // Gives back the pages that are held for the next read, after one of so much that it would meet others.
     void release_memory();
+    // The same where they are more than a few MiB.
+    void release_much_memory();
 
     const std::string& path() const { return path_; }
     Access access() const { return access_; }

@@ -175,6 +175,7 @@ public:
     }
     void end_pass(const PassRecord& pass) override {
         write([&] { journal_.end(pass); });
+        database_->release_much_memory(); // whoever holds the store may not need it for long
     }
     std::vector<PassRecord> passes(std::string_view stack, std::size_t limit) override {
         return journal_.passes(stack, limit);

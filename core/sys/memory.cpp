@@ -14,4 +14,10 @@ void give_back_memory() {
 #endif
 }
 
+void share_memory_pools() {
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 } // namespace holdfast
