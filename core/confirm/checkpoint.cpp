@@ -166,7 +166,7 @@ Status write_all(const Checkpoint& checkpoint, const std::string& folder,
             return written;
     for (const char* name : {"token-applied", "lock"})
         if (Status written = write_durably(in(folder, name), ""); !written) return written;
-    if (Status reserved = reserve(in(folder, "reverted.room")); !reserved) return reserved;
+    if (Status reserved = reserve(in(folder, "reverted-room")); !reserved) return reserved;
     if (Status written = write_durably(in(folder, "checkpoint.json"), to_json(to_value(checkpoint)));
         !written)
         return written;
@@ -306,7 +306,7 @@ Status write_reverted(const std::string& directory, const Reverted& reverted) {
     };
     std::string text = text_of(20);
     if (text.size() > reverted_room) text = text_of(0);
-    const std::string room = in(directory, "reverted.room"), path = in(directory, "reverted.json");
+    const std::string room = in(directory, "reverted-room"), path = in(directory, "reverted.json");
     const Fd file(open(room.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     const bool is_written =
         file && pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&

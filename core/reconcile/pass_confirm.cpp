@@ -4,6 +4,7 @@
 // that.
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/core.h>
 
@@ -34,6 +35,16 @@ bool is_written(StepState state) {
     return state == StepState::done || state == StepState::partial || state == StepState::unknown;
 }
 
+// Whether a parse is worth its while: nearly all documents of a large plan fit none of the rules.
+bool may_need_confirmation(const KindInfo& kind, std::string_view json) {
+    return std::any_of(kind.confirm.begin(), kind.confirm.end(), [&](const ConfirmRule& rule) {
+        return std::all_of(rule.begin(), rule.end(), [&](const auto& condition) {
+            const std::string* text = condition.second.if_string();
+            return !text || json.find(*text) != json.npos || text->find_first_of("\"\\/") != text->npos;
+        });
+    });
+}
+
 } // namespace
 
 // Whether this change must be confirmed: because somebody asked for it, or because its plugin says that such
@@ -54,10 +65,12 @@ bool Pass::asks_for_confirmation(const Change& change, const PlanInput& input) c
     const KindInfo* kind = plugin.find(change.api_version, change.object.kind_name());
     if (!kind || kind->confirm.empty()) return false;
     if (change.leaf) {
-        if (needs_confirmation(*kind, tree_of(input.leaves[*change.leaf].declared))) return true;
-        const Canonical& canonical = input.canonical[*change.leaf];
-        if (!canonical.document.empty() && needs_confirmation(*kind, tree_of(canonical.document)))
-            return true;
+        const auto asks = [&](const Document& side) {
+            return !side.empty() && may_need_confirmation(*kind, side.json) &&
+                   needs_confirmation(*kind, tree_of(side));
+        };
+        if (asks(input.leaves[*change.leaf].declared)) return true;
+        if (asks(input.canonical[*change.leaf].document)) return true;
     }
     const bool destroys = change.action == Action::remove || change.action == Action::replace;
     if (!destroys || !change.recorded) return false;
@@ -72,8 +85,10 @@ std::unique_ptr<GuardedSet> Pass::guard(const Plan& plan, std::vector<bool>& hel
                                         const RunEvents& events) {
     auto guard = std::make_unique<GuardedSet>();
     for (std::size_t i = 0; i < plan.changes.size(); ++i)
-        if (!held[i] && asks_for_confirmation(plan.changes[i], input))
-            guard->scopes.emplace(plan.changes[i].provider, plan.changes[i].object.scope);
+        if (const Change& change = plan.changes[i];
+            !held[i] && !guard->scopes.contains({change.provider, change.object.scope}) &&
+            asks_for_confirmation(change, input))
+            guard->scopes.emplace(change.provider, change.object.scope);
     if (guard->scopes.empty()) return nullptr;
     guard->refused.resize(plan.changes.size());
     guard->changes.resize(plan.changes.size());
@@ -96,24 +111,28 @@ std::unique_ptr<GuardedSet> Pass::guard(const Plan& plan, std::vector<bool>& hel
 // after something that is held now has to wait with it.
 void Pass::hold_behind(const Plan& plan, GuardedSet& guard, std::vector<bool>& held) {
     std::vector<bool> newly(plan.changes.size());
-    const auto any_gate = [&](std::size_t gate, const auto& claim, const auto& self) -> bool {
-        const Gate& at = plan.gates[gate];
-        return std::any_of(at.after.begin(), at.after.end(), claim) ||
-               std::any_of(at.after_gates.begin(), at.after_gates.end(),
-                           [&](std::size_t before) { return self(before, claim, self); });
+    struct Behind {
+        bool guarded = false, held = false; // something that comes first is
+        void add(const Behind& other) { guarded |= other.guarded, held |= other.held; }
     };
-    const auto comes_after = [&](const Change& change, const auto& claim) {
-        return std::any_of(change.after.begin(), change.after.end(), claim) ||
-               std::any_of(change.after_gates.begin(), change.after_gates.end(),
-                           [&](std::size_t gate) { return any_gate(gate, claim, any_gate); });
+    std::vector<std::optional<Behind>> of_gate(plan.gates.size());
+    const auto of_change = [&](std::size_t i) { return Behind{guard.changes[i], newly[i]}; };
+    // Once asked, all that opens the gate has been passed.
+    const std::function<Behind(std::size_t)> gate = [&](std::size_t g) {
+        if (of_gate[g]) return *of_gate[g];
+        Behind behind;
+        for (std::size_t before : plan.gates[g].after) behind.add(of_change(before));
+        for (std::size_t before : plan.gates[g].after_gates) behind.add(gate(before));
+        of_gate[g] = behind;
+        return behind;
     };
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
         const Change& change = plan.changes[i];
         if (held[i]) continue;
-        const bool waits =
-            comes_after(change, [&](std::size_t b) { return newly[b]; }) ||
-            (!guard.changes[i] && comes_after(change, [&](std::size_t b) { return guard.changes[b]; }));
-        if (!waits) continue;
+        Behind behind;
+        for (std::size_t before : change.after) behind.add(of_change(before));
+        for (std::size_t g : change.after_gates) behind.add(gate(g));
+        if (!behind.held && (guard.changes[i] || !behind.guarded)) continue;
         newly[i] = held[i] = true;
         guard.changes[i] = false;
         if (!change.leaf) continue;
@@ -271,7 +290,7 @@ void Pass::remember_changes(GuardedSet& guard, const Plan& plan, const PlanInput
     for (std::size_t i = 0; i < plan.changes.size(); ++i) {
         if (!guard.changes[i]) continue;
         const Change& change = plan.changes[i];
-        addresses.insert(change.address);
+        if (change.recorded || change.action != Action::create) addresses.insert(change.address);
         if (!change.moved_from.id.empty()) addresses.insert(change.moved_from);
         if (change.recorded) addresses.insert(input.recorded[*change.recorded].address);
         guard.checkpoint.changes.push_back(
@@ -349,13 +368,13 @@ GivenVerdict Pass::await_verdict(GuardedSet& guard, const RunEvents& events, con
     };
     std::size_t reached = 0;
     milliseconds next_probe = clock.uptime();
-    std::string reached_text;
+    std::string confirmed_by;
     for (;;) {
         if (const GivenVerdict given = read_verdict(directory); given.verdict != Verdict::none) {
             // Removed by its supervisor before we looked: a person elsewhere, or our own probes.
             if (given.verdict == Verdict::confirmed && given.by.empty())
                 return {.verdict = Verdict::confirmed,
-                        .by = reached_text.empty() ? "a person" : reached_text};
+                        .by = confirmed_by.empty() ? "a person" : confirmed_by};
             return given;
         }
         awaited.left = std::max(milliseconds(0), until - clock.uptime());
@@ -376,15 +395,18 @@ GivenVerdict Pass::await_verdict(GuardedSet& guard, const RunEvents& events, con
             awaited.waits_for = why.empty() ? "" : fmt::format("{}: {}", to_string(probe.probe), why);
             next_probe = clock.uptime() + (why.empty() ? milliseconds(0) : probe_pause);
             if (why.empty() && ++reached == guard.probes.size()) {
-                reached_text = "probes";
-                give(Verdict::confirmed, reached_text, "");
+                confirmed_by = "probes";
+                give(Verdict::confirmed, confirmed_by, "");
             }
             last_unreached_ = awaited.waits_for;
             continue;
         }
         if (events.awaiting) {
             const Answer answer = events.awaiting(outcome_, awaited);
-            if (answer == Answer::keep) give(Verdict::confirmed, session_.actor(), "");
+            if (answer == Answer::keep) {
+                confirmed_by = session_.actor();
+                give(Verdict::confirmed, confirmed_by, "");
+            }
             if (answer == Answer::take_back)
                 give(Verdict::revert, session_.actor(), session_.actor() + " took it back");
             if (answer != Answer::none) continue;
