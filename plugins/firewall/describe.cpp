@@ -142,7 +142,7 @@ std::string policy() {
             "description":"a zone, any, or self: this machine"},
         "to":{"type":"string","minLength":1,"examples":["wan"],"description":"a zone, any, or self"},
         "chain":{"type":"string","minLength":1,
-            "description":"the shared chain that calls it; input where it is to self, output from self, else forward"},
+            "description":"what calls it: input if it is to self, output if from self, else forward"},
         "order":{"type":"integer","default":100,"description":"among policies of that chain"},
         "default":{"enum":["accept","drop","reject","continue"],"default":"continue",
             "description":"what becomes of the rest; continue: the next policy, and in the end the chain's"},

@@ -42,7 +42,15 @@ void Writer::apply(const sdk::Scope& scope, sdk::Items items, sdk::Results& resu
     if (transaction.empty()) return answer(items, results, false);
     if (scope.should_stop()) return;
     if (write(transaction) == End::failed) return answer_problems(items, results);
-    answer(items, results, true);
+    try {
+        answer(items, results, true);
+    } catch (const sdk::Error& error) { // written all the same: an Error out of here would deny it
+        sdk::Result unknown;
+        unknown.outcome = sdk::Outcome::unknown;
+        unknown.diagnostics.push_back(error.diagnostic());
+        for (const sdk::Item& item : items)
+            if (!results.has(item)) results.emit(item, unknown);
+    }
 }
 
 void Writer::read_items(sdk::Items items) {
