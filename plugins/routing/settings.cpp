@@ -86,6 +86,8 @@ Settings read_settings(std::string_view config) {
     for (const sdk::Json& word : adopt)
         for (const auto& [name, number] : protocols)
             if (word == name) out.adopts[number] = true;
+    // `ip rule` and `ip nexthop` say of nobody that he made it, where `ip route` says boot.
+    out.adopts[RTPROT_UNSPEC] = out.adopts[RTPROT_BOOT];
     out.manages_links = json.value("manageLinks", false);
     if (const sdk::Json* bird = sdk::find(json, "/bird")) out.bird = read_daemon(*bird, "socket");
     if (const sdk::Json* frr = sdk::find(json, "/frr")) out.frr = read_daemon(*frr, "sockets");

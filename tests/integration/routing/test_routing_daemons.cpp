@@ -131,7 +131,7 @@ TEST_CASE("a configuration of BIRD is checked, loaded, confirmed and found as de
     }
     SECTION("a protocol that does not come up takes the change back, in the file and in BIRD") {
         const std::string peer = "protocol bgp peer { local 192.0.2.1 as 65001; neighbor 192.0.2.2 as 65002; "
-                                 "ipv4 { import all; }; }\n";
+                                 "ipv4 { import all; export none; }; }\n";
         const Ask change =
             config_ask("BirdConfig", {{"content", bird_text("  route 10.3.0.0/16 blackhole;\n", peer)},
                                       {"established", {"peer"}},
