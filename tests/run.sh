@@ -25,6 +25,8 @@ done
 
 if [ $install = yes ]; then
     timed "install" "$root/tests/support/install.sh" build test || exit 1
+    # Ten minutes, once; without it the tests of the kubernetes plugin say that they were skipped.
+    timed "API server" "$root/tests/support/kubernetes_server.sh" >/dev/null
 fi
 for suite in "${suites[@]}"; do
     case $suite in

@@ -102,7 +102,7 @@ std::string pointer_of_field(std::string_view field) {
             std::string_view key = field.substr(i + 1, end == field.npos ? field.npos : end - i - 1);
             // A key of a map stands there as it is; an element named by its keys has no index to tell.
             if (end == field.npos || key.find('=') != key.npos) return out;
-            token = key;
+            for (const char k : key) token += k == '/' ? std::string("~1") : k == '~' ? std::string("~0") : std::string(1, k);
             i = end;
         } else {
             token += c == '/' ? std::string("~1") : c == '~' ? std::string("~0") : std::string(1, c);

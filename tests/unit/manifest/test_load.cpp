@@ -393,6 +393,32 @@ TEST_CASE("documents go to the providers that the stack, or they themselves, nam
     CHECK(text_of(site.load().problems) == "manifest.no-provider web/a.yaml:1:13\n");
 }
 
+TEST_CASE("a plugin whose kinds are open takes every kind, and no group that another owns") {
+    constexpr std::string_view open = R"json({
+      "name": "kubernetes", "version": "1.0", "groups": ["*"],
+      "kinds": [{"apiVersion": "v1", "kind": "Secret", "identity": ["/metadata/name"], "sensitive": ["/data"]},
+                {"apiVersion": "*", "kind": "*", "identity": ["/metadata/name"], "rank": 7}]})json";
+    Site site;
+    site.catalog.instances.push_back({"cluster", &described(open), {}});
+    site.stack.providers = {{"*", {"cluster", "files"}}};
+    site.tree.write("web/a.yaml", file("f", "{path: a}") +
+                                      "---\napiVersion: example.org/v3\nkind: Widget\nmetadata: {name: w}\n");
+    const LoadedStack loaded = site.load();
+    CHECK(text_of(loaded.problems) == "");
+    REQUIRE(loaded.resources.size() == 2);
+    CHECK(loaded.resources[0].provider == "cluster");
+    CHECK(loaded.resources[1].provider == "files");
+    site.tree.write("web/a.yaml", "apiVersion: hosts.holdfast.dev/v1\nkind: File\nmetadata: {name: w}\n");
+    CHECK(text_of(site.load().problems) == "manifest.no-provider web/a.yaml:1:13\n");
+
+    const KindInfo* widget = described(open).find("example.org/v3", "Widget");
+    REQUIRE(widget);
+    CHECK(widget->id() == "example.org/v3/Widget");
+    CHECK(widget->rank == 7);
+    CHECK(widget == described(open).find("example.org/v3", "Widget"));
+    CHECK(described(open).find("v2", "Secret")->sensitive == std::vector<std::string>{"/data"});
+}
+
 TEST_CASE("documents of the kubernetes provider follow kubectl's scalar rules and hold no references") {
     Site site;
     site.catalog.instances.push_back({"cluster", &described(kubernetes_description), {}});

@@ -362,6 +362,58 @@ TEST_CASE("--replace replaces what agrees") {
     CHECK_THAT(all_text(plan), ContainsSubstring("--replace"));
 }
 
+TEST_CASE("a plugin may name what stands there besides and goes, and who put it there") {
+    World world;
+    world.settle("a", R"({"path":"a"})");
+    world.hold("a", R"({"path":"a","added":"by hand","other":"x"})");
+    Canonical canonical{.state = Canonical::State::done,
+                        .document = make_document(json(R"({"spec":{"path":"a","added":"by hand","other":"x"}})"))};
+    canonical.notes = {"added was written by somebody"};
+    SECTION("not without a word") {
+        world.input.canonical = {canonical};
+        CHECK(world.plan().is_empty());
+    }
+    SECTION("as drift that is taken away") {
+        canonical.removes = {"/spec/added", "/spec/missing"};
+        world.input.canonical = {canonical};
+        const Plan plan = world.plan();
+        const Change& change = change_of(plan, "a");
+        REQUIRE(change.fields.size() == 1);
+        CHECK(change.fields[0].pointer == "/spec/added");
+        CHECK_FALSE(change.fields[0].after);
+        CHECK(change.is_drift);
+        CHECK_THAT(all_text(plan), ContainsSubstring("added was written by somebody"));
+    }
+    SECTION("never a secret in plain") {
+        world.kind().sensitive = {"/spec/added"};
+        canonical.removes = {"/spec/added"};
+        world.input.canonical = {canonical};
+        const Plan plan = world.plan();
+        REQUIRE(change_of(plan, "a").fields.size() == 1);
+        CHECK(change_of(plan, "a").fields[0].sensitive);
+        CHECK_FALSE(change_of(plan, "a").fields[0].before == Value("by hand"));
+    }
+    SECTION("and not what the document ignores") {
+        canonical.removes = {"/spec/added"};
+        world.input.leaves.front().policy.ignore = {"/spec/added"};
+        world.input.canonical = {canonical};
+        CHECK(world.plan().is_empty());
+    }
+}
+
+TEST_CASE("a replace that a person has to allow is parked until then") {
+    World world;
+    world.settle("a", R"({"path":"a","size":"1Gi"})");
+    Canonical canonical{.state = Canonical::State::must_replace,
+                        .document = make_document(json(R"({"spec":{"path":"a","size":"2Gi"}})")),
+                        .paths = {"/spec/size"}};
+    canonical.asks = "has to be made anew";
+    world.input.canonical = {canonical};
+    CHECK(change_of(world.plan(), "a").readiness == Readiness::parked);
+    world.input.replace = {address("a")};
+    CHECK(change_of(world.plan(), "a").readiness == Readiness::ready);
+}
+
 TEST_CASE("what the target would store is compared, not what was typed") {
     World world;
     world.settle("a", R"({"path":"a","size":"1Gi"})");
