@@ -280,7 +280,7 @@ void check_leaf(Stage& stage, const Object& parent, const Answer& leaf) {
     const auto kind =
         std::find_if(kinds.begin(), kinds.end(), [&](const KindInfo& k) { return k.id() == leaf.kind; });
     if (!stage.check(
-            kind != kinds.end() && !kind->compiles, &parent, "compile",
+            kind != kinds.end() && is_leaf(*kind), &parent, "compile",
             fmt::format("a leaf is of kind {}, which the plugin does not describe as a leaf", leaf.kind),
             "give leaves the full id of one of the plugin's kinds, group/version/Kind"))
         return;
