@@ -47,7 +47,9 @@ private:
 
     void see(const ItemResult& result) {
         for (const Diagnostic& diagnostic : result.diagnostics) render(diagnostic);
-        claim(result.item < item_count || result.item == no_item || result.item == scope_item,
+        const bool is_numbered_by_plugin = call_.method == Method::list;
+        claim(is_numbered_by_plugin || result.item < item_count || result.item == no_item ||
+                  result.item == scope_item,
               "a result for an item that nobody asked for");
         if (result.item < item_count) ++seen_[result.item];
         if (!result.detail.empty()) claim(bool(parse_json(result.detail)), "a detail that is no JSON");

@@ -311,6 +311,7 @@ public:
         for (const memory::Object& object : store.all({}, {}, true)) {
             Value document = *parse_json(object.document);
             erase_at(document, "/status");
+            erase_at(document, "/apiVersion"); // another version alone is no reason to write
             all[fmt::format("{} {} {}", object.kind, object.scope, object.identity)] = to_json(document);
         }
         return all;

@@ -228,7 +228,7 @@ public:
                 results.failed(item, {fault->code, fault->message, {}, {}, Retry::after});
                 continue;
             }
-            const memory::Object* object = store_->find(item.kind(), scope.name(), item.identity());
+            const memory::Object* object = store_->find(stored(item.kind()), scope.name(), item.identity());
             const std::optional<memory::Object> stale = stale_object(scope, item);
             if (stale) object = &*stale;
             const bool goes_on = object && !object->document.empty()
@@ -459,7 +459,7 @@ protected:
     std::optional<memory::Object> stale_object(const Scope& scope, const Item& item) {
         if (!script_.take("observe", item.kind(), item.identity(), "stale")) return std::nullopt;
         note("observe " + name_of(scope, item) + "\n  stale");
-        return store_->previous(item.kind(), scope.name(), item.identity());
+        return store_->previous(stored(item.kind()), scope.name(), item.identity());
     }
 
     std::optional<Result> scripted_refusal(const Change& change) const {
@@ -481,7 +481,7 @@ protected:
         if (attempts_[name]++ < failures_)
             return Result::failed(
                 {MEMORY_NAME ".busy", "told to be busy", {}, {}, Retry::after, retry_after_});
-        const memory::Object* object = store_->find(change.kind(), scope.name(), change.identity());
+        const memory::Object* object = store_->find(stored(change.kind()), scope.name(), change.identity());
         const bool exists = object && !object->document.empty();
         if (!change.version().empty() && exists && change.version() != version_of(*object))
             return Result::failed(
@@ -511,12 +511,12 @@ protected:
     }
 
     Result write(const Scope& scope, const Change& change) {
-        const memory::Object* object = store_->find(change.kind(), scope.name(), change.identity());
+        const memory::Object* object = store_->find(stored(change.kind()), scope.name(), change.identity());
         const bool exists = object && !object->document.empty();
         const std::uint64_t generation = object ? object->generation + 1 : 1;
         if (change.action() == Action::remove) {
             if (!exists) return Result::unchanged({});
-            store_->put({change.kind(), scope.name(), change.identity(), {}, generation});
+            store_->put({stored(change.kind()), scope.name(), change.identity(), {}, generation});
             return Result::done({});
         }
         if (change.action() == Action::refresh) {
@@ -543,7 +543,7 @@ protected:
             {"value", text_at(document, "/spec/value", text_at(document, "/metadata/name"))}};
         const std::string text = dump_json(document);
         const bool is_lie = exists && lies_.count(std::string(change.identity())) > 0;
-        if (!is_lie) store_->put({change.kind(), scope.name(), change.identity(), text, generation});
+        if (!is_lie) store_->put({stored(change.kind()), scope.name(), change.identity(), text, generation});
         return with_refresh(Result::done(text, std::to_string(generation)), change);
     }
 
@@ -558,6 +558,15 @@ protected:
         if (lower.empty() || lower == "later") return;
         for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         document["spec"]["lower"] = lower;
+    }
+
+    // One object whatever the version of its document; kinds with one version only keep it in the name.
+    static std::string stored(std::string_view kind_id) {
+        const std::size_t kind = kind_id.rfind('/');
+        if (!serves_all || kind == std::string_view::npos) return std::string(kind_id);
+        const std::size_t version = kind_id.rfind('/', kind - 1);
+        return std::string(version == std::string_view::npos ? "" : kind_id.substr(0, version + 1)) +
+               std::string(kind_id.substr(kind + 1));
     }
 
     static Json without_status(Json document) {
