@@ -32,21 +32,21 @@ private:
     }
 
     Status check(const Description& description, const Value& config) const {
-        if (!description.config_schema.is_map()) return {};
+        if (!description.config_schema.is_map()) return Ok{};
         const auto checker = SchemaChecker::compile(description.config_schema);
         if (!checker) return checker.error();
         Diagnostics problems;
         (*checker)->check(config, problems);
         for (const Diagnostic& problem : problems)
             if (problem.severity == Severity::error) return at(problem.pointer, problem);
-        return {};
+        return Ok{};
     }
 
     // Through what the schema and the config both have.
     Status walk(Value& config, const Value& schema, const std::string& pointer) const {
         const Value* properties = schema.find("properties");
         Map* members = config.if_map();
-        if (!properties || !properties->is_map() || !members) return {};
+        if (!properties || !properties->is_map() || !members) return Ok{};
         for (const MapEntry& property : *properties->if_map()) {
             Value* value = members->find(property.key);
             if (!value) continue;
@@ -58,12 +58,12 @@ private:
                 !done)
                 return done.error();
         }
-        return {};
+        return Ok{};
     }
 
     Status make_absolute(Value& value, const std::string& pointer) const {
         const std::string* path = value.if_string();
-        if (!path || path->starts_with('/')) return {};
+        if (!path || path->starts_with('/')) return Ok{};
         if (places_.root.empty())
             return at(pointer,
                       failure("provider.relative-path",
@@ -72,12 +72,12 @@ private:
                                   in_words(pointer)),
                               "write an absolute path"));
         value = Value(absolute_path(places_.root + "/" + *path));
-        return {};
+        return Ok{};
     }
 
     Status look_up(Value& value, const std::string& pointer) const {
         const std::string* name = value.if_string();
-        if (!name) return {};
+        if (!name) return Ok{};
         const NamedCommand* command = places_.operators.command(*name);
         const bool is_given =
             command &&
@@ -100,7 +100,7 @@ private:
         found.as_map().set("run", std::move(run));
         found.as_map().set("timeoutMs", Value(std::int64_t{command->timeout.count()}));
         value = std::move(found);
-        return {};
+        return Ok{};
     }
 
     static std::string in_words(std::string pointer) {
