@@ -31,7 +31,8 @@ constexpr std::string_view kubernetes_description =
       {"apiVersion": "v1", "kind": "ConfigMap", "identity": ["/metadata/name"]},
       {"apiVersion": "v1", "kind": "Secret", "identity": ["/metadata/name"], "sensitive": ["/data"]},
       {"apiVersion": "v1", "kind": "Pod", "identity": ["/metadata/name"], "scope": ["/metadata/namespace"]},
-      {"apiVersion": "apps/v1", "kind": "Deployment", "identity": ["/metadata/namespace", "/metadata/name"]}]})";
+      {"apiVersion": "apps/v1", "kind": "Deployment",
+       "identity": ["/metadata/namespace", "/metadata/name"]}]})";
 
 const Catalog& catalog() {
     static const Description host = *parse_description(*parse_json(host_description));
