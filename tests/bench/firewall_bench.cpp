@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -16,9 +15,12 @@
 #include "firewall/canonical.hpp"
 #include "firewall/live.hpp"
 #include "firewall/transaction.hpp"
+#include "support/catch.hpp"
 #include "support/daemon_process.hpp"
 #include "support/network_namespace.hpp"
 #include "support/playground.hpp"
+#include "support/skip.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace holdfast::firewall;
 
@@ -195,17 +197,12 @@ void corrected() {
 
 } // namespace
 
-int main() {
-    if (const auto why = holdfast::test::enter_network_namespace()) {
-        fmt::print("SKIPPED: {}\n", *why);
-        return 0;
-    }
-    std::string folder = (std::filesystem::temp_directory_path() / "holdfast-firewall-bench-XXXXXX").string();
-    must(::mkdtemp(folder.data()) != nullptr, "no temporary folder");
-    transaction_of_rules(10000, folder + "/rules.nft");
-    whole_apply(10000, folder + "/rules.nft");
-    one_element(100000, folder + "/set.nft");
+TEST_CASE("the firewall plugin beside nft") {
+    if (const auto why = holdfast::test::enter_network_namespace()) return holdfast::test::skip(*why);
+    const holdfast::TempFolder folder;
+    transaction_of_rules(10000, folder / "rules.nft");
+    whole_apply(10000, folder / "rules.nft");
+    one_element(100000, folder / "set.nft");
     corrected();
-    std::filesystem::remove_all(folder);
-    return all_hold ? 0 : 1;
+    CHECK(all_hold);
 }
