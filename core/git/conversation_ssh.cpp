@@ -26,7 +26,7 @@ constexpr std::size_t max_error_text = 16U << 10;
 constexpr int poll_ms = 100;
 
 // For the remote shell.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
     std::string out = "'";
     for (char c : text) {
         if (c == '\'' || c == '!')
@@ -269,7 +269,7 @@ std::vector<std::string> arguments_for(const RemoteUrl& url, const RemoteAccess&
     }
     if (url.port) out.insert(out.end(), {"-p", std::to_string(url.port)});
     if (!url.user.empty()) out.insert(out.end(), {"-l", url.user});
-    out.insert(out.end(), {url.host, "git-upload-pack " + quoted(remote_path(url.path))});
+    out.insert(out.end(), {url.host, "git-upload-pack " + shell_quoted(remote_path(url.path))});
     return out;
 }
 

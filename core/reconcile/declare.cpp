@@ -112,18 +112,18 @@ void Declaration::declare() {
     for (std::size_t r = 0; r < loaded_.resources.size(); ++r) {
         Resource& resource = loaded_.resources[r];
         Diagnostics problems;
-        std::vector<Leaf> leaves = leaves_of(resource, nothing_known, problems);
+        const std::size_t first = leaves_.size();
+        add_leaves(resource, nothing_known, leaves_, problems);
         if (problems.has_errors()) {
+            leaves_.resize(first);
             place(problems, resource);
             problems_.append(problems);
             unloaded_.push_back(resource.id);
             continue;
         }
-        for (Leaf& leaf : leaves) {
-            for (const Address& producer : leaf.producers) consumers_[producer].push_back(leaves_.size());
-            leaves_.push_back(std::move(leaf));
-            resource_of_.push_back(r);
-        }
+        for (std::size_t i = first; i < leaves_.size(); ++i)
+            for (const Address& producer : leaves_[i].producers) consumers_[producer].push_back(i);
+        resource_of_.resize(leaves_.size(), r);
     }
     find_reference_cycles();
     note_elsewhere();
@@ -147,7 +147,8 @@ void Declaration::redeclare(std::size_t index, const OutputResolver& outputs,
     // What is wrong with it is said once; its other leaves need not try again.
     if (std::find(unloaded_.begin(), unloaded_.end(), resource.id) != unloaded_.end()) return;
     Diagnostics problems;
-    std::vector<Leaf> leaves = leaves_of(resource, outputs, problems);
+    std::vector<Leaf> leaves;
+    add_leaves(resource, outputs, leaves, problems);
     if (problems.has_errors()) {
         place(problems, resource);
         problems_.append(problems);
@@ -275,8 +276,8 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     return leaf;
 }
 
-std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolver& outputs,
-                                         Diagnostics& problems) {
+void Declaration::add_leaves(Resource& resource, const OutputResolver& outputs, std::vector<Leaf>& leaves,
+                             Diagnostics& problems) {
     // Neighbours are nearly always of one kind.
     if (!last_kind_ || last_provider_ != resource.provider || last_kind_->kind != resource.id.kind ||
         last_kind_->api_version != resource.api_version) {
@@ -292,11 +293,12 @@ std::vector<Leaf> Declaration::leaves_of(Resource& resource, const OutputResolve
         resolve(resource, *kind, outputs, leaf, problems);
     else if (resource.writes_out_secret)
         mask(*kind, tree_of(leaf.declared), leaf);
-    if (problems.has_errors()) return {};
-    if (kind->compiles && leaf.waits.empty()) return compile(resource, leaf, problems);
-    std::vector<Leaf> leaves;
-    leaves.push_back(std::move(leaf));
-    return leaves;
+    if (problems.has_errors()) return;
+    if (!kind->compiles || !leaf.waits.empty()) {
+        leaves.push_back(std::move(leaf));
+        return;
+    }
+    for (Leaf& part : compile(resource, leaf, problems)) leaves.push_back(std::move(part));
 }
 
 void Declaration::place(Diagnostics& problems, const Resource& resource) const {

@@ -80,8 +80,10 @@ public:
 
 private:
     std::optional<Catalog> catalog();
-    // Takes the document out of a resource that cannot be declared again.
-    std::vector<Leaf> leaves_of(Resource& resource, const OutputResolver& outputs, Diagnostics& problems);
+    // Appends the resource's leaves to `leaves`, and takes the document out of a resource that cannot be
+    // declared again.
+    void add_leaves(Resource& resource, const OutputResolver& outputs, std::vector<Leaf>& leaves,
+                    Diagnostics& problems);
     Leaf plain_leaf(Resource& resource) const;
     std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
@@ -115,7 +117,7 @@ private:
     std::set<std::vector<std::string>> secrets_taken_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
-    const KindInfo* last_kind_ = nullptr; // of `leaves_of`, with its provider
+    const KindInfo* last_kind_ = nullptr; // of `add_leaves`, with its provider
     std::string last_provider_;
 };
 

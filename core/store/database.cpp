@@ -132,42 +132,48 @@ SQLite::Database open_database(const std::string& path, Access access) {
 
 Query::~Query() {
     if (!statement_) return;
-    statement_->tryReset();
+    statement_->statement.tryReset();
 }
 
 bool Query::next() {
     errno = 0;
-    const int code = statement_->tryExecuteStep();
+    const int code = statement_->statement.tryExecuteStep();
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) {
-        statement_->tryReset();
+        statement_->statement.tryReset();
         return false;
     }
     database_->fail(code);
 }
 
-void Query::reset() { statement_->tryReset(); }
+void Query::reset() { statement_->statement.tryReset(); }
 
 void Query::bind(int position, const std::string& text) {
     try {
-        statement_->bindNoCopy(position, text);
+        statement_->statement.bindNoCopy(position, text);
     } catch (const SQLite::Exception& e) {
         database_->fail(e.getErrorCode());
     }
 }
-void Query::bind(int position, std::int64_t number) { statement_->bind(position, number); }
+void Query::bind(int position, std::int64_t number) { statement_->statement.bind(position, number); }
 void Query::bind(int position, ConstBlob blob) {
     // A null pointer would bind NULL instead of no bytes.
     const char* bytes = blob.bytes.data() ? blob.bytes.data() : "";
     try {
-        statement_->bindNoCopy(position, bytes, size_of(blob.bytes));
+        statement_->statement.bindNoCopy(position, bytes, size_of(blob.bytes));
     } catch (const SQLite::Exception& e) {
         database_->fail(e.getErrorCode());
     }
 }
 
+const SQLite::Column& Query::column(int index) {
+    std::vector<SQLite::Column>& columns = statement_->columns;
+    while (columns.size() <= static_cast<std::size_t>(index))
+        columns.push_back(statement_->statement.getColumn(static_cast<int>(columns.size())));
+    return columns[static_cast<std::size_t>(index)];
+}
 void Query::read_column(int column, std::string_view& borrowed) {
-    const SQLite::Column value = statement_->getColumn(column);
+    const SQLite::Column& value = this->column(column);
     const void* bytes = value.getBlob();
     borrowed = {static_cast<const char*>(bytes), static_cast<std::size_t>(value.getBytes())};
 }
@@ -176,13 +182,11 @@ void Query::read_column(int column, std::string& text) {
     read_column(column, borrowed);
     text.assign(borrowed);
 }
-void Query::read_column(int column, std::int64_t& number) {
-    number = statement_->getColumn(column).getInt64();
-}
+void Query::read_column(int column, std::int64_t& number) { number = this->column(column).getInt64(); }
 void Query::read_column(int column, std::uint32_t& number) {
-    number = static_cast<std::uint32_t>(statement_->getColumn(column).getInt64());
+    number = static_cast<std::uint32_t>(this->column(column).getInt64());
 }
-void Query::read_column(int column, bool& flag) { flag = statement_->getColumn(column).getInt64() != 0; }
+void Query::read_column(int column, bool& flag) { flag = this->column(column).getInt64() != 0; }
 void Query::read_column(int column, Hash& hash) {
     std::string_view borrowed;
     read_column(column, borrowed);
@@ -195,11 +199,11 @@ Database::Database(const std::string& path, Access access)
     : path_(path), access_(access), database_(open_database(path, access)) {}
 
 Query Database::query(const char* sql) {
-    std::unique_ptr<SQLite::Statement>& statement = statements_[sql];
+    std::unique_ptr<PreparedStatement>& statement = statements_[sql];
     if (!statement) {
         try {
             errno = 0;
-            statement = std::make_unique<SQLite::Statement>(database_, sql);
+            statement = std::make_unique<PreparedStatement>(database_, sql);
         } catch (const SQLite::Exception& e) {
             fail(e.getErrorCode());
         }

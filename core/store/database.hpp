@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Database.h>
@@ -34,10 +35,18 @@ struct ConstBlob {
     std::string_view bytes;
 };
 
+// A statement and its columns. A column reads whatever row its statement is at; made anew for each value it
+// would count the statement's owners up and down, millions of times in a pass over a large ledger.
+struct PreparedStatement {
+    PreparedStatement(SQLite::Database& database, const char* sql) : statement(database, sql) {}
+    SQLite::Statement statement;
+    std::vector<SQLite::Column> columns; // filled at the first row
+};
+
 // A prepared statement in use. Reset when it goes out of scope, so that no read transaction stays open.
 class Query {
 public:
-    Query(Database& database, SQLite::Statement& statement) : database_(&database), statement_(&statement) {}
+    Query(Database& database, PreparedStatement& statement) : database_(&database), statement_(&statement) {}
     ~Query();
     Query(Query&& other) noexcept
         : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
@@ -103,8 +112,10 @@ private:
     void read_column(int column, Blob& blob) { read_column(column, blob.bytes); }
     void read_column(int column, Blob&& blob) { read_column(column, blob.bytes); }
 
+    const SQLite::Column& column(int index);
+
     Database* database_;
-    SQLite::Statement* statement_;
+    PreparedStatement* statement_;
 };
 
 class Database {
@@ -131,7 +142,7 @@ private:
     std::string path_;
     Access access_;
     SQLite::Database database_;
-    std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
+    std::unordered_map<const char*, std::unique_ptr<PreparedStatement>> statements_;
 };
 
 // Durable at `commit`; rolled back by the destructor otherwise. Takes the write lock at once, so that it

@@ -76,13 +76,20 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
             "description":"server_id in the API's paths"},
         "caFile":{"type":"string","minLength":1,"description":"certificates to trust with https"}}},
     "zonefile":{"type":"object","additionalProperties":false,"required":["directory"],
-        "description":"zone files on this machine; the server has to be told of changes by other means",
+        "description":"zone files on this machine",
         "properties":{
         "directory":{"type":"string","format":"path","minLength":1,"description":"where they lie"},
         "file":{"type":"string","minLength":2,"default":"%s.zone","examples":["db.%s"],
             "description":"how they are called; %s is the zone's name"},
         "serial":{"enum":["increment","date","unixtime"],"default":"increment",
-            "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"}}},
+            "description":"the serial after a change: the next, today as YYYYMMDDnn, or the time"},
+        "reload":{"type":"string","minLength":1,"examples":["reload-bind"],
+            "description":"a command of the operator's, run after each change; %s in it is the zone"},
+        "server":{"type":"object","additionalProperties":false,
+            "description":"who serves them: a change is done once it answers with the new serial",
+            "properties":{
+            "address":{"type":"string","default":"127.0.0.1","description":"its address or name"},
+            "port":{"type":"integer","minimum":1,"maximum":65535,"default":53,"description":"TCP port"}}}}},
     "notify":{"type":"object","additionalProperties":false,"required":["port"],
         "description":"where the server sends NOTIFY (also-notify): drift is seen at once","properties":{
         "address":{"type":"string","default":"0.0.0.0","description":"address to listen at"},

@@ -123,11 +123,12 @@ void DnsProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Result
     zone = {};
     zone = backend_->read(scope, origin);
     results.scope_version(zone.version);
+    ZoneData::Sets::const_iterator near = zone.sets.begin();
     for (const sdk::Item& item : items) {
         if (!results.listening()) return;
         try {
             const Key key = key_of_identity(item.identity());
-            if (const RrSet* set = zone.find(key))
+            if (const RrSet* set = zone.find_near(key, near))
                 results.done(item, document_of(origin, key, *set));
             else
                 results.absent(item);

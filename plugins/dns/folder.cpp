@@ -1,9 +1,15 @@
 // A folder of zone files, one for each zone, which a name server reads. A file is replaced by rename, so
 // that there is always a whole one; between read and rename nobody else may have changed it.
+//
+// Where the server is told by a reload, a change is done only once it serves the new file. Until then the old
+// text lies beside it, marked with the hash of the new one, and is what read() tells: so whoever is killed
+// before the reload, or sees it fail, plans the same change again, and no reload is forgotten.
 
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <functional>
+#include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,6 +19,7 @@
 
 #include "backend.hpp"
 #include "hash.hpp"
+#include "reload.hpp"
 #include "zonefile.hpp"
 
 namespace holdfast::dns {
@@ -79,7 +86,9 @@ private:
 class Folder final : public Backend {
 public:
     explicit Folder(const Json& config)
-        : directory_(sdk::text_at(config, "/directory")), pattern_(sdk::text_at(config, "/file", "%s.zone")) {
+        : directory_(sdk::text_at(config, "/directory")),
+          pattern_(sdk::text_at(config, "/file", "%s.zone")),
+          reload_(config) {
         const std::string serial = sdk::text_at(config, "/serial", "increment");
         policy_ = serial == "date"       ? SerialPolicy::date
                   : serial == "unixtime" ? SerialPolicy::unixtime
@@ -106,9 +115,14 @@ public:
     }
 
     ZoneData read(const sdk::Call&, const Wire& origin) override {
-        const std::string path = path_of(origin), text = load(path, read_);
-        ZoneData zone = parse_zone_file(text, origin, path);
-        zone.version = sha256_hex(text);
+        const std::string path = path_of(origin);
+        text_ = load(path, read_);
+        ZoneData zone = parse_zone_file(text_, origin, path);
+        zone.version = sha256_hex(text_);
+        if (const std::optional<std::string> served = owed_reload(path)) {
+            zone.sets = parse_zone_file(*served, origin, path).sets;
+            zone.version += " not loaded";
+        }
         return zone;
     }
 
@@ -126,7 +140,8 @@ public:
         fail_with("watch", directory_, error);
     }
 
-    Written write(const sdk::Call&, const ZoneData& before, const std::vector<Change>& changes) override {
+    Written write(const sdk::Call& call, const ZoneData& before,
+                  const std::vector<Change>& changes) override {
         ZoneData after = before;
         for (const Change& change : changes)
             if (change.after)
@@ -137,9 +152,14 @@ public:
         Written out;
         out.concerned = changes.size();
         try {
-            replace(path_of(before.origin), print_zone_file(after));
-            out.count = changes.size();
-            out.concerned = 0;
+            const std::string path = path_of(before.origin), text = print_zone_file(after);
+            if (reload_.is_wanted()) note_owed(path, text);
+            replace(path, text);
+            if (reload_.is_wanted()) reload(call, path, after, out);
+            if (out.end == Written::End::done) {
+                out.count = changes.size();
+                out.concerned = 0;
+            }
         } catch (const sdk::Error& error) {
             out.why = error.diagnostic();
             out.end = out.why.retry == sdk::Retry::conflict ? Written::End::conflict : Written::End::refused;
@@ -188,6 +208,55 @@ private:
         return directory_ + "/" + before_ + name + behind_;
     }
 
+    // ---- reloads that are owed ----
+
+    static std::string path_of_owed(const std::string& path) { return path + ".holdfast-served"; }
+    static std::string first_line_of_owed(const std::string& text) {
+        return "; served until sha256 " + sha256_hex(text) + " is loaded\n";
+    }
+
+    // What the server still serves, where the file that lies there now is ours and was never loaded.
+    std::optional<std::string> owed_reload(const std::string& path) const {
+        if (!reload_.is_wanted() || access(path_of_owed(path).c_str(), F_OK) != 0) return std::nullopt;
+        struct stat status {};
+        std::string text = load(path_of_owed(path), status);
+        const std::string line = first_line_of_owed(text_);
+        if (text.rfind(line, 0) != 0) return std::nullopt; // the file has been changed since
+        return text.substr(line.size());
+    }
+
+    void note_owed(const std::string& path, const std::string& text) const {
+        const std::optional<std::string> still = owed_reload(path);
+        put(path_of_owed(path), first_line_of_owed(text) + (still ? *still : text_));
+    }
+
+    // A server that does not take the new file gets the old one back.
+    void reload(const sdk::Call& call, const std::string& path, const ZoneData& after, Written& out) {
+        try {
+            reload_.carry_out(call, after.origin, after.soa.serial());
+        } catch (const sdk::Error& error) {
+            out.why = error.diagnostic();
+            out.end = call.should_stop() ? Written::End::unknown : Written::End::refused;
+            if (call.should_stop()) return; // it stays owed
+            give_back(call, path, after, out.why);
+        }
+        unlink(path_of_owed(path).c_str());
+    }
+
+    void give_back(const sdk::Call& call, const std::string& path, const ZoneData& after,
+                   sdk::Diagnostic& why) {
+        std::string then = "the file is as it was";
+        try {
+            load(path, read_);
+            put(path, text_);
+            const std::uint32_t serial = parse_zone_file(text_, after.origin, path).soa.serial();
+            reload_.carry_out(call, after.origin, serial);
+        } catch (const sdk::Error& error) {
+            then = std::string("and giving it the old file back failed: ") + error.what();
+        }
+        why.message += "; " + then;
+    }
+
     void check_unchanged(const std::string& path) const {
         struct stat now {};
         if (stat(path.c_str(), &now) != 0) fail_with("look at", path, errno);
@@ -206,6 +275,12 @@ private:
 
     void replace(const std::string& path, const std::string& text) const {
         check_unchanged(path);
+        put(path, text, [&] { check_unchanged(path); });
+    }
+
+    // With owner and mode of the zone's file. `check` is called right before the file is there.
+    void put(
+        const std::string& path, const std::string& text, const std::function<void()>& check = [] {}) const {
         Temporary temporary(path + ".holdfast-new");
         unlink(temporary.path().c_str());
         const Fd fd(
@@ -222,7 +297,7 @@ private:
             fail_with("give to its owner", temporary.path(), errno);
         if (fchmod(fd.number, read_.st_mode & 07777U) != 0 || fsync(fd.number) != 0)
             fail_with("write", temporary.path(), errno);
-        check_unchanged(path);
+        check();
         if (rename(temporary.path().c_str(), path.c_str()) != 0) fail_with("replace", path, errno);
         temporary.keep();
         const Fd directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -231,7 +306,9 @@ private:
 
     std::string directory_, pattern_, before_, behind_;
     SerialPolicy policy_ = SerialPolicy::increment;
+    Reload reload_;
     struct stat read_ {}; // the file that was read last
+    std::string text_;    // and its text
 };
 
 } // namespace

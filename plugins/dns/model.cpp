@@ -26,6 +26,12 @@ const RrSet* ZoneData::find(const Key& key) const {
     return found == sets.end() ? nullptr : &found->second;
 }
 
+const RrSet* ZoneData::find_near(const Key& key, Sets::const_iterator& near) const {
+    if (near != sets.end() && near->first < key) ++near;
+    if (near == sets.end() || near->first != key) near = sets.find(key);
+    return near == sets.end() ? nullptr : &near->second;
+}
+
 void ZoneData::settle() {
     for (auto& [key, set] : sets) set.settle();
 }
@@ -34,7 +40,27 @@ std::string identity_of(const Key& key) {
     return "[" + sdk::quote(key.name) + "," + sdk::quote(type_text(key.type)) + "]";
 }
 
+namespace {
+
+// ["www","A"] with nothing escaped, as nearly all are: no need for a parser.
+std::optional<Key> plain_key(std::string_view identity) {
+    constexpr std::string_view before = "[\"", between = "\",\"", behind = "\"]";
+    if (identity.size() < 7 || identity.substr(0, 2) != before || identity.find('\\') != identity.npos)
+        return std::nullopt;
+    const std::size_t middle = identity.find(between);
+    if (middle == identity.npos || identity.substr(identity.size() - 2) != behind) return std::nullopt;
+    const std::size_t type_at = middle + between.size();
+    if (type_at + behind.size() > identity.size()) return std::nullopt;
+    const std::string_view name = identity.substr(2, middle - 2),
+                           type = identity.substr(type_at, identity.size() - behind.size() - type_at);
+    if (name.find('"') != name.npos || type.find('"') != type.npos) return std::nullopt;
+    return Key{std::string(name), parse_type(type)};
+}
+
+} // namespace
+
 Key key_of_identity(std::string_view identity) {
+    if (std::optional<Key> key = plain_key(identity)) return *std::move(key);
     const Json json = sdk::parse_json(identity, "dns.identity");
     if (!json.is_array() || json.size() != 2 || !json[0].is_string() || !json[1].is_string())
         throw sdk::Error("dns.identity",

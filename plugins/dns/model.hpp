@@ -53,9 +53,12 @@ struct ZoneData {
     Wire origin;
     Soa soa;
     std::string version; // what the scope's version is: the SOA's data, or a hash, in hex
-    std::map<Key, RrSet> sets;
+    using Sets = std::map<Key, RrSet>;
+    Sets sets;
 
     const RrSet* find(const Key& key) const;
+    // The same for keys that come in order: the one behind `near`, which is moved, nearly always is meant.
+    const RrSet* find_near(const Key& key, Sets::const_iterator& near) const;
     void settle();
 };
 

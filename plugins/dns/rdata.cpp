@@ -46,6 +46,12 @@ const Layout* layout_of(TypeNumber type) {
                      std::move(hint));
 }
 
+// Nearly all records are of these; ldns goes through a table of all, letter by letter.
+constexpr std::pair<std::string_view, TypeNumber> frequent_types[] = {
+    {"A", LDNS_RR_TYPE_A},   {"AAAA", LDNS_RR_TYPE_AAAA}, {"CNAME", LDNS_RR_TYPE_CNAME},
+    {"MX", LDNS_RR_TYPE_MX}, {"TXT", LDNS_RR_TYPE_TXT},   {"PTR", LDNS_RR_TYPE_PTR},
+};
+
 [[noreturn]] void malformed(const char* what) {
     throw sdk::Error("dns.bad-answer", std::string("the server sent a record that is malformed: ") + what);
 }
@@ -238,6 +244,8 @@ std::optional<std::string> text_by_ldns(TypeNumber type, std::string_view rdata)
 } // namespace
 
 TypeNumber parse_type(std::string_view text) {
+    for (const auto& [word, number] : frequent_types)
+        if (word == text) return number;
     std::string upper(text);
     for (char& c : upper)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
@@ -257,6 +265,8 @@ TypeNumber parse_type(std::string_view text) {
 
 std::string type_text(TypeNumber type) {
     if (type == type::alias) return "ALIAS";
+    for (const auto& [word, number] : frequent_types)
+        if (number == type) return std::string(word);
     char* raw = ldns_rr_type2str(static_cast<ldns_rr_type>(type));
     std::string text = raw ? raw : "TYPE" + std::to_string(type);
     free(raw);

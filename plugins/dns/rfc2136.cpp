@@ -58,7 +58,8 @@ private:
     // Records of one RRset mostly follow each other.
     RrSet& set_of(const Wire& owner, TypeNumber type) {
         if (!last_ || owner != last_owner_ || type != last_type_) {
-            last_ = &zone_.sets[{relative_text(owner, zone_.origin), type}];
+            Key key{relative_text(owner, zone_.origin), type};
+            last_ = &zone_.sets.try_emplace(zone_.sets.end(), std::move(key))->second; // they come in order
             last_owner_ = owner;
             last_type_ = type;
         }

@@ -152,16 +152,18 @@ std::string run_once(const Level& level, Run& run, LevelResult& result, const Ki
     return {};
 }
 
-// Documents that compile are no objects of the target: few levels are about them. But for those that have an
-// identity, since they compile to leaves of their own kind.
+// Documents that only compile are no objects of the target: few levels are about them.
+bool is_about(const Level& level, const KindInfo& kind) {
+    if (level.name == "validate") return true;
+    return level.name == "compile" ? kind.compiles : is_leaf(kind);
+}
+
 std::vector<const KindInfo*> kinds_for(const Level& level, const Run& run) {
     if (level.reach == Reach::plugin) return {nullptr};
     std::vector<const KindInfo*> out;
     for (const KindInfo& kind : run.description->kinds) {
         const KindSettings* settings = run.settings_of(kind);
-        const bool is_about =
-            level.name == "validate" || (level.name == "compile" ? kind.compiles : is_leaf(kind));
-        if (settings && settings->sample.is_map() && is_about) out.push_back(&kind);
+        if (settings && settings->sample.is_map() && is_about(level, kind)) out.push_back(&kind);
     }
     return out;
 }

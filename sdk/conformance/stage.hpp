@@ -30,7 +30,7 @@ struct Run {
     const KindSettings* settings_of(const KindInfo& kind) const;
 };
 
-// Whether objects of the target are of this kind: all but documents that compile to other kinds.
+// A kind that compiles may be a leaf as well: its documents become objects of its own kind.
 inline bool is_leaf(const KindInfo& kind) { return !kind.compiles || !kind.identity.empty(); }
 
 // A target object with what the ledger would hold of it.

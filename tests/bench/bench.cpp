@@ -160,20 +160,27 @@ void no_change_plans(const Workplace& place, std::size_t many, std::vector<Row>&
     rows.push_back(compare(fmt::format("plan, {} leaves, nothing cached : yaml-cpp Load", many),
                            uncached.cpu_s, yaml.cpu_s, 1));
 
-    truthful_plan(large, 1);
-    const Usage cached = truthful_plan(large, 3);
     const std::string names = place / "names";
-    const Usage listed = bench::median_of(
-        3, {"sh", "-c", fmt::format("git -C {0} ls-tree -r HEAD >{1}", large.repository, names)}, 0);
+    const std::string list = fmt::format("git -C {0} ls-tree -r HEAD >{1}", large.repository, names);
+    bench::run({"sh", "-c", list});
     const std::string ids = place / "ids";
     bench::run({"sh", "-c", fmt::format("cut -d' ' -f3 {} | cut -f1 >{}", names, ids)});
-    const Usage read = bench::median_of(
-        3, {"sh", "-c", fmt::format("git -C {} cat-file --batch <{} >/dev/null", large.repository, ids)}, 0);
+    const std::string read = fmt::format("git -C {} cat-file --batch <{} >/dev/null", large.repository, ids);
+    long peak_kib = truthful_plan(large, 1).peak_kib; // fills the caches
+    const Least cached = in_turns(
+        5,
+        [&] {
+            const Usage plan = truthful_plan(large, 1);
+            peak_kib = std::max(peak_kib, plan.peak_kib);
+            return plan;
+        },
+        [&] {
+            return bench::median_of(1, {"sh", "-c", list + " && " + read}, 0);
+        });
     rows.push_back(compare(fmt::format("plan, {} leaves, cached : git ls-tree + cat-file", many),
-                           cached.cpu_s, listed.cpu_s + read.cpu_s, 2.5));
+                           cached.first, cached.second, 2.5));
     rows.push_back({fmt::format("peak memory of that plan, largest process"),
-                    fmt::format("{} MiB", cached.peak_kib / 1024), "", "", "<= 400 MiB",
-                    cached.peak_kib / 1024 <= 400});
+                    fmt::format("{} MiB", peak_kib / 1024), "", "", "<= 400 MiB", peak_kib / 1024 <= 400});
     truthful_plan(small, 1);
     const Least tenth = in_turns(
         5, [&] { return truthful_plan(small, 1); }, [&] { return truthful_plan(large, 1); });

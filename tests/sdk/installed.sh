@@ -29,7 +29,7 @@ for file in bin/holdfast bin/holdfast-conformance libexec/holdfast/holdfast-prov
 done
 [ -z "$(find "$work/prefix" -name '*memory*')" ] || fail "plugins for tests were installed"
 [ "$(find "$work/prefix" -name HoldfastConfigVersion.cmake | wc -l)" = 1 ] || fail "no version file"
-! grep -rIl "$build" "$work/prefix" || fail "installed files name the build tree"
+! grep -rIlF "$build/" "$work/prefix" || fail "installed files name the build tree"
 
 # judge NAME FOLDER: configure, build, conformance
 judge() {

@@ -2,6 +2,9 @@
 
 #include <filesystem>
 
+#include <optional>
+#include <thread>
+
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -121,4 +124,100 @@ TEST_CASE("without a zone named, all files of the folder are listed") {
         plugin.ask(Method::list, "", {}, R"({"kind":"dns.holdfast.dev/v1alpha1/RecordSet","page":""})");
     CHECK(listed.end.ok);
     CHECK(listed.items.size() == 6); // ns1, old and txt of two zones; their own NS are left alone
+}
+
+// ---- reloads ----
+
+namespace {
+
+// A config whose reload runs `script`; the engine puts commands there from the operator's configuration.
+std::string config_with_reload(const Folder& folder, const std::string& script, int port = 0) {
+    Json config = Json::parse(folder.config());
+    config["zonefile"]["reload"] = {
+        {"name", "reload"}, {"run", {"/bin/sh", "-c", script, "sh", "%s"}}, {"timeoutMs", 5000}};
+    if (port != 0) config["zonefile"]["server"] = {{"port", port}};
+    return config.dump();
+}
+
+std::string version_of(PluginDriver& plugin) {
+    return plugin.ask(Method::observe, zone, records).scope.version;
+}
+
+// A BIND that serves the folder's file, and reads it anew at a SIGHUP.
+struct Named {
+    explicit Named(const Folder& folder) : pid_file(folder.own / "named.pid") {
+        write_file(folder.own / "named.conf",
+                   "options { directory \"" + folder.own.path() + "\"; pid-file \"" + pid_file +
+                       "\"; session-keyfile none; managed-keys-directory \"" + folder.own.path() +
+                       "\"; listen-on port 15354 { 127.0.0.1; }; listen-on-v6 { none; }; recursion no; "
+                       "dnssec-validation no; notify no; };\ncontrols { };\n"
+                       "zone \"example.org\" { type primary; file \"" +
+                       folder.file() + "\"; };\n");
+        const std::string config = folder.own / "named.conf", log = folder.own / "named.log";
+        const char* const words[] = {"named", "-g", "-c", config.c_str(), nullptr};
+        program.emplace(words, log);
+        for (int i = 0; i < 250 && answer("ns1.example.org A").empty(); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    }
+    static std::string answer(const std::string& question) {
+        return output_of("dig +short +time=1 +tries=1 @127.0.0.1 -p 15354 " + question).value_or("");
+    }
+
+    std::string pid_file;
+    std::optional<BackgroundProgram> program;
+};
+
+} // namespace
+
+TEST_CASE("a change of a zone file is done once the server serves it") {
+    if (const auto why = obstacle()) return skip(*why);
+    const Folder folder;
+    const Named named(folder);
+    REQUIRE(Named::answer("ns1.example.org A") == "192.0.2.53\n");
+    PluginDriver plugin("dns", config_with_reload(folder, "kill -HUP $(cat " + named.pid_file + ")", 15354));
+    const std::string version = version_of(plugin);
+    REQUIRE(plugin.ask(Method::apply, zone, records, {}, version).summary() == "done done done");
+    CHECK(Named::answer("example.org MX") == "10 ns1.example.org.\n");
+    CHECK_FALSE(std::filesystem::exists(folder.file() + ".holdfast-served"));
+}
+
+TEST_CASE("a server that does not take a zone file gets the old one back, and its words are told") {
+    if (const auto why = obstacle()) return skip(*why);
+    const Folder folder;
+    const std::string before = read_file(folder.file());
+    const bool serves_nothing = GENERATE(false, true);
+    PluginDriver plugin(
+        "dns",
+        config_with_reload(folder, serves_nothing ? "true" : "echo \"zone $1: out of zone data\"; exit 3",
+                           serves_nothing ? 15399 : 0));
+    const std::string version = version_of(plugin);
+    const Answers answers = plugin.ask(Method::apply, zone, records, {}, version);
+    CHECK(answers.summary() == "failed(dns.reload) failed(dns.reload) failed(dns.reload)");
+    const std::string said = answers[0].diagnostics.list().front().message;
+    CHECK_THAT(said, ContainsSubstring(serves_nothing ? "does not serve serial 8"
+                                                      : "ended with 3: zone example.org: out of zone data"));
+    CHECK(read_file(folder.file()) == before);
+    CHECK(plugin.ask(Method::observe, zone, records).summary() == "absent absent absent");
+}
+
+TEST_CASE("a reload that was owed when the provider died is made up for") {
+    if (const auto why = obstacle()) return skip(*why);
+    const Folder folder;
+    {
+        PluginDriver plugin("dns", config_with_reload(folder, "kill -9 $PPID"), Isolation::worker);
+        const std::string version = version_of(plugin);
+        CHECK_FALSE(plugin.ask(Method::apply, zone, records, {}, version).end.ok);
+    }
+    CHECK_THAT(read_file(folder.file()), ContainsSubstring("www\t300\tIN\tA\t192.0.2.1")); // it was written
+    PluginDriver plugin("dns", config_with_reload(folder, "echo \"$1\" >" + folder.path + "/told"));
+    const Answers seen = plugin.ask(Method::observe, zone, records);
+    CHECK(seen.summary() == "absent absent absent"); // and is not what the server has
+    CHECK(plugin.ask(Method::apply, zone, records, {}, seen.scope.version).summary() == "done done done");
+    CHECK(read_file(folder.path + "/told") == "example.org\n");
+    CHECK(plugin.ask(Method::observe, zone, records).summary() == "done done done");
+
+    SECTION("an edit by hand in between counts for more") {
+        write_file(folder.file() + ".holdfast-served", "; served until sha256 of something else\n");
+        CHECK(plugin.ask(Method::observe, zone, records).summary() == "done done done");
+    }
 }

@@ -142,7 +142,7 @@ TEST_CASE("what settled is remembered without touching the rest") {
     auto store = opened(":memory:");
     LedgerEntry entry = entry_of("web", "motd");
     store->commit({.upserts = {entry_of("web", "other"), entry}});
-    const auto detail = GENERATE(Detail::match, Detail::brief, Detail::full);
+    const auto detail = GENERATE(holdfast::Detail::match, holdfast::Detail::brief, holdfast::Detail::full);
     const std::vector<LedgerEntry> read = store->entries("web", detail);
     REQUIRE(read.size() == 2);
     store->remember_settled(std::vector<Store::Settled>{{&read[0], sha256("new"), "inode 18"}});
