@@ -364,17 +364,12 @@ void KernelWriter::drop_routes() {
     const Kind kind = [](const Task&) -> std::pair<std::uint16_t, std::uint16_t> {
         return {RTM_DELROUTE, 0};
     };
-    // Once for each twin of the same protocol.
-    for (Tasks tasks = pending<Route>(true); !tasks.empty();) {
-        send(
-            tasks, kind,
-            [&](nlmsghdr* request, Task& task) {
-                const RouteKey& key = std::get<Route>(task.wanted).key;
-                put_route_removal(request, *before_.routes.visible(key, settings_), before_.devices);
-            },
-            ESRCH);
-        break;
-    }
+    const Put put = [&](nlmsghdr* request, Task& task) {
+        const RouteKey& key = std::get<Route>(task.wanted).key;
+        put_route_removal(request, *before_.routes.visible(key, settings_), before_.devices);
+    };
+    send(pending<Route>(true), kind, put, ESRCH);
+    // And its twins of the same protocol.
     Batch batch = kernel_.batch();
     for (const Task& task : tasks_) {
         const Route* const wanted = std::get_if<Route>(&task.wanted);

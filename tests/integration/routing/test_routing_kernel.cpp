@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "net.hpp"
 #include "support/catch.hpp"
 #include "support/plugin_driver.hpp"
@@ -460,6 +461,23 @@ TEST_CASE(
     CHECK(routes("nexthop | grep -c 'via 192.0.2.' ; true") == "0\n");
     CHECK(run("ip nexthop add id 20 via 192.0.2.2 dev v0 proto bgp"));
     CHECK(kernel.apply({group_of(20, hops({"192.0.2.2"}))}) == "failed(routing.foreign)");
+}
+
+TEST_CASE("a default route asks for confirmation however it is spelled, and others do not") {
+    IN_A_NETWORK;
+    Kernel kernel;
+    const auto asks = [&](const Json& spec) {
+        const Ask written = ask("Route", "", spec);
+        const Answers compiled = kernel.plugin.ask(Method::compile, "", {written});
+        REQUIRE(compiled.items.size() == 1);
+        const KindInfo* const kind = kernel.plugin.description().find("routing.holdfast.dev/v1alpha1", "Route");
+        return needs_confirmation(*kind, *parse_json(compiled[0].document));
+    };
+    CHECK(asks({{"to", "default"}, {"via", "192.0.2.2"}}));
+    CHECK(asks({{"to", "0.0.0.0/0"}, {"via", "192.0.2.2"}, {"table", "other"}}));
+    CHECK(asks({{"to", "::/0"}, {"via", "2001:db8::2"}}));
+    CHECK(asks({{"to", "0:0::0/0"}, {"type", "blackhole"}}));
+    CHECK_FALSE(asks({{"to", "0.0.0.0/1"}, {"via", "192.0.2.2"}}));
 }
 
 TEST_CASE("twins of our routes and rules do not survive an update") {
