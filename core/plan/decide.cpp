@@ -350,7 +350,9 @@ bool LeafDecision::compare_trees() {
     const bool is_canonical =
         state == State::done || (state == State::must_replace && !canonical_->document.empty());
     const std::string& wanted = is_canonical ? canonical_->document.json : leaf_.recordable().json;
-    if (state != State::not_yet && state != State::must_replace && is_spelled_equal(wanted)) return true;
+    const bool takes_away = canonical_ && !canonical_->removes.empty();
+    if (state != State::not_yet && state != State::must_replace && !takes_away && is_spelled_equal(wanted))
+        return true;
     if (!read(wanted, "declared", declared) || !read(observed_.document, "observed", observed)) return false;
     const std::string* last = is_recorded_as_declared() ? &leaf_.recordable().json
                               : match_.entry            ? &match_.entry->declared

@@ -95,22 +95,34 @@ Json without(Json document, std::vector<std::string> pointers) {
     }
 }
 
+Json compared(Json live) {
+    Json out = observed_form(std::move(live));
+    remove_status(out);
+    out["metadata"].erase("generation");
+    return out;
+}
+
+// Whether a dry-run of now gave what stands there now: where a controller has written since the object was
+// observed, its writes are no change of ours.
+bool changes_nothing(const Cluster& cluster, const sdk::Call& call, const Target& target, const Json& wanted) {
+    const Reply reply = cluster.get(call, target);
+    return reply.ok() && compared(live_of(reply)) == wanted;
+}
+
 sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                        const Json& document, const Json& observed) {
+                        const sdk::Item& item, const Json& document, const Json& observed) {
     const Reply reply = cluster.apply(call, target, document, Mode::dry_run);
     if (reply.status == 422) return judge_refused(cluster, call, target, document, reply);
     if (refuses_dry_run(reply)) return not_yet("an admission webhook refuses dry-runs");
     if (!reply.ok()) return sdk::Result::failed(explain_write(reply, target));
     const Json live = live_of(reply);
     const std::vector<std::string> removes = cluster.removals(call, target, live, document);
-    Json wanted = observed_form(live);
-    Json before = observed;
-    for (Json* one : {&wanted, &before}) {
-        remove_status(*one);
-        (*one)["metadata"].erase("generation");
-    }
+    const Json wanted = compared(live), before = compared(observed);
     sdk::Result result = sdk::Result::done(sdk::dump_json(wanted));
     if (wanted == before && removes.empty()) return result;
+    const bool has_moved = version_of(live).resource_version != parse_version(item.version()).resource_version;
+    if (has_moved && removes.empty() && changes_nothing(cluster, call, target, wanted))
+        return sdk::Result::done(std::string(item.observed()));
     const Json after = without(wanted, removes);
     result.detail = sdk::dump_json(
         {{"removes", removes},
@@ -132,7 +144,7 @@ sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& t
         why.retry = sdk::Retry::after;
         return sdk::Result::failed(why);
     }
-    return judge_there(cluster, call, target, document, observed);
+    return judge_there(cluster, call, target, item, document, observed);
 }
 
 } // namespace holdfast::kubernetes

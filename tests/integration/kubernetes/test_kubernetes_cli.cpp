@@ -146,6 +146,18 @@ TEST_CASE("what people do by hand is shown with its author and undone, added key
     world.needs_nothing();
 }
 
+TEST_CASE("a key that was added by hand and nothing else is drift as well") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(config_map);
+    world.apply_well();
+    edit(world.space.path("configmaps", "web"), {{"data", {{"added", "x"}}}});
+    CHECK(world.play.holdfast({"plan", "--exit-code"}).exit_code == 2);
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"mode", "fast"}, {"size", "10"}});
+    world.needs_nothing();
+}
+
 TEST_CASE("fields of somebody else are left alone: keys of an operator, injected containers, defaults") {
     NEEDS_SERVER;
     World world;
