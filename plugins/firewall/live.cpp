@@ -10,14 +10,16 @@ namespace holdfast::firewall {
 
 namespace {
 
-std::string fingerprint_of(const std::vector<RawElement>& elements) {
-    std::vector<std::string_view> order;
-    order.reserve(elements.size());
-    for (const RawElement& element : elements) order.push_back(element.attributes);
-    std::sort(order.begin(), order.end()); // a hash tells them in any order
-    std::string all;
-    for (const std::string_view one : order) all.append(one).push_back('|');
-    return fingerprint(all);
+std::uint64_t fingerprint_of(const std::vector<RawElement>& elements) {
+    std::uint64_t sum = 0;
+    for (const RawElement& element : elements) {
+        std::uint64_t hash = 0xcbf29ce484222325ULL; // FNV-1a, then mixed, since they are added up
+        for (const char c : element.attributes)
+            hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+        hash ^= hash >> 31U;
+        sum += hash * 0x9e3779b97f4a7c15ULL;
+    }
+    return sum;
 }
 
 constexpr int most_tries = 8;
@@ -107,14 +109,15 @@ bool Live::read_elements(const TableName& table, Known& known, const WantsElemen
 }
 
 void Live::list_set(const TableName& table, const std::string& name, LiveSet& set, Known& known) {
-    const std::string print = fingerprint_of(firewall::elements(*netlink_, table, name));
+    const std::uint64_t print = fingerprint_of(firewall::elements(*netlink_, table, name));
     KnownElements& last = known.elements[name];
-    if (last.fingerprint != print) {
+    if (!last.is_known || last.fingerprint != print) {
         const std::string command =
             std::string("list ") + (set.is_map ? "map " : "set ") + table.text() + " " + name;
         LiveTable listed = parse_table_listing(list(command, Nft::Elements::listed), table, true);
         last.texts = listed.sets[name].elements.value_or(std::vector<std::string>());
         last.fingerprint = print;
+        last.is_known = true;
     }
     set.elements = last.texts;
 }
@@ -158,10 +161,11 @@ int Live::write_elements(const TableName& table, const std::vector<ElementBatch>
         if (error) return;
         const std::uint32_t before = known.generation;
         known.generation = firewall::generation(*netlink_);
-        for (const auto& [name, elements] : texts) {
-            const std::string print = fingerprint_of(firewall::elements(*netlink_, table, name));
-            known.elements[name] = {print, elements};
-            known.table.sets[name].elements = elements;
+        for (const ElementBatch& batch : batches) {
+            KnownElements& last = known.elements[batch.set];
+            last.fingerprint += fingerprint_of(batch.added) - fingerprint_of(batch.removed);
+            last.texts = texts.at(batch.set);
+            known.table.sets[batch.set].elements = last.texts;
         }
         is_ours_alone = known.generation == before + 1;
     });

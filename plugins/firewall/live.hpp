@@ -48,7 +48,8 @@ public:
 private:
     // The elements of one set, and what the kernel's bytes were when they were listed.
     struct KnownElements {
-        std::string fingerprint;
+        std::uint64_t fingerprint = 0; // a sum, so that one more or less needs no second look at all of them
+        bool is_known = false;
         std::vector<std::string> texts;
     };
     struct Known {
