@@ -354,8 +354,9 @@ std::vector<FieldChange> compare(const Value& declared, const Value& recorded, c
         if (root.empty())
             comparison.document({&declared, &recorded, &observed});
         else
-            comparison.field(root, {unless_null(find_at(declared, root)), unless_null(find_at(recorded, root)),
-                                    unless_null(find_at(observed, root))});
+            comparison.field(root,
+                             {unless_null(find_at(declared, root)), unless_null(find_at(recorded, root)),
+                              unless_null(find_at(observed, root))});
     return comparison.take();
 }
 

@@ -391,8 +391,7 @@ void LeafDecision::take_removes(const Value& observed) {
         if (!there || any_covers(leaf_.policy.ignore, pointer)) continue;
         const auto same = [&](const FieldChange& field) { return field.pointer == pointer; };
         if (std::any_of(change_.fields.begin(), change_.fields.end(), same)) continue;
-        const bool is_secret =
-            any_covers(kind().sensitive, pointer) || any_covers(leaf_.sensitive, pointer);
+        const bool is_secret = any_covers(kind().sensitive, pointer) || any_covers(leaf_.sensitive, pointer);
         FieldChange field{.pointer = pointer, .sensitive = is_secret, .by_drift = true};
         field.before = is_secret ? mask_of(*there, input_.masking_key) : *there;
         change_.fields.push_back(std::move(field));

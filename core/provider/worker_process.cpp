@@ -35,8 +35,8 @@ constexpr std::size_t max_stderr_line = 4U << 10;
 bool may_inherit(std::string_view variable) {
     const std::string_view name = variable.substr(0, variable.find('='));
     constexpr std::array names{
-        "PATH",       "LANG",        "TZ",       "http_proxy", "https_proxy",  "no_proxy",      "all_proxy",
-        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",  "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR",
+        "PATH", "LANG", "TZ", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY",
+        "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR",
         // Where the operator keeps clusters, and what those files may run; no credentials themselves.
         "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOLDFAST_KUBERNETES_EXEC"};
     return std::find(names.begin(), names.end(), name) != names.end() || name.starts_with("LC_") ||

@@ -209,7 +209,8 @@ void Pass::order(std::stop_token stop) {
     if (!part_) return;
     for (Leaf& leaf : declaration_->leaves()) {
         const Description* description = declaration_->description(leaf.provider);
-        const auto entry = description && description->has("holdfast.order/1") ? entry_of(leaf) : std::nullopt;
+        const auto entry =
+            description && description->has("holdfast.order/1") ? entry_of(leaf) : std::nullopt;
         if (!entry) continue;
         std::vector<Address>& on = leaf.depends_on;
         for (const Address& before : input_.recorded[*entry].after)

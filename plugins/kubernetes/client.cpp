@@ -35,7 +35,8 @@ std::string fields_of(const Json& status) {
     if (const Json* causes = sdk::find(status, "/details/causes"))
         for (const Json& cause : *causes) {
             const std::string field = sdk::text_at(cause, "/field");
-            if (!field.empty() && out.find(field) == std::string::npos) out += (out.empty() ? "" : ", ") + field;
+            if (!field.empty() && out.find(field) == std::string::npos)
+                out += (out.empty() ? "" : ", ") + field;
         }
     return out;
 }
@@ -59,10 +60,11 @@ std::string unknown_field(const std::string& message) {
 
 sdk::Diagnostic explain_forbidden(const Json& status, const std::string& what, const std::string& said) {
     if (has_cause(status, "NamespaceTerminating"))
-        return later(problem("kubernetes.terminating",
-                             what + ": its namespace is being deleted, and takes nothing new until it is gone",
-                             "wait, or see what its finalizers wait for: kubectl describe namespace"),
-                     milliseconds(5000));
+        return later(
+            problem("kubernetes.terminating",
+                    what + ": its namespace is being deleted, and takes nothing new until it is gone",
+                    "wait, or see what its finalizers wait for: kubectl describe namespace"),
+            milliseconds(5000));
     return problem("kubernetes.forbidden", what + ": the server does not allow it: " + said,
                    "give the account the right by a Role or ClusterRole, or mend what an admission rule "
                    "objects to");
@@ -77,9 +79,9 @@ Json Reply::said() const {
 
 bool has_cause(const Json& status, std::string_view reason) {
     const Json* causes = sdk::find(status, "/details/causes");
-    return causes && causes->is_array() && std::any_of(causes->begin(), causes->end(), [&](const Json& cause) {
-               return sdk::text_at(cause, "/reason") == reason;
-           });
+    return causes && causes->is_array() &&
+           std::any_of(causes->begin(), causes->end(),
+                       [&](const Json& cause) { return sdk::text_at(cause, "/reason") == reason; });
 }
 
 bool is_absent(const Reply& reply) {
@@ -102,7 +104,8 @@ std::string pointer_of_field(std::string_view field) {
             std::string_view key = field.substr(i + 1, end == field.npos ? field.npos : end - i - 1);
             // A key of a map stands there as it is; an element named by its keys has no index to tell.
             if (end == field.npos || key.find('=') != key.npos) return out;
-            for (const char k : key) token += k == '/' ? std::string("~1") : k == '~' ? std::string("~0") : std::string(1, k);
+            for (const char k : key)
+                token += k == '/' ? std::string("~1") : k == '~' ? std::string("~0") : std::string(1, k);
             i = end;
         } else {
             token += c == '/' ? std::string("~1") : c == '~' ? std::string("~0") : std::string(1, c);
@@ -167,7 +170,8 @@ Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_
     if (access.is_insecure) options["insecure"] = true;
     http.options = options.dump();
     sdk::HttpResponse response = call.http(http);
-    return {response.status, std::move(response.headers), std::move(response.body), std::move(response.error)};
+    return {response.status, std::move(response.headers), std::move(response.body),
+            std::move(response.error)};
 }
 
 Reply Client::send(const sdk::Call& call, const Request& request) const {
@@ -191,8 +195,10 @@ sdk::Diagnostic explain(const Reply& reply, const std::string& what, bool is_sec
                        "check the server's address in the kubeconfig, and that it is up", sdk::Retry::after);
     const Json status = reply.said();
     const std::string fields = fields_of(status);
-    std::string said = sdk::text_at(status, "/message", "it answered with status " + std::to_string(reply.status));
-    if (is_secret) said = fields.empty() ? "(its words may hold a secret and are not shown)" : "see " + fields;
+    std::string said =
+        sdk::text_at(status, "/message", "it answered with status " + std::to_string(reply.status));
+    if (is_secret)
+        said = fields.empty() ? "(its words may hold a secret and are not shown)" : "see " + fields;
     sdk::Diagnostic out;
     const std::string message = sdk::text_at(status, "/message");
     std::string unknown = undeclared_field(message);

@@ -141,8 +141,9 @@ sdk::Diagnostic explain_write(const Reply& reply, const Target& target) {
                   " is owned by \"" + conflict.manager + "\"";
     why.code = "kubernetes.field-conflict";
     why.message = target.shown() + ": Git and somebody else set the same fields: " + fields;
-    why.hint = "take these fields out of the document, where an autoscaler or operator sets them; or annotate "
-               "it with kubernetes.holdfast.dev/conflicts: take";
+    why.hint =
+        "take these fields out of the document, where an autoscaler or operator sets them; or annotate "
+        "it with kubernetes.holdfast.dev/conflicts: take";
     why.pointer = pointer_of_field(conflicts.front().field);
     why.retry = sdk::Retry::never;
     return why;

@@ -12,8 +12,8 @@
 namespace holdfast::kubernetes {
 
 struct Options {
-    std::string name_space;        // of documents that name none
-    bool takes_conflicts = false;  // fields of other managers are ours once Git has them
+    std::string name_space;       // of documents that name none
+    bool takes_conflicts = false; // fields of other managers are ours once Git has them
     std::string propagation = "Background";
     std::chrono::milliseconds delete_wait{10'000}; // for finalizers, in one call
     Hands hands{{}};
@@ -48,7 +48,8 @@ public:
     const Options& options() const { return options_; }
 
     // Not thread-safe; the rest is.
-    Found find(const sdk::Call& call, std::string_view kind, std::string_view identity, std::string_view scope);
+    Found find(const sdk::Call& call, std::string_view kind, std::string_view identity,
+               std::string_view scope);
 
     Reply get(const sdk::Call& call, const Target& target) const;
     // Server-side apply. Fields that hands have written are taken over by force; those of other managers only

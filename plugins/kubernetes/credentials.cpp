@@ -35,8 +35,8 @@ std::string allowed_program(const std::string& command) {
     for (std::size_t at = 0; at < list.size();) {
         const std::size_t end = std::min(list.find(':', at), list.size());
         const std::string path = list.substr(at, end - at);
-        const bool is_it = path == command || (command.find('/') == command.npos &&
-                                               path.substr(path.rfind('/') + 1) == command);
+        const bool is_it = path == command ||
+                           (command.find('/') == command.npos && path.substr(path.rfind('/') + 1) == command);
         if (!path.empty() && path.front() == '/' && is_it) return path;
         at = end + 1;
     }
@@ -48,14 +48,17 @@ std::string allowed_program(const std::string& command) {
 // "2026-11-23T05:00:00Z"; never for what is no such time.
 std::chrono::steady_clock::time_point steady_time(const std::string& text) {
     std::tm parts{};
-    if (!strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) return std::chrono::steady_clock::time_point::max();
-    const auto left = std::chrono::system_clock::from_time_t(timegm(&parts)) - std::chrono::system_clock::now();
+    if (!strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts))
+        return std::chrono::steady_clock::time_point::max();
+    const auto left =
+        std::chrono::system_clock::from_time_t(timegm(&parts)) - std::chrono::system_clock::now();
     return std::chrono::steady_clock::now() +
            std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
 }
 
 std::string trimmed(std::string text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+        text.pop_back();
     return text;
 }
 

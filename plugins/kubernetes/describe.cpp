@@ -59,7 +59,8 @@ Json schema() {
                  {{"name", {{"type", "string"}, {"minLength", 1}}},
                   {"namespace", {{"type", "string"}, {"minLength", 1}}},
                   {"labels", {{"type", "object"}}},
-                  {"annotations", {{"type", "object"}}}}}}}}}};
+                  {"annotations", {{"type", "object"}}}}}}}}},
+            {"patternProperties", Json::object()}}; // there is more, which the server knows
 }
 
 // Merged by these keys, so that a plan shows the element that changes and not all of the list.
@@ -84,8 +85,8 @@ Json described(const Known& known) {
              {"scope", {"/metadata/namespace"}},
              {"compare", {""}},
              {"observed",
-              {"/apiVersion", "/kind", "/status", "/metadata/name", "/metadata/namespace", "/metadata/uid",
-               "/metadata/generation", "/metadata/deletionTimestamp", "/metadata/deletionGracePeriodSeconds"}},
+              {"/apiVersion", "/kind", "/status", "/metadata/uid", "/metadata/generation",
+               "/metadata/deletionTimestamp", "/metadata/deletionGracePeriodSeconds"}},
              {"rank", known.rank},
              {"stateful", known.is_stateful},
              {"health", known.has_health},
@@ -95,7 +96,9 @@ Json described(const Known& known) {
     return out;
 }
 
-Json text_config(const char* description) { return {{"type", "string"}, {"minLength", 1}, {"description", description}}; }
+Json text_config(const char* description) {
+    return {{"type", "string"}, {"minLength", 1}, {"description", description}};
+}
 Json path_config(const char* description) {
     Json out = text_config(description);
     out["format"] = "path";
@@ -107,7 +110,8 @@ Json config() {
         {"type", "object"},
         {"additionalProperties", false},
         {"properties",
-         {{"kubeconfig", path_config("a kubeconfig file; without it the operator's own, as kubectl finds it")},
+         {{"kubeconfig",
+           path_config("a kubeconfig file; without it the operator's own, as kubectl finds it")},
           {"context", text_config("of the kubeconfig; its current one by default")},
           {"inCluster", {{"type", "boolean"}, {"description", "use the account of the pod that we run in"}}},
           {"server", text_config("instead of a kubeconfig: the API server's URL")},

@@ -34,8 +34,8 @@ Discovery::Version Discovery::read(const sdk::Call& call, const std::string& api
     request.path = api_path(api_version);
     const Reply reply = client_.send(call, request);
     const Json list = reply.said();
-    // What an API server does not serve it answers with these words, or with a Status; a broken aggregated API
-    // is a 503. Somebody else's 404 (a balancer's) says nothing of what the cluster holds.
+    // What an API server does not serve it answers with these words, or with a Status; a broken aggregated
+    // API is a 503. Somebody else's 404 (a balancer's) says nothing of what the cluster holds.
     const bool is_known_so = reply.body.rfind("404 page not found", 0) == 0 || list.contains("reason");
     if (reply.status == 404 && is_known_so) return version;
     if (!reply.ok() || !list.contains("resources") || !list["resources"].is_array()) {
@@ -54,8 +54,11 @@ Discovery::Version Discovery::read(const sdk::Call& call, const std::string& api
         if (name.find('/') != std::string::npos) continue; // a subresource
         Lookup found;
         found.state = Lookup::State::served;
-        found.resource = {api_version, sdk::text_at(resource, "/kind"), name,
-                          resource.value("namespaced", false), has_verb(resource, "list"),
+        found.resource = {api_version,
+                          sdk::text_at(resource, "/kind"),
+                          name,
+                          resource.value("namespaced", false),
+                          has_verb(resource, "list"),
                           has_verb(resource, "watch")};
         version.kinds.emplace(found.resource.kind, std::move(found));
     }

@@ -36,7 +36,8 @@ void fold_string_data(Json& document) {
     if (!plain) return;
     if (plain->is_object())
         for (const auto& [key, value] : plain->items())
-            document["data"][key] = encode_base64(value.is_string() ? value.get<std::string>() : value.dump());
+            document["data"][key] =
+                encode_base64(value.is_string() ? value.get<std::string>() : value.dump());
     document.erase("stringData");
 }
 
@@ -52,8 +53,8 @@ Json written_form(Json live) {
     erase(live, {"status"});
     Json* metadata = member(live, "metadata");
     if (!metadata) return live;
-    erase(*metadata, {"managedFields", "resourceVersion", "selfLink", "creationTimestamp", "uid", "generation",
-                      "deletionTimestamp", "deletionGracePeriodSeconds"});
+    erase(*metadata, {"managedFields", "resourceVersion", "selfLink", "creationTimestamp", "uid",
+                      "generation", "deletionTimestamp", "deletionGracePeriodSeconds"});
     if (Json* annotations = member(*metadata, "annotations")) {
         erase(*annotations, {last_applied, "deployment.kubernetes.io/revision"});
         if (annotations->empty()) metadata->erase("annotations");
@@ -84,14 +85,16 @@ const Json* pod_spec(const Json& document) {
 Json applied_form(Json declared, const std::string& name_space) {
     erase(declared, {"status"});
     Json& metadata = declared["metadata"];
-    erase(metadata, {"managedFields", "resourceVersion", "selfLink", "creationTimestamp", "uid", "generation"});
+    erase(metadata,
+          {"managedFields", "resourceVersion", "selfLink", "creationTimestamp", "uid", "generation"});
     if (name_space.empty())
         metadata.erase("namespace");
     else
         metadata["namespace"] = name_space;
     const std::string kind = sdk::text_at(declared, "/kind");
     if (kind == "Secret") fold_string_data(declared);
-    if (kind == "Service" && declared.contains("spec")) write_out_protocols(member(declared["spec"], "ports"));
+    if (kind == "Service" && declared.contains("spec"))
+        write_out_protocols(member(declared["spec"], "ports"));
     if (const Json* spec = pod_spec(declared); spec && spec->is_object())
         write_out_pod_protocols(*const_cast<Json*>(spec)); // it lies in `declared`, which is ours
     return declared;

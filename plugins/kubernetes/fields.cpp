@@ -61,7 +61,8 @@ std::vector<const Json*> below(const std::vector<const Json*>& all, const std::s
 struct Search {
     std::vector<std::string>& out;
 
-    // `typed`: what a client-side apply remembers to have been written; of other managers null, and all counts.
+    // `typed`: what a client-side apply remembers to have been written; of other managers null, and all
+    // counts.
     void run(const Json& fields, const Json& live, const Json* applied, const Json* typed, bool must_be_typed,
              const std::vector<const Json*>& others, const std::string& pointer) {
         for (const auto& [element, inner] : fields.items()) {
@@ -87,7 +88,8 @@ struct Search {
                at == "/metadata/annotations";
     }
     static bool is_container(const std::string& at) {
-        return at == "/metadata" || at == "/metadata/labels" || at == "/metadata/annotations" || at == "/spec";
+        return at == "/metadata" || at == "/metadata/labels" || at == "/metadata/annotations" ||
+               at == "/spec";
     }
     static bool is_kept(const std::string& at) {
         if (at == "/status") return true;

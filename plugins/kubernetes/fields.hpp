@@ -32,8 +32,8 @@ std::vector<FieldConflict> conflicts_of(const Json& status);
 // leave. Nothing that anybody else owns as well, and of metadata only labels and annotations.
 std::vector<std::string> leftovers(const Json& live, const Json& applied, const Hands& hands);
 
-// The last to write one of these fields, other than us: "kubectl-edit wrote it at 2026-11-23T05:00:00Z", for up
-// to `most` of the places in which `live` differs from `wanted`.
+// The last to write one of these fields, other than us: "kubectl-edit wrote it at 2026-11-23T05:00:00Z", for
+// up to `most` of the places in which `live` differs from `wanted`.
 std::vector<std::string> blame(const Json& live, const Json& wanted, std::size_t most);
 
 // A JSON patch (RFC 6902) that takes these away, if the object is still of that version.

@@ -182,8 +182,10 @@ Condition other(const Json& live) {
 }
 
 bool always_fine(const std::string& kind) {
-    static const std::map<std::string, bool> kinds{{"ConfigMap", true},  {"Secret", true},
-                                                   {"CronJob", true},    {"PodDisruptionBudget", true},
+    static const std::map<std::string, bool> kinds{{"ConfigMap", true},
+                                                   {"Secret", true},
+                                                   {"CronJob", true},
+                                                   {"PodDisruptionBudget", true},
                                                    {"NetworkPolicy", true}};
     return kinds.count(kind) != 0;
 }

@@ -33,7 +33,8 @@ std::string reason_to_wait(const Reply& reply, const Target& target) {
     const Json status = reply.said();
     if (reply.status == 404 && sdk::text_at(status, "/details/kind") == "namespaces")
         return "namespace " + target.name_space + " does not exist yet";
-    if (reply.status == 404) return sdk::text_at(status, "/message", "something that it needs does not exist yet");
+    if (reply.status == 404)
+        return sdk::text_at(status, "/message", "something that it needs does not exist yet");
     if (reply.status == 403 && misses_something(status)) return sdk::text_at(status, "/message");
     if (refuses_dry_run(reply)) return "an admission webhook refuses dry-runs";
     return {};
@@ -104,7 +105,8 @@ Json compared(Json live) {
 
 // Whether a dry-run of now gave what stands there now: where a controller has written since the object was
 // observed, its writes are no change of ours.
-bool changes_nothing(const Cluster& cluster, const sdk::Call& call, const Target& target, const Json& wanted) {
+bool changes_nothing(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                     const Json& wanted) {
     const Reply reply = cluster.get(call, target);
     return reply.ok() && compared(live_of(reply)) == wanted;
 }
@@ -120,7 +122,8 @@ sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Tar
     const Json wanted = compared(live), before = compared(observed);
     sdk::Result result = sdk::Result::done(sdk::dump_json(wanted));
     if (wanted == before && removes.empty()) return result;
-    const bool has_moved = version_of(live).resource_version != parse_version(item.version()).resource_version;
+    const bool has_moved =
+        version_of(live).resource_version != parse_version(item.version()).resource_version;
     if (has_moved && removes.empty() && changes_nothing(cluster, call, target, wanted))
         return sdk::Result::done(std::string(item.observed()));
     const Json after = without(wanted, removes);
@@ -132,7 +135,8 @@ sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Tar
 
 } // namespace
 
-sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target, const sdk::Item& item) {
+sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                  const sdk::Item& item) {
     const Json document = applied_form(sdk::parse_json(item.declared()), target.name_space);
     if (item.observed().empty()) return judge_new(cluster, call, target, document);
     const Json observed = sdk::parse_json(item.observed());

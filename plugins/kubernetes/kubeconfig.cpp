@@ -61,7 +61,8 @@ Merged merge_files(const std::vector<std::string>& paths) {
     Merged all;
     std::size_t found = 0;
     for (const std::string& path : paths) {
-        if (access(path.c_str(), F_OK) != 0 && paths.size() > 1) continue; // as kubectl: one of a list may lack
+        if (access(path.c_str(), F_OK) != 0 && paths.size() > 1)
+            continue; // as kubectl: one of a list may lack
         const std::string content = read_text(path);
         try {
             const YAML::Node file = YAML::Load(content);

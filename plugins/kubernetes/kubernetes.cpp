@@ -34,8 +34,9 @@ sdk::Diagnostic unknown_kind(const Target& target) {
     sdk::Diagnostic why;
     why.code = "kubernetes.unknown-kind";
     why.message = "the server does not serve " + target.kind.api_version + " " + target.kind.kind;
-    why.hint = "correct apiVersion and kind, or apply the CustomResourceDefinition first, in the same stack for "
-               "instance";
+    why.hint =
+        "correct apiVersion and kind, or apply the CustomResourceDefinition first, in the same stack for "
+        "instance";
     why.pointer = "/kind";
     why.retry = sdk::Retry::after;
     return why;
@@ -120,7 +121,8 @@ void KubernetesProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk:
     }
 }
 
-void KubernetesProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) {
+void KubernetesProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request,
+                              sdk::Results& results) {
     const KindName kind = parse_kind(request.kind);
     const Lookup lookup = cluster_->discovery().find(scope, kind.api_version, kind.kind);
     if (lookup.state == Lookup::State::broken) throw sdk::Error(lookup.why);
@@ -157,7 +159,8 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
                                       found.target.kind.api_version + " yet");
         } else {
             Question question{item, found.target, found.target.path(), {hash(item.declared()), 0}, {}};
-            if (!item.observed().empty()) question.hashes.second = content_hash(sdk::parse_json(item.observed()));
+            if (!item.observed().empty())
+                question.hashes.second = content_hash(sdk::parse_json(item.observed()));
             const auto known = known_equal_.find(question.key);
             if (!item.observed().empty() && known != known_equal_.end() && known->second == question.hashes)
                 results.emit(item, sdk::Result::done(std::string(item.observed())));
@@ -291,7 +294,8 @@ void KubernetesProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::H
     for (const sdk::Item& item : items) {
         Found found = cluster_->find(scope, item.kind(), item.identity(), scope.name());
         if (found.state != Lookup::State::served || !found.target.resource.can_watch) continue;
-        interests.push_back({std::move(found.target), std::string(item.kind()), std::string(item.identity())});
+        interests.push_back(
+            {std::move(found.target), std::string(item.kind()), std::string(item.identity())});
     }
     if (!watcher_) watcher_ = std::make_unique<Watcher>(*cluster_, scope.host(), hints);
     watcher_->watch(scope, std::string(scope.name()), interests);

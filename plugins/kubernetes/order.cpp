@@ -11,7 +11,9 @@ namespace {
 
 using Indices = std::vector<std::size_t>;
 
-std::string group_of(const Json& document) { return parse_kind(sdk::text_at(document, "/apiVersion") + "/x").group(); }
+std::string group_of(const Json& document) {
+    return parse_kind(sdk::text_at(document, "/apiVersion") + "/x").group();
+}
 
 std::string annotation(const Json& document, const char* name) {
     const Json* all = sdk::find(document, "/metadata/annotations");
@@ -111,7 +113,8 @@ private:
         if (!account.empty()) come_after(i, bindings_, space + "/" + account);
         need_global(i, "PriorityClass", sdk::text_at(spec, "/priorityClassName"));
         need_global(i, "RuntimeClass", sdk::text_at(spec, "/runtimeClassName"));
-        for (const Json& one : list(spec, "/imagePullSecrets")) need(i, "Secret", space, sdk::text_at(one, "/name"));
+        for (const Json& one : list(spec, "/imagePullSecrets"))
+            need(i, "Secret", space, sdk::text_at(one, "/name"));
         for (const Json& volume : list(spec, "/volumes")) {
             need_sources(i, volume, space);
             for (const Json& source : list(volume, "/projected/sources")) need_sources(i, source, space);
@@ -135,7 +138,8 @@ private:
         need(i, "Secret", space, sdk::text_at(volume, "/secret/name"));
     }
 
-    void look_at_others(std::size_t i, const Json& document, const std::string& kind, const std::string& space) {
+    void look_at_others(std::size_t i, const Json& document, const std::string& kind,
+                        const std::string& space) {
         if (kind == "RoleBinding" || kind == "ClusterRoleBinding") {
             const std::string role = sdk::text_at(document, "/roleRef/kind");
             need(i, role, role == "Role" ? space : default_, sdk::text_at(document, "/roleRef/name"));
@@ -160,7 +164,8 @@ private:
             need_server(i, document, "/spec/service");
         } else if (kind == "ValidatingWebhookConfiguration" || kind == "MutatingWebhookConfiguration") {
             // A webhook that nobody answers stops everything else.
-            for (const Json& webhook : list(document, "/webhooks")) need_server(i, webhook, "/clientConfig/service");
+            for (const Json& webhook : list(document, "/webhooks"))
+                need_server(i, webhook, "/clientConfig/service");
         }
     }
 

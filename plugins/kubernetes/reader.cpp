@@ -32,7 +32,6 @@ Sight get_one(const Cluster& cluster, const sdk::Call& call, const Target& targe
     return sight;
 }
 
-
 // One page after the other. A list that takes longer than the server remembers where it stood begins anew.
 // Without resourceVersion: with 0 a server may answer out of a cache that is older than our own last write,
 // and ignores the limit. False where it is cheaper to ask one by one.

@@ -18,7 +18,8 @@ using std::chrono::milliseconds;
 // The server ends a watch after this time, which is nothing to worry about.
 constexpr int watch_seconds = 290;
 constexpr milliseconds longest_pause{30'000};
-constexpr const char* only_metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+constexpr const char* only_metadata =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 constexpr const char* only_metadata_list =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -49,7 +50,8 @@ Writer last_writer(const Json& object) {
 // longer remembers that version, it begins anew and everything may have changed.
 class Watcher::Stream {
 public:
-    Stream(const Cluster& cluster, sdk::Host host, sdk::Hints hints, ResourceKind resource, std::string name_space)
+    Stream(const Cluster& cluster, sdk::Host host, sdk::Hints hints, ResourceKind resource,
+           std::string name_space)
         : cluster_(cluster),
           host_(host),
           hints_(hints),
@@ -84,7 +86,9 @@ private:
         std::size_t seen; // hash of the metadata that was hinted last
     };
 
-    static int cancelled(const holdfast_call* call) { return static_cast<Stream*>(call->context)->is_stopped_; }
+    static int cancelled(const holdfast_call* call) {
+        return static_cast<Stream*>(call->context)->is_stopped_;
+    }
 
     // A call of our own, for as long as the watch runs.
     holdfast_call own_call() {
@@ -141,8 +145,9 @@ private:
         if (is_outdated_) return false;
         Request request;
         request.path = resource_.path(name_space_);
-        request.query = "watch=true&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(watch_seconds) +
-                        "&resourceVersion=" + escaped(version_);
+        request.query =
+            "watch=true&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(watch_seconds) +
+            "&resourceVersion=" + escaped(version_);
         request.accept = only_metadata;
         request.timeout = std::chrono::seconds(watch_seconds + 30);
         std::string line;
@@ -196,8 +201,8 @@ private:
         Wanted wanted;
         {
             const std::lock_guard lock(mutex_);
-            const auto found = wanted_.find({sdk::text_at(object, "/metadata/namespace"),
-                                             sdk::text_at(object, "/metadata/name")});
+            const auto found = wanted_.find(
+                {sdk::text_at(object, "/metadata/namespace"), sdk::text_at(object, "/metadata/name")});
             if (found == wanted_.end()) return;
             const std::size_t hash = is_gone ? 0 : hash_of(object);
             const bool is_known = hash != 0 && hash == found->second.seen;

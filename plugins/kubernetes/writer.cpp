@@ -25,7 +25,7 @@ sdk::Result unknown(const Reply& reply, const Target& target) {
 
 sdk::Result conflict(const Target& target, const std::string& what) {
     return sdk::Result::failed(write_problem("kubernetes.conflict", target.shown() + " " + what,
-                                       "it is looked at and planned again", sdk::Retry::conflict));
+                                             "it is looked at and planned again", sdk::Retry::conflict));
 }
 
 sdk::Result written(const Json& live, bool is_changed) {
@@ -41,8 +41,8 @@ std::optional<Reply> take_away(const Cluster& cluster, const sdk::Call& call, co
                                const Json& document, Json& live) {
     const std::vector<std::string> pointers = cluster.removals(call, target, live, document);
     if (pointers.empty()) return std::nullopt;
-    Reply reply = cluster.patch(call, target, removal_patch(pointers, version_of(live).resource_version),
-                                Mode::real);
+    Reply reply =
+        cluster.patch(call, target, removal_patch(pointers, version_of(live).resource_version), Mode::real);
     if (reply.ok()) live = live_of(reply);
     return reply;
 }
@@ -102,19 +102,36 @@ sdk::Result wait_until_gone(const Cluster& cluster, const sdk::Call& call, const
         const Json live = live_of(reply);
         if (!uid.empty() && version_of(live).uid != uid) return sdk::Result::done({}); // another one, since
         if (std::chrono::steady_clock::now() >= until || !pause(call, wait)) {
-            sdk::Diagnostic why = write_problem(
-                "kubernetes.waits-for-finalizers",
-                target.shown() + " is marked for deletion since " +
-                    sdk::text_at(live, "/metadata/deletionTimestamp", "now") + " and waits for: " +
-                    finalizers_of(live),
-                "whoever put the finalizer there has to take it off; if its controller is gone for good, remove "
-                "it by kubectl patch",
-                sdk::Retry::after);
+            sdk::Diagnostic why = write_problem("kubernetes.waits-for-finalizers",
+                                                target.shown() + " is marked for deletion since " +
+                                                    sdk::text_at(live, "/metadata/deletionTimestamp", "now") +
+                                                    " and waits for: " + finalizers_of(live),
+                                                "whoever put the finalizer there has to take it off; if its "
+                                                "controller is gone for good, remove "
+                                                "it by kubectl patch",
+                                                sdk::Retry::after);
             why.retry_after = std::min(cluster.options().delete_wait, milliseconds(5000));
             return sdk::Result::failed(why);
         }
         wait = std::min(wait * 2, milliseconds(500));
     }
+}
+
+// Empty parts of the version are not compared.
+Reply send_delete(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                  const Version& version) {
+    Json options{{"apiVersion", "v1"},
+                 {"kind", "DeleteOptions"},
+                 {"propagationPolicy", cluster.options().propagation}};
+    if (!version.uid.empty()) options["preconditions"]["uid"] = version.uid;
+    if (!version.resource_version.empty())
+        options["preconditions"]["resourceVersion"] = version.resource_version;
+    Request request;
+    request.method = "DELETE";
+    request.path = target.path();
+    request.content_type = "application/json";
+    request.body = options.dump();
+    return cluster.client().send(call, request);
 }
 
 } // namespace
@@ -135,8 +152,8 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
         if (reply.ok()) {
             Json live = live_of(reply);
             const std::optional<Reply> taken = take_away(cluster, call, target, document, live);
-            sdk::Result result =
-                written(live, reply.status == 201 || version_of(live).resource_version != version.resource_version);
+            sdk::Result result = written(live, reply.status == 201 || version_of(live).resource_version !=
+                                                                          version.resource_version);
             if (taken && !taken->ok()) {
                 result.outcome = sdk::Outcome::partial;
                 result.diagnostics = {explain_write(*taken, target)};
@@ -144,8 +161,8 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
             return result;
         }
         if (reply.status == 0) return unknown(reply, target);
-        const bool is_stale = is_update && (reply.status == 409 || reply.status == 404) &&
-                              conflicts_of(reply.said()).empty();
+        const bool is_stale =
+            is_update && (reply.status == 409 || reply.status == 404) && conflicts_of(reply.said()).empty();
         if (!is_stale || tries == most_tries) return sdk::Result::failed(explain_write(reply, target));
         const Reread again = read_again(cluster, call, target, observed);
         if (again.state != Reread::State::same) return again.result;
@@ -158,34 +175,34 @@ sdk::Result delete_object(const Cluster& cluster, const sdk::Call& call, const T
     const Version seen = parse_version(change.version());
     const std::string recorded = recorded_uid(change);
     if (!recorded.empty() && !seen.uid.empty() && recorded != seen.uid)
-        return sdk::Result::failed(
-            write_problem("kubernetes.other-object",
-                    target.shown() + " is not the object that was applied: somebody has deleted that and made "
-                                     "another of the same name, which is left alone",
-                    "delete it by hand, or run holdfast forget", sdk::Retry::never));
+        return sdk::Result::failed(write_problem(
+            "kubernetes.other-object",
+            target.shown() + " is not the object that was applied: somebody has deleted that and made "
+                             "another of the same name, which is left alone",
+            "delete it by hand, or run holdfast forget", sdk::Retry::never));
     const std::string uid = recorded.empty() ? seen.uid : recorded;
-    Json options{{"apiVersion", "v1"},
-                 {"kind", "DeleteOptions"},
-                 {"propagationPolicy", cluster.options().propagation}};
-    if (!uid.empty()) options["preconditions"] = {{"uid", uid}};
-    Request request;
-    request.method = "DELETE";
-    request.path = target.path();
-    request.content_type = "application/json";
-    request.body = options.dump();
-    const Reply reply = cluster.client().send(call, request);
-    sdk::Result gone;
-    gone.outcome = sdk::Outcome::unchanged;
-    if (is_absent(reply)) return gone;
-    if (reply.status == 0) return unknown(reply, target);
-    if (reply.status == 409 && !uid.empty()) {
+    Version version{uid, change.observed().empty() ? std::string() : seen.resource_version};
+    for (int tries = 1;; ++tries) {
+        const Reply reply = send_delete(cluster, call, target, version);
+        if (is_absent(reply)) return sdk::Result::unchanged({});
+        if (reply.status == 0) return unknown(reply, target);
+        if (reply.ok()) return wait_until_gone(cluster, call, target, uid);
+        if (reply.status != 409 || uid.empty() || tries == most_tries)
+            return sdk::Result::failed(explain_write(reply, target));
+        // Another object, another version, or one that is on its way out already.
         const Reply there = cluster.get(call, target);
-        if (is_absent(there)) return gone;
-        if (there.ok() && version_of(live_of(there)).uid != uid)
+        if (is_absent(there)) return sdk::Result::unchanged({});
+        if (!there.ok()) return sdk::Result::failed(explain(there, target.shown(), target.is_secret()));
+        const Json live = live_of(there);
+        if (version_of(live).uid != uid)
             return conflict(target, "was deleted and made anew by somebody else meanwhile");
+        if (live["metadata"].contains("deletionTimestamp"))
+            return wait_until_gone(cluster, call, target, uid);
+        if (!change.observed().empty() &&
+            content_hash(observed_form(live)) != content_hash(sdk::parse_json(change.observed())))
+            return conflict(target, "was changed by somebody else meanwhile");
+        version.resource_version = version_of(live).resource_version;
     }
-    if (!reply.ok() && reply.status != 409) return sdk::Result::failed(explain_write(reply, target));
-    return wait_until_gone(cluster, call, target, uid);
 }
 
 } // namespace holdfast::kubernetes

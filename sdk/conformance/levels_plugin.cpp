@@ -58,6 +58,7 @@ constexpr std::string_view in_description = "describe";
 void check_pointers(Stage& stage, const KindInfo& kind, std::string_view name,
                     const std::vector<std::string>& pointers) {
     for (const std::string& pointer : pointers) {
+        if (pointer.empty() && name == "compare") continue; // every member
         const bool is_pointer = pointer.starts_with("/");
         stage.check(is_pointer && find_in_schema(kind.schema, pointer) != InSchema::no, nullptr,
                     in_description,
@@ -96,7 +97,9 @@ void check_kind(Stage& stage, const KindInfo& kind) {
     const std::string group = split_api_version(kind.api_version).group;
     const std::vector<std::string>& groups = stage.description().groups;
     stage.check(
-        std::find(groups.begin(), groups.end(), group) != groups.end(), nullptr, in_description,
+        std::any_of(groups.begin(), groups.end(),
+                    [&](const std::string& known) { return known == group || known == "*"; }),
+        nullptr, in_description,
         fmt::format("kind {} is of group {}, which is not among the plugin's groups", kind.kind, group),
         "name the group in \"groups\", or documents of that kind never reach the plugin");
     stage.check(!kind.kind.empty() && kind.kind.front() >= 'A' && kind.kind.front() <= 'Z', nullptr,
@@ -148,8 +151,8 @@ bool is_semantic_version(std::string_view text) {
 
 const std::vector<std::string_view>& known_extensions() {
     static const std::vector<std::string_view> ids{HOLDFAST_EXT_COMPILE, HOLDFAST_EXT_CANONICALIZE,
-                                                   HOLDFAST_EXT_WATCH, HOLDFAST_EXT_CHECKPOINT,
-                                                   HOLDFAST_EXT_HEALTH, HOLDFAST_EXT_ORDER};
+                                                   HOLDFAST_EXT_WATCH,   HOLDFAST_EXT_CHECKPOINT,
+                                                   HOLDFAST_EXT_HEALTH,  HOLDFAST_EXT_ORDER};
     return ids;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // What plugin authors write against, C++17 or later, the standard library alone: derive a class from
-// `Provider`, add the mix-ins it can do (Compile, Canonicalize, Watch, Checkpoint, Health, Order, Upgrade), and
-// export it with HOLDFAST_PLUGIN(TheClass). provider.h says what each call means; holdfast/json.hpp
-// joins this to nlohmann-json; examples/provider-hello is a whole provider.
+// `Provider`, add the mix-ins it can do (Compile, Canonicalize, Watch, Checkpoint, Health, Order, Upgrade),
+// and export it with HOLDFAST_PLUGIN(TheClass). provider.h says what each call means; holdfast/json.hpp joins
+// this to nlohmann-json; examples/provider-hello is a whole provider.
 
 #include <chrono>
 #include <cstdint>

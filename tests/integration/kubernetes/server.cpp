@@ -57,7 +57,8 @@ std::optional<std::string> output_of(const std::string& command) {
     FILE* pipe = popen((command + " 2>/dev/null").c_str(), "re");
     std::array<char, 4096> buffer;
     std::string text;
-    for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) text.append(buffer.data(), n);
+    for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+        text.append(buffer.data(), n);
     return pclose(pipe) == 0 ? std::optional(text) : std::nullopt;
 }
 
@@ -75,7 +76,8 @@ std::string read_file(const std::string& path) {
 
 std::optional<std::string> server_obstacle() {
     if (!output_of(script + " --where"))
-        return "there is no API server yet: run tests/support/kubernetes_server.sh once, it takes ten minutes";
+        return "there is no API server yet: run tests/support/kubernetes_server.sh once, it takes ten "
+               "minutes";
     for (const char* program : {"etcd", "openssl", "curl", "setpriv"})
         if (!has_program(program)) return std::string(program) + " is not installed";
     if (const auto why = enter_network_namespace()) return why;
@@ -87,14 +89,14 @@ std::string server_url() { return server().url; }
 std::string server_folder() { return server().folder.path(); }
 std::string kubeconfig_path() { return server().folder / "kubeconfig"; }
 
-Http ask_server(const std::string& method, const std::string& path, const Json& body, const std::string& manager,
-                const std::string& query) {
-    const char* type = method == "PATCH" ? body.is_array() ? "application/json-patch+json"
-                                                           : "application/merge-patch+json"
-                                         : "application/json";
+Http ask_server(const std::string& method, const std::string& path, const Json& body,
+                const std::string& manager, const std::string& query) {
+    const char* type = method == "PATCH"
+                           ? body.is_array() ? "application/json-patch+json" : "application/merge-patch+json"
+                           : "application/json";
     std::string command = "curl --silent --max-time 30 --cacert " + server_folder() +
-                          "/ca.crt -H 'Authorization: Bearer test-admin' -w '\\n%{http_code}' -X " + method + " " +
-                          quoted(server_url() + path + "?fieldManager=" + manager + query);
+                          "/ca.crt -H 'Authorization: Bearer test-admin' -w '\\n%{http_code}' -X " + method +
+                          " " + quoted(server_url() + path + "?fieldManager=" + manager + query);
     const std::string file = server().folder / "body";
     if (!body.is_null()) {
         write_file(file, body.dump());

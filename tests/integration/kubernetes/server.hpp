@@ -1,6 +1,6 @@
 #pragma once
-// A real API server, one for the whole test program, in a network namespace of its own; and what tests do to it
-// behind Holdfast's back. Each test has a namespace of its own.
+// A real API server, one for the whole test program, in a network namespace of its own; and what tests do to
+// it behind Holdfast's back. Each test has a namespace of its own.
 
 #include <optional>
 #include <string>

@@ -131,7 +131,8 @@ TEST_CASE("what people do by hand is shown with its author and undone, added key
     world.commit(std::string(config_map) + "---\n" + deployment);
     world.apply_well();
     edit(world.space.path("configmaps", "web"), {{"data", {{"mode", "slow"}, {"added", "x"}}}});
-    edit(world.space.path("configmaps", "web"), {{"metadata", {{"labels", {{"hand", "made"}}}}}}, "kubectl-label");
+    edit(world.space.path("configmaps", "web"), {{"metadata", {{"labels", {{"hand", "made"}}}}}},
+         "kubectl-label");
     edit(world.space.apps("deployments", "web"), {{"spec", {{"replicas", 3}}}});
     const Ran planned = world.play.holdfast({"plan"});
     INFO(planned.out << planned.err);
@@ -163,9 +164,11 @@ TEST_CASE("fields of somebody else are left alone: keys of an operator, injected
     World world;
     world.commit(std::string(config_map) + "---\n" + deployment);
     world.apply_well();
-    edit(world.space.path("configmaps", "web"), {{"data", {{"injected", "by an operator"}}}}, "some-operator");
+    edit(world.space.path("configmaps", "web"), {{"data", {{"injected", "by an operator"}}}},
+         "some-operator");
     edit(world.space.path("configmaps", "web"),
-         {{"metadata", {{"annotations", {{"kubectl.kubernetes.io/restartedAt", "now"}}}}}}, "kubectl-rollout");
+         {{"metadata", {{"annotations", {{"kubectl.kubernetes.io/restartedAt", "now"}}}}}},
+         "kubectl-rollout");
     world.needs_nothing();
     CHECK(world.get("configmaps", "web")["data"]["injected"] == "by an operator");
 }
@@ -207,7 +210,8 @@ TEST_CASE("a secret is written, corrected and shown nowhere") {
     run({"plan"});
     run({"plan", "--json"});
     world.apply_well();
-    edit(world.space.path("secrets", "key"), {{"stringData", {{"password", "by-hand-word"}, {"more", "more-word"}}}});
+    edit(world.space.path("secrets", "key"),
+         {{"stringData", {{"password", "by-hand-word"}, {"more", "more-word"}}}});
     run({"plan"});
     run({"--json", "plan"});
     run({"drift"});
@@ -220,8 +224,8 @@ TEST_CASE("a secret is written, corrected and shown nowhere") {
     world.needs_nothing();
     run({"why", "app:Secret/" + world.space.name() + "/key"});
     run({"history", "--json"});
-    for (const char* word : {"correct-horse", "Y29ycmVjdC1ob3JzZQ", "by-hand-word", "YnktaGFuZC13b3Jk", "more-word",
-                             "staple-user", "c3RhcGxlLXVzZXI"}) {
+    for (const char* word : {"correct-horse", "Y29ycmVjdC1ob3JzZQ", "by-hand-word", "YnktaGFuZC13b3Jk",
+                             "more-word", "staple-user", "c3RhcGxlLXVzZXI"}) {
         INFO(word);
         CHECK_FALSE(has(seen, word));
         CHECK(output_of("grep -rlF " + std::string(word) + " " + (world.play.folder() / "state").string()) ==
@@ -246,13 +250,15 @@ TEST_CASE("two ports of one number and different protocols stay two") {
     world.needs_nothing();
 }
 
-TEST_CASE("what the server writes otherwise than Git does is no change: quantities, defaults, order of keys") {
+TEST_CASE(
+    "what the server writes otherwise than Git does is no change: quantities, defaults, order of keys") {
     NEEDS_SERVER;
     World world;
     world.commit(deployment);
     world.apply_well();
-    CHECK(live(world.space.apps("deployments", "web"))["spec"]["template"]["spec"]["containers"][0]["resources"]
-              ["limits"]["memory"] == "1Gi");
+    CHECK(live(world.space.apps(
+              "deployments",
+              "web"))["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "1Gi");
     world.needs_nothing();
     std::string other = deployment;
     other.replace(other.find("1024Mi"), 6, "1048576Ki");
@@ -351,7 +357,8 @@ TEST_CASE("a prune deletes what was applied, and says what a finalizer waits for
     world.commit(config_map, "app/web.yaml");
     world.commit(deployment, "app/deployment.yaml");
     world.apply_well();
-    edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", {"example.org/hold"}}}}}, "holder");
+    edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", {"example.org/hold"}}}}},
+         "holder");
     world.play.remove("app/web.yaml");
     world.play.commit();
     const Ran stuck = world.play.holdfast({"apply", "--yes"});
@@ -386,7 +393,8 @@ TEST_CASE("a namespace that goes away under us is said to go away") {
     world.apply_well();
     // Without controllers it stays like that.
     ask_server("DELETE", "/api/v1/namespaces/" + world.space.name());
-    world.commit("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: @}\ndata: {a: b}\n", "app/new.yaml");
+    world.commit("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: @}\ndata: {a: b}\n",
+                 "app/new.yaml");
     const Ran ran = world.play.holdfast({"plan"});
     INFO(ran.out << ran.err);
     CHECK(has(ran.out + ran.err, "kubernetes.terminating"));
@@ -419,11 +427,13 @@ TEST_CASE("an aggregated API that does not answer blocks the prunes of its group
                 {"spec",
                  {{"service", {{"name", "nobody"}, {"namespace", world.space.name()}}},
                   {"insecureSkipTLSVerify", true}}}});
-    for (int i = 0; i < 100 && ask_server("GET", "/apis/" + group + "/v1").status != 503; ++i) usleep(100'000);
+    for (int i = 0; i < 100 && ask_server("GET", "/apis/" + group + "/v1").status != 503; ++i)
+        usleep(100'000);
     REQUIRE(ask_server("GET", "/apis/" + group + "/v1").status == 503);
     world.play.write("app/widget.yaml", world.with_space(definition));
-    world.play.write("app/web.yaml", world.with_space("apiVersion: v1\nkind: ConfigMap\n"
-                                                      "metadata: {name: web, namespace: @}\ndata: {mode: calm}\n"));
+    world.play.write("app/web.yaml",
+                     world.with_space("apiVersion: v1\nkind: ConfigMap\n"
+                                      "metadata: {name: web, namespace: @}\ndata: {mode: calm}\n"));
     world.play.commit();
     const Ran ran = world.apply();
     INFO(ran.out << ran.err);
@@ -431,18 +441,20 @@ TEST_CASE("an aggregated API that does not answer blocks the prunes of its group
     CHECK(has(ran.out + ran.err, "kubernetes.broken-api"));
     CHECK(world.get("configmaps", "web")["data"]["mode"] == "calm");
     ask_server("DELETE", service);
-    for (int i = 0; i < 150 && ask_server("GET", "/apis/" + group + "/v1").status != 200; ++i) usleep(100'000);
+    for (int i = 0; i < 150 && ask_server("GET", "/apis/" + group + "/v1").status != 200; ++i)
+        usleep(100'000);
     CHECK_FALSE(live("/apis/" + group + "/v1/namespaces/" + world.space.name() + "/widgets/one").is_null());
 }
 
 TEST_CASE("annotations of Argo CD and Flux say what is kept and in which order") {
     NEEDS_SERVER;
     World world;
-    world.commit("apiVersion: v1\nkind: ConfigMap\n"
-                 "metadata: {name: kept, namespace: @, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}\n"
-                 "---\napiVersion: v1\nkind: ConfigMap\n"
-                 "metadata: {name: first, namespace: @, annotations: {argocd.argoproj.io/sync-wave: \"-1\"}}\n",
-                 "app/kept.yaml");
+    world.commit(
+        "apiVersion: v1\nkind: ConfigMap\n"
+        "metadata: {name: kept, namespace: @, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}\n"
+        "---\napiVersion: v1\nkind: ConfigMap\n"
+        "metadata: {name: first, namespace: @, annotations: {argocd.argoproj.io/sync-wave: \"-1\"}}\n",
+        "app/kept.yaml");
     world.commit(config_map, "app/web.yaml");
     world.apply_well();
     const auto version = [&](const char* name) {

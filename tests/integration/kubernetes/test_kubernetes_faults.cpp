@@ -39,14 +39,16 @@ private:
 };
 
 std::string refusal(int code, const std::string& reason, const std::string& message) {
-    return Json{{"kind", "Status"}, {"status", "Failure"}, {"code", code}, {"reason", reason}, {"message", message}}
+    return Json{
+        {"kind", "Status"}, {"status", "Failure"}, {"code", code}, {"reason", reason}, {"message", message}}
         .dump();
 }
 
 struct Behind {
     explicit Behind(const Once& once)
         : proxy(once.faults()),
-          driver("kubernetes", Json{{"server", proxy.url()}, {"token", "test-admin"}}.dump(), Isolation::worker) {}
+          driver("kubernetes", Json{{"server", proxy.url()}, {"token", "test-admin"}}.dump(),
+                 Isolation::worker) {}
     Ask map(const std::string& name, const Json& data = {{"a", "1"}}) const {
         return {.kind = "v1/ConfigMap",
                 .identity = Json(name).dump(),
@@ -57,7 +59,9 @@ struct Behind {
                                 .dump(),
                 .action = ItemAction::create};
     }
-    Answers ask(Method method, const std::vector<Ask>& items) { return driver.ask(method, space.name(), items); }
+    Answers ask(Method method, const std::vector<Ask>& items) {
+        return driver.ask(method, space.name(), items);
+    }
 
     Space space;
     FaultProxy proxy;
@@ -126,8 +130,9 @@ TEST_CASE("an answer that is lost leaves one object, and the next write finds it
 
 TEST_CASE("a webhook that refuses dry-runs is a reason to compare as written, and no error") {
     NEEDS_SERVER;
-    Behind behind(Once(100, "PATCH", "dryRun=All",
-                       {400, "", refusal(400, "BadRequest", "admission webhook \"w\" does not support dry run")}));
+    Behind behind(
+        Once(100, "PATCH", "dryRun=All",
+             {400, "", refusal(400, "BadRequest", "admission webhook \"w\" does not support dry run")}));
     Ask ask = behind.map("web");
     ask.action = ItemAction::none;
     CHECK(behind.ask(Method::canonicalize, {ask}).summary() == "not-yet");
@@ -151,7 +156,8 @@ TEST_CASE("what a webhook changes is part of what is compared") {
 
 TEST_CASE("a watch that the server forgets again and again misses nothing") {
     NEEDS_SERVER;
-    Behind behind(Once(3, "GET", "watch=true", {410, "", refusal(410, "Expired", "too old resource version")}));
+    Behind behind(
+        Once(3, "GET", "watch=true", {410, "", refusal(410, "Expired", "too old resource version")}));
     behind.ask(Method::apply, {behind.map("web")});
     std::mutex mutex;
     std::vector<Hint> hints;
@@ -164,7 +170,8 @@ TEST_CASE("a watch that the server forgets again and again misses nothing") {
         return hints.size();
     };
     const auto wait_for_more_than = [&](std::size_t known) {
-        for (int i = 0; i < 1000 && count() <= known; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        for (int i = 0; i < 1000 && count() <= known; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
         return count() > known;
     };
     const std::string identity = "\"web\"";
@@ -190,7 +197,8 @@ TEST_CASE("what is known to be equal is not asked about again") {
     ask.version = seen.version;
     const auto dry_runs = [&] {
         std::size_t count = 0;
-        for (const std::string& request : behind.proxy.requests()) count += has(request, "dryRun=All") ? 1 : 0;
+        for (const std::string& request : behind.proxy.requests())
+            count += has(request, "dryRun=All") ? 1 : 0;
         return count;
     };
     behind.ask(Method::canonicalize, {ask});

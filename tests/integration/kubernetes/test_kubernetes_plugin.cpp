@@ -20,13 +20,16 @@ using namespace holdfast::test;
 namespace {
 
 struct Cluster {
-    explicit Cluster(const Json& more = Json::object()) : driver("kubernetes", config(more), Isolation::worker) {}
+    explicit Cluster(const Json& more = Json::object())
+        : driver("kubernetes", config(more), Isolation::worker) {}
     static std::string config(const Json& more) {
         Json out{{"kubeconfig", kubeconfig_path()}};
         out.update(more);
         return out.dump();
     }
-    Answers ask(Method method, const std::vector<Ask>& items) { return driver.ask(method, space.name(), items); }
+    Answers ask(Method method, const std::vector<Ask>& items) {
+        return driver.ask(method, space.name(), items);
+    }
 
     // ConfigMaps in the namespace of this test.
     Ask map(const std::string& name, const Json& data = {{"a", "1"}}) const {
@@ -90,10 +93,11 @@ TEST_CASE("many objects are read by one list, few one by one, and what is not th
 TEST_CASE("whoever may not read hears that, and is never told that nothing is there") {
     NEEDS_SERVER;
     Space space;
-    const Json config{{"server", server_url()}, {"caFile", server_folder() + "/ca.crt"}, {"token", "test-nobody"}};
+    const Json config{
+        {"server", server_url()}, {"caFile", server_folder() + "/ca.crt"}, {"token", "test-nobody"}};
     PluginDriver nobody("kubernetes", config.dump(), Isolation::worker);
-    const Answers answers = nobody.ask(
-        Method::observe, space.name(), {{.kind = "v1/ConfigMap", .identity = "\"web\""}});
+    const Answers answers =
+        nobody.ask(Method::observe, space.name(), {{.kind = "v1/ConfigMap", .identity = "\"web\""}});
     CHECK(answers.summary() == "failed(kubernetes.forbidden)");
 }
 
@@ -113,8 +117,10 @@ TEST_CASE("wrong credentials, a wrong authority and a dead server are told apart
     CHECK_THAT(code({{"server", server_url()}, {"token", "test-admin"}}), ContainsSubstring("no answer"));
     CHECK_THAT(code({{"server", "https://127.0.0.1:1"}, {"caFile", ca}, {"token", "test-admin"}}),
                ContainsSubstring("no answer"));
-    CHECK(code({{"server", server_url()}, {"caFile", ca}, {"token", "test-admin"}, {"serverName", "kubernetes.test"}}) ==
-          "none");
+    CHECK(code({{"server", server_url()},
+                {"caFile", ca},
+                {"token", "test-admin"},
+                {"serverName", "kubernetes.test"}}) == "none");
 }
 
 TEST_CASE("a write against an old version is a conflict, and changes nothing") {
@@ -169,6 +175,19 @@ TEST_CASE("a delete is of the object that was applied, and of no other of its na
     CHECK_FALSE(live(cluster.space.path("configmaps", "web")).is_null());
 }
 
+TEST_CASE("what was changed since it was planned to go is not deleted") {
+    NEEDS_SERVER;
+    Cluster cluster;
+    cluster.ask(Method::apply, {cluster.map("web")});
+    const Answer seen = cluster.seen("web");
+    edit(cluster.space.path("configmaps", "web"), {{"data", {{"a", "theirs"}}}});
+    CHECK(cluster.ask(Method::apply, {cluster.removal("web", seen)}).summary() ==
+          "failed(kubernetes.conflict)");
+    CHECK_FALSE(live(cluster.space.path("configmaps", "web")).is_null());
+    CHECK(cluster.ask(Method::apply, {cluster.removal("web", cluster.seen("web"))}).summary() == "done");
+    CHECK(live(cluster.space.path("configmaps", "web")).is_null());
+}
+
 TEST_CASE("a write that is repeated changes nothing") {
     NEEDS_SERVER;
     Cluster cluster;
@@ -184,7 +203,8 @@ TEST_CASE("what a controller writes between read and dry-run is no change of our
     cluster.ask(Method::apply, {cluster.map("web")});
     Ask ask = cluster.update("web", {{"a", "1"}}, cluster.seen("web"));
     ask.action = ItemAction::none;
-    edit(cluster.space.path("configmaps", "web"), {{"metadata", {{"annotations", {{"revision", "1"}}}}}}, "a-controller");
+    edit(cluster.space.path("configmaps", "web"), {{"metadata", {{"annotations", {{"revision", "1"}}}}}},
+         "a-controller");
     const Answers answers = cluster.ask(Method::canonicalize, {ask});
     CHECK(answers.summary() == "done");
     CHECK_FALSE(Json::parse(answers[0].document)["metadata"].contains("annotations"));
@@ -240,11 +260,12 @@ TEST_CASE("a kubeconfig may run only what the operator has allowed") {
                         "\"ExecCredential\", \"status\": {\"token\": \"test-admin\"}}'\n");
     chmod(program.c_str(), 0755);
     const std::string path = folder / "kubeconfig";
-    write_file(path, "current-context: c\nclusters: [{name: c, cluster: {server: '" + server_url() +
-                         "', certificate-authority: " + server_folder() +
-                         "/ca.crt}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
-                         "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: " +
-                         program + "}}}]\n");
+    write_file(path,
+               "current-context: c\nclusters: [{name: c, cluster: {server: '" + server_url() +
+                   "', certificate-authority: " + server_folder() +
+                   "/ca.crt}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+                   "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: " +
+                   program + "}}}]\n");
     const std::string config = Json{{"kubeconfig", path}}.dump();
     unsetenv("HOLDFAST_KUBERNETES_EXEC");
     CHECK_THROWS_WITH(PluginDriver("kubernetes", config, Isolation::worker),

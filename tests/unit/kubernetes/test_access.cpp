@@ -45,9 +45,11 @@ std::string code_of(const std::vector<std::string>& paths, const std::string& co
 
 } // namespace
 
-TEST_CASE("of several kubeconfigs the first that says something counts, and paths are relative to their file") {
+TEST_CASE(
+    "of several kubeconfigs the first that says something counts, and paths are relative to their file") {
     const TempFolder folder;
-    const std::vector<std::string> paths{write(folder, "one", first), folder / "missing", write(folder, "two", second)};
+    const std::vector<std::string> paths{write(folder, "one", first), folder / "missing",
+                                         write(folder, "two", second)};
     const Access a = read_kubeconfig(paths, "");
     CHECK(a.server == "https://one.example.org/");
     CHECK(a.ca_file == folder / "ca.crt");
@@ -89,10 +91,10 @@ TEST_CASE("an exec plugin is asked again once its token has ended") {
     const std::string count = folder / "count";
     const std::string end = GENERATE("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
     Access access;
-    access.exec.command = write(folder, "program",
-                                "#!/bin/sh\necho x >> " + count +
-                                    "\necho '{\"status\": {\"token\": \"'$NAME'\", \"expirationTimestamp\": \"" + end +
-                                    "\"}}'\n");
+    access.exec.command = write(
+        folder, "program",
+        "#!/bin/sh\necho x >> " + count +
+            "\necho '{\"status\": {\"token\": \"'$NAME'\", \"expirationTimestamp\": \"" + end + "\"}}'\n");
     access.exec.environment = {{"NAME", "from-exec"}};
     chmod(access.exec.command.c_str(), 0755);
     setenv("HOLDFAST_KUBERNETES_EXEC", ("/bin/other:" + access.exec.command).c_str(), 1);
@@ -108,7 +110,8 @@ TEST_CASE("an exec plugin is asked again once its token has ended") {
 }
 
 TEST_CASE("base64 goes there and back") {
-    const std::string bytes = GENERATE(as<std::string>(), "", "a", "ab", "abc", "abcd", std::string("\0\xff\x80", 3));
+    const std::string bytes =
+        GENERATE(as<std::string>(), "", "a", "ab", "abc", "abcd", std::string("\0\xff\x80", 3));
     CHECK(decode_base64(encode_base64(bytes)) == bytes);
     bool is_fine = true;
     decode_base64("not base64!", &is_fine);

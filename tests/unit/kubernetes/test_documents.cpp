@@ -21,7 +21,10 @@ std::vector<std::size_t> after(const std::vector<Json>& documents, std::size_t i
 }
 
 Json managed(const char* manager, const char* operation, const std::string& fields) {
-    return {{"manager", manager}, {"operation", operation}, {"time", "2026-11-23T05:00:00Z"}, {"fieldsV1", object(fields)}};
+    return {{"manager", manager},
+            {"operation", operation},
+            {"time", "2026-11-23T05:00:00Z"},
+            {"fieldsV1", object(fields)}};
 }
 
 } // namespace
@@ -32,37 +35,45 @@ TEST_CASE("health is what the object itself says") {
         {R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"}})",
          State::progressing},
         {R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"generation":2},
-             "status":{"observedGeneration":1}})", State::progressing},
+             "status":{"observedGeneration":1}})",
+         State::progressing},
         {R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"generation":1},"spec":{"replicas":1}})",
          State::progressing},
         {R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"generation":1},
              "spec":{"replicas":1,"progressDeadlineSeconds":600},
              "status":{"observedGeneration":1,"replicas":1,"updatedReplicas":1,"availableReplicas":1,
              "readyReplicas":1,"conditions":[{"type":"Available","status":"True"},
-             {"type":"Progressing","status":"True","reason":"NewReplicaSetAvailable"}]}})", State::healthy},
+             {"type":"Progressing","status":"True","reason":"NewReplicaSetAvailable"}]}})",
+         State::healthy},
         {R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"generation":1},"spec":{"replicas":1},
              "status":{"observedGeneration":1,"conditions":[{"type":"Progressing","status":"False",
-             "reason":"ProgressDeadlineExceeded"}]}})", State::degraded},
+             "reason":"ProgressDeadlineExceeded"}]}})",
+         State::degraded},
         {R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"generation":1},
              "spec":{"replicas":1,"paused":true},"status":{"observedGeneration":1,"replicas":1}})",
          State::suspended},
         {R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"generation":1},"spec":{"replicas":3,
              "updateStrategy":{"rollingUpdate":{"partition":2}}},"status":{"observedGeneration":1,"replicas":3,
-             "readyReplicas":3,"updatedReplicas":1}})", State::healthy},
+             "readyReplicas":3,"updatedReplicas":1}})",
+         State::healthy},
         {R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"generation":1},"spec":{"replicas":3},
              "status":{"observedGeneration":1,"replicas":3,"readyReplicas":3,"currentReplicas":1,
-             "currentRevision":"a","updateRevision":"b"}})", State::progressing},
+             "currentRevision":"a","updateRevision":"b"}})",
+         State::progressing},
         {R"({"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"generation":1},"status":{
              "observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,
-             "updatedNumberScheduled":2,"numberAvailable":2,"numberReady":1}})", State::progressing},
-        {R"({"apiVersion":"batch/v1","kind":"Job","status":{"startTime":"x","active":1}})", State::progressing},
+             "updatedNumberScheduled":2,"numberAvailable":2,"numberReady":1}})",
+         State::progressing},
+        {R"({"apiVersion":"batch/v1","kind":"Job","status":{"startTime":"x","active":1}})",
+         State::progressing},
         {R"({"apiVersion":"batch/v1","kind":"Job","status":{"conditions":[{"type":"Complete","status":"True"}]}})",
          State::healthy},
         {R"({"apiVersion":"batch/v1","kind":"Job","status":{"conditions":[{"type":"Failed","status":"True"}]}})",
          State::degraded},
         {R"({"apiVersion":"v1","kind":"Pod","status":{"phase":"Failed"}})", State::degraded},
         {R"({"apiVersion":"v1","kind":"Pod","status":{"phase":"Running","containerStatuses":[{"name":"a",
-             "state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})", State::degraded},
+             "state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})",
+         State::degraded},
         {R"({"apiVersion":"v1","kind":"Pod","status":{"phase":"Pending","conditions":[{"type":"PodScheduled",
              "status":"False","reason":"Unschedulable","lastTransitionTime":"2001-09-09T01:46:30Z"}]}})",
          State::progressing},
@@ -72,14 +83,19 @@ TEST_CASE("health is what the object itself says") {
         {R"({"apiVersion":"v1","kind":"Service","spec":{"type":"LoadBalancer","clusterIP":"10.0.0.1"}})",
          State::progressing},
         {R"({"apiVersion":"v1","kind":"Service","spec":{"type":"LoadBalancer"},
-             "status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}})", State::healthy},
-        {R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","status":{"phase":"Pending"}})", State::progressing},
+             "status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}})",
+         State::healthy},
+        {R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","status":{"phase":"Pending"}})",
+         State::progressing},
         {R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
-             "status":{"conditions":[{"type":"NamesAccepted","status":"False"}]}})", State::degraded},
+             "status":{"conditions":[{"type":"NamesAccepted","status":"False"}]}})",
+         State::degraded},
         {R"({"apiVersion":"example.org/v1","kind":"Widget","status":{"conditions":[{"type":"Ready",
-             "status":"False","message":"no"}]}})", State::progressing},
+             "status":"False","message":"no"}]}})",
+         State::progressing},
         {R"({"apiVersion":"example.org/v1","kind":"Widget","status":{"conditions":[{"type":"Stalled",
-             "status":"True"}]}})", State::degraded},
+             "status":"True"}]}})",
+         State::degraded},
         {R"({"apiVersion":"example.org/v1","kind":"Widget"})", State::healthy},
     }));
     INFO(text);
@@ -96,11 +112,13 @@ TEST_CASE("what documents name of each other comes first") {
         object(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","namespace":"shop"}})"),
         object(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","namespace":"other"}})"),
         object(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"tls","namespace":"shop"}})"),
-        object(R"({"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"robot","namespace":"shop"}})"),
+        object(
+            R"({"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"robot","namespace":"shop"}})"),
         object(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding",
             "metadata":{"name":"b","namespace":"shop"},"roleRef":{"kind":"ClusterRole","name":"reader"},
             "subjects":[{"kind":"ServiceAccount","name":"robot"}]})"),
-        object(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"reader"}})"),
+        object(
+            R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"reader"}})"),
         object(R"({"apiVersion":"scheduling.k8s.io/v1","kind":"PriorityClass","metadata":{"name":"high"}})"),
         object(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"hook","namespace":"shop"},
             "spec":{"selector":{"app":"web"}}})"),
@@ -108,7 +126,8 @@ TEST_CASE("what documents name of each other comes first") {
             "metadata":{"name":"w"},"webhooks":[{"clientConfig":{"service":{"name":"hook","namespace":"shop"}}}]})"),
         object(R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
             "metadata":{"name":"widgets.example.org"},"spec":{"group":"example.org","names":{"kind":"Widget"}}})"),
-        object(R"({"apiVersion":"example.org/v2","kind":"Widget","metadata":{"name":"one","namespace":"shop"}})"),
+        object(
+            R"({"apiVersion":"example.org/v2","kind":"Widget","metadata":{"name":"one","namespace":"shop"}})"),
     };
     using Indices = std::vector<std::size_t>;
     CHECK(after(documents, 0) == Indices{1, 2, 4, 5, 6, 8});
@@ -120,7 +139,8 @@ TEST_CASE("what documents name of each other comes first") {
 
 TEST_CASE("annotations of Argo CD and Flux are understood") {
     const auto places = order_of(
-        {object(R"({"kind":"ConfigMap","metadata":{"name":"a","annotations":{"argocd.argoproj.io/sync-wave":"-5"}}})"),
+        {object(
+             R"({"kind":"ConfigMap","metadata":{"name":"a","annotations":{"argocd.argoproj.io/sync-wave":"-5"}}})"),
          object(R"({"kind":"ConfigMap","metadata":{"name":"b","annotations":{
             "argocd.argoproj.io/sync-options":"Replace=true,Prune=false"}}})"),
          object(R"({"kind":"ConfigMap","metadata":{"name":"c","annotations":{
@@ -134,7 +154,8 @@ TEST_CASE("annotations of Argo CD and Flux are understood") {
 }
 
 TEST_CASE("what hands have added is found, and nothing that others own or that was a default") {
-    Json live = object(R"({"metadata":{"labels":{"ours":"1","hand":"2"},"annotations":{}},"data":{"a":"1","b":"2","c":"3"},
+    Json live = object(
+        R"({"metadata":{"labels":{"ours":"1","hand":"2"},"annotations":{}},"data":{"a":"1","b":"2","c":"3"},
         "spec":{"clusterIP":"10.0.0.1","ports":[{"port":1,"protocol":"TCP"},{"port":2,"protocol":"TCP"}]}})");
     const Json applied =
         object(R"({"metadata":{"labels":{"ours":"1"}},"data":{"a":"1"},"spec":{"ports":[{"port":1}]}})");
@@ -149,10 +170,12 @@ TEST_CASE("what hands have added is found, and nothing that others own or that w
     CHECK(with({managed("kubectl-edit", "Update", added), managed("an-operator", "Update", added)}).empty());
     CHECK(with({managed("kubectl-rollout", "Update", added)}).empty());
     CHECK(with({managed("kubectl-edit", "Apply", added)}).empty());
-    CHECK(with({managed("kubectl-label", "Update", R"({"f:metadata":{"f:labels":{"f:hand":{}},"f:finalizers":{}}})")}) ==
+    CHECK(with({managed("kubectl-label", "Update",
+                        R"({"f:metadata":{"f:labels":{"f:hand":{}},"f:finalizers":{}}})")}) ==
           Lines{"/metadata/labels/hand"});
-    CHECK(with({managed("kubectl-patch", "Update",
-                        R"({"f:spec":{"f:ports":{"k:{\"port\":2,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}})")}) ==
+    CHECK(with({managed(
+              "kubectl-patch", "Update",
+              R"({"f:spec":{"f:ports":{"k:{\"port\":2,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}})")}) ==
           Lines{"/spec/ports/1"});
     SECTION("of a client-side apply only what was typed") {
         const std::string all = R"({"f:data":{"f:b":{}},"f:spec":{"f:clusterIP":{}}})";
@@ -191,12 +214,16 @@ TEST_CASE("fields of the server become pointers") {
 
 TEST_CASE("what is applied has no stringData, and protocols that old servers want") {
     const Json secret = applied_form(
-        object(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"stringData":{"k":"v"},"data":{"l":"bQ=="}})"), "shop");
+        object(
+            R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"stringData":{"k":"v"},"data":{"l":"bQ=="}})"),
+        "shop");
     CHECK(secret["data"] == Json{{"k", "dg=="}, {"l", "bQ=="}});
     CHECK_FALSE(secret.contains("stringData"));
     CHECK(secret["metadata"]["namespace"] == "shop");
-    const Json service =
-        applied_form(object(R"({"kind":"Service","metadata":{},"spec":{"ports":[{"port":53},{"port":53,"protocol":"UDP"}]}})"), "");
+    const Json service = applied_form(
+        object(
+            R"({"kind":"Service","metadata":{},"spec":{"ports":[{"port":53},{"port":53,"protocol":"UDP"}]}})"),
+        "");
     CHECK(service["spec"]["ports"][0]["protocol"] == "TCP");
     CHECK(service["spec"]["ports"][1]["protocol"] == "UDP");
 }

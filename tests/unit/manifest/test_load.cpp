@@ -298,9 +298,8 @@ TEST_CASE("what is no manifest is left alone, what only looks like one is report
     site.tree.write("over/kustomization.yaml", "resources: []\n");
     site.tree.submodule("vendored");
     loaded = site.load();
-    CHECK(text_of(loaded.problems) ==
-          "manifest.helm-chart chart/Chart.yaml\n"
-          "manifest.submodule vendored\n");
+    CHECK(text_of(loaded.problems) == "manifest.helm-chart chart/Chart.yaml\n"
+                                      "manifest.submodule vendored\n");
 }
 
 TEST_CASE("the ignore file above the stack's folder counts as well") {

@@ -367,7 +367,8 @@ TEST_CASE("a plugin may name what stands there besides and goes, and who put it 
     world.settle("a", R"({"path":"a"})");
     world.hold("a", R"({"path":"a","added":"by hand","other":"x"})");
     Canonical canonical{.state = Canonical::State::done,
-                        .document = make_document(json(R"({"spec":{"path":"a","added":"by hand","other":"x"}})"))};
+                        .document =
+                            make_document(json(R"({"spec":{"path":"a","added":"by hand","other":"x"}})"))};
     canonical.notes = {"added was written by somebody"};
     SECTION("not without a word") {
         world.input.canonical = {canonical};
