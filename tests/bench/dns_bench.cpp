@@ -27,7 +27,7 @@ using namespace holdfast::test;
 namespace {
 
 [[noreturn]] void fail(const std::string& why) {
-    fmt::print(stderr, "dns_servers: {}\n", why);
+    fmt::print(stderr, "dns_bench: {}\n", why);
     std::exit(1);
 }
 

@@ -1,5 +1,5 @@
 // What the routing plugin costs beside `ip -batch` and beside a loop that does nothing but send the same
-// messages, in a network namespace of its own. Exits 1 if a limit is missed. Usage: bench_routing [ROUTES]
+// messages, in a network namespace of its own. Exits 1 if a limit is missed. Usage: routing_bench [ROUTES]
 
 #include <algorithm>
 #include <chrono>
@@ -29,7 +29,7 @@ namespace {
 const std::string build = HOLDFAST_BINARY_DIR;
 
 [[noreturn]] void fail(const std::string& why) {
-    fmt::print(stderr, "bench_routing: {}\n", why);
+    fmt::print(stderr, "routing_bench: {}\n", why);
     std::exit(1);
 }
 
