@@ -5,7 +5,6 @@
 #
 # The cases, all by default: startup chain references first-apply partial overlays daemon no-change. With no
 # CASE the providers follow, each beside the tools that people have; they need root, or user namespaces.
-# providers
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test

@@ -1,6 +1,6 @@
 #pragma once
-// Asks a plugin as the engine does, and keeps the answers. What the spikes and integration tests of
-// providers are written with.
+// Asks a plugin as the engine does, and keeps the answers. What the integration tests of providers
+// are written with.
 
 #include <map>
 #include <memory>
