@@ -42,6 +42,14 @@ sdk::Diagnostic unknown_kind(const Target& target) {
     return why;
 }
 
+// Of the document that was written last and of what stood there then.
+std::pair<std::size_t, std::size_t> hashes_of_write(const sdk::Item& item) {
+    const std::string_view text = item.private_data();
+    const Json kept = Json::parse(text.begin(), text.end(), nullptr, false);
+    if (!kept.is_object()) return {};
+    return {kept.value("declared", std::size_t{0}), kept.value("content", std::size_t{0})};
+}
+
 bool is_definition(const Target& target) {
     return target.kind.kind == "CustomResourceDefinition" || target.kind.kind == "APIService";
 }
@@ -162,7 +170,9 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
             if (!item.observed().empty())
                 question.hashes.second = content_hash(sdk::parse_json(item.observed()));
             const auto known = known_equal_.find(question.key);
-            if (!item.observed().empty() && known != known_equal_.end() && known->second == question.hashes)
+            const bool is_equal = (known != known_equal_.end() && known->second == question.hashes) ||
+                                  hashes_of_write(item) == question.hashes;
+            if (!item.observed().empty() && is_equal)
                 results.emit(item, sdk::Result::done(std::string(item.observed())));
             else
                 questions.push_back(std::move(question));

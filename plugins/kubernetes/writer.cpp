@@ -154,6 +154,11 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
             const std::optional<Reply> taken = take_away(cluster, call, target, document, live);
             sdk::Result result = written(live, reply.status == 201 || version_of(live).resource_version !=
                                                                           version.resource_version);
+            if (!target.is_secret()) // a hash without a key may be guessed
+                result.private_data = Json{{"uid", version_of(live).uid},
+                                           {"declared", std::hash<std::string_view>()(change.declared())},
+                                           {"content", content_hash(observed_form(live))}}
+                                          .dump();
             if (taken && !taken->ok()) {
                 result.outcome = sdk::Outcome::partial;
                 result.diagnostics = {explain_write(*taken, target)};

@@ -9,6 +9,7 @@
 #include "fault_proxy.hpp"
 #include "server.hpp"
 #include "support/catch.hpp"
+#include "support/playground.hpp"
 #include "support/plugin_driver.hpp"
 #include "support/skip.hpp"
 
@@ -208,4 +209,34 @@ TEST_CASE("what is known to be equal is not asked about again") {
     ask.declared = behind.map("web", {{"a", "2"}}).declared;
     behind.ask(Method::canonicalize, {ask});
     CHECK(dry_runs() == 2);
+}
+
+TEST_CASE("a plan after an apply makes one list and no dry-run") {
+    NEEDS_SERVER;
+    FaultProxy proxy([](const std::string&, const std::string&) { return std::nullopt; });
+    Space space;
+    ::test::Playground play;
+    std::string maps;
+    for (int i = 0; i < 20; ++i)
+        maps += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m" + std::to_string(i) +
+                ", namespace: " + space.name() + "}\ndata: {a: b}\n";
+    play.write("app/all.yaml", maps);
+    play.write("holdfast.yaml", "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: c}\n"
+                                "spec: {plugin: kubernetes, config: {server: '" +
+                                    proxy.url() +
+                                    "', token: test-admin}}\n---\napiVersion: holdfast.dev/v1alpha1\n"
+                                    "kind: Stack\nmetadata: {name: app}\n"
+                                    "spec: {path: app, providers: {'*': c}}\n");
+    play.commit();
+    const ::test::Ran applied = play.holdfast({"apply", "--yes"});
+    INFO(applied.out << applied.err);
+    REQUIRE(applied.exit_code == 0);
+    const std::size_t before = proxy.requests().size();
+    CHECK(play.holdfast({"plan", "--exit-code"}).exit_code == 0);
+    std::string since;
+    const std::vector<std::string> requests = proxy.requests();
+    for (std::size_t i = before; i < requests.size(); ++i) since += requests[i] + "\n";
+    INFO(since);
+    CHECK_FALSE(has(since, "PATCH"));
+    CHECK(requests.size() - before <= 3); // who the cluster is, what it serves, the list
 }

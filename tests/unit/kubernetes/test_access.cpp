@@ -24,7 +24,8 @@ apiVersion: v1
 kind: Config
 current-context: a
 clusters:
-- {name: one, cluster: {server: "https://one.example.org/", certificate-authority: ca.crt, tls-server-name: one}}
+- name: one
+  cluster: {server: "https://one.example.org/", certificate-authority: ca.crt, tls-server-name: one}
 contexts:
 - {name: a, context: {cluster: one, user: ana, namespace: shop}}
 )";

@@ -53,7 +53,8 @@ TEST_CASE("health is what the object itself says") {
              "spec":{"replicas":1,"paused":true},"status":{"observedGeneration":1,"replicas":1}})",
          State::suspended},
         {R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"generation":1},"spec":{"replicas":3,
-             "updateStrategy":{"rollingUpdate":{"partition":2}}},"status":{"observedGeneration":1,"replicas":3,
+             "updateStrategy":{"rollingUpdate":{"partition":2}}},
+             "status":{"observedGeneration":1,"replicas":3,
              "readyReplicas":3,"updatedReplicas":1}})",
          State::healthy},
         {R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"generation":1},"spec":{"replicas":3},
@@ -123,9 +124,11 @@ TEST_CASE("what documents name of each other comes first") {
         object(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"hook","namespace":"shop"},
             "spec":{"selector":{"app":"web"}}})"),
         object(R"({"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration",
-            "metadata":{"name":"w"},"webhooks":[{"clientConfig":{"service":{"name":"hook","namespace":"shop"}}}]})"),
+            "metadata":{"name":"w"},
+            "webhooks":[{"clientConfig":{"service":{"name":"hook","namespace":"shop"}}}]})"),
         object(R"({"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
-            "metadata":{"name":"widgets.example.org"},"spec":{"group":"example.org","names":{"kind":"Widget"}}})"),
+            "metadata":{"name":"widgets.example.org"},
+            "spec":{"group":"example.org","names":{"kind":"Widget"}}})"),
         object(
             R"({"apiVersion":"example.org/v2","kind":"Widget","metadata":{"name":"one","namespace":"shop"}})"),
     };

@@ -395,7 +395,8 @@ TEST_CASE("documents go to the providers that the stack, or they themselves, nam
 TEST_CASE("a plugin whose kinds are open takes every kind, and no group that another owns") {
     constexpr std::string_view open = R"json({
       "name": "kubernetes", "version": "1.0", "groups": ["*"],
-      "kinds": [{"apiVersion": "v1", "kind": "Secret", "identity": ["/metadata/name"], "sensitive": ["/data"]},
+      "kinds": [{"apiVersion": "v1", "kind": "Secret", "identity": ["/metadata/name"],
+                 "sensitive": ["/data"]},
                 {"apiVersion": "*", "kind": "*", "identity": ["/metadata/name"], "rank": 7}]})json";
     Site site;
     site.catalog.instances.push_back({"cluster", &described(open), {}});
