@@ -1,6 +1,7 @@
 #include "reconcile/pass.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -234,6 +235,7 @@ void Pass::forget_all() {
     entry_by_address_.clear();
     leaf_by_address_.clear();
     scope_versions_.clear();
+    quarantined_no_more_.clear();
 }
 
 void Pass::finish_input(const Neighbours& neighbours) {
@@ -253,9 +255,7 @@ void Pass::finish_input(const Neighbours& neighbours) {
     input_.only = options_.only;
     input_.exclude = options_.exclude;
     input_.masking_key = session_.store().masking_key();
-    for (const Store::Quarantined& change : session_.store().quarantined(stack().name))
-        input_.quarantined[change.address] = {
-            change.declared, fmt::format("taken back at {}, because {}", utc_time(change.at_ms), change.why)};
+    take_in_quarantined();
     input_.inputs = declaration_->loaded().inputs;
     for (const std::string& text : options_.replace)
         if (Result<Address> address = parse_address(text)) {
@@ -276,6 +276,28 @@ void Pass::finish_input(const Neighbours& neighbours) {
             const Hash key = entry.object.key();
             input_.recorded_elsewhere.emplace(key, std::move(entry));
         }
+}
+
+// What was taken back together was to blame together: once one of it is declared otherwise, and be it as it
+// was before, all of it may be tried again.
+void Pass::take_in_quarantined() {
+    const std::vector<Store::Quarantined> all = session_.store().quarantined(stack().name);
+    if (all.empty()) return;
+    index_leaves();
+    std::set<std::string> over; // passes
+    for (const Store::Quarantined& change : all) {
+        const std::optional<std::size_t> leaf = leaf_at(change.address);
+        if (leaf && !input_.leaves[*leaf].waits.empty()) continue;
+        const Hash declared = leaf ? input_.leaves[*leaf].recordable().hash : Hash{};
+        if (declared != change.declared) over.insert(change.pass);
+    }
+    for (const Store::Quarantined& change : all)
+        if (over.contains(change.pass))
+            quarantined_no_more_.push_back(change.address);
+        else
+            input_.quarantined[change.address] = {
+                change.declared,
+                fmt::format("taken back at {}, because {}", utc_time(change.at_ms), change.why)};
 }
 
 Plan Pass::make_plan_with_approval(PlanInput& input) {

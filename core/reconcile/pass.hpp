@@ -156,6 +156,7 @@ private:
     void index_leaves();
     std::vector<std::size_t> consumers(const std::vector<std::size_t>& producers) const;
     void finish_input(const Neighbours& neighbours);
+    void take_in_quarantined();
     void give_result();
     Plan make_plan_with_approval(PlanInput& input);
     void remember_settled(const PlanInput& input, const Plan& plan);
@@ -224,7 +225,8 @@ private:
     std::optional<Declaration> declaration_;
     StackOutcome outcome_;
     PlanInput input_;
-    std::optional<EntryFinder> entry_finder_; // in input_.recorded
+    std::optional<EntryFinder> entry_finder_;  // in input_.recorded
+    std::vector<Address> quarantined_no_more_; // is forgotten once it is applied
     HashIndex entry_by_address_, leaf_by_address_;
     std::set<std::string> stacks_before_;
     const Neighbours* neighbours_ = nullptr; // while `plan` runs

@@ -51,6 +51,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
                change.action != Action::wait;
     });
     rewrite_entries(plan);
+    if (!quarantined_no_more_.empty()) session_.store().end_quarantine(stack().name, quarantined_no_more_);
     const bool has_open_steps = !session_.store().open_steps(stack().name).empty();
     if (!has_work && !has_open_steps) {
         if (outcome_.result == StackResult::unchanged) {

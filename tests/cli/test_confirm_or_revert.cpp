@@ -231,6 +231,30 @@ TEST_CASE("a change that cuts off what must be reached is taken back, and is not
     }
 }
 
+TEST_CASE("what was taken back together may be tried again once one of it is declared otherwise") {
+    MemoryWorld world;
+    Reachable reachable;
+    world.configure("", confirm_of_stack(reachable.target()));
+    world.object("route", "scope: net, value: old, critical: true");
+    world.object("zone", "scope: net, value: old");
+    world.applied();
+    world.object("route", "scope: net, value: new, critical: true");
+    world.object("zone", "scope: net, value: typo");
+    reachable.end();
+    CHECK(world.apply().exit_code == 4);
+    CHECK(value_of(world, "route", "net") == "old");
+    CHECK(world.apply().exit_code == 3);
+
+    world.object("zone", "scope: net, value: old"); // nothing to write for it
+    Reachable again;
+    world.configure("", confirm_of_stack(again.target()));
+    const Ran ran = world.apply();
+    CAPTURE(ran.out, ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK(value_of(world, "route", "net") == "new");
+    CHECK_THAT(status(world).out, !ContainsSubstring("taken back"));
+}
+
 TEST_CASE("what was made or deleted comes to be as it was, in the ledger as well") {
     MemoryWorld world;
     Reachable reachable;
