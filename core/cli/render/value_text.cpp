@@ -126,7 +126,9 @@ std::string field_name(std::string_view pointer) {
     for (const std::string& token : tokens) {
         const bool is_index = !token.empty() && token.find_first_not_of("0123456789") == std::string::npos;
         const bool is_element = is_element_token(token);
-        if (is_index && !name.empty())
+        if (token.starts_with("[=") && &token == &tokens.back() && !name.empty())
+            name += "[]"; // an element of a set, which is the value that stands beside it
+        else if (is_index && !name.empty())
             name += "[" + token + "]";
         else if (is_element && !name.empty())
             name += token; // of a keyed list: rules[name=web]

@@ -92,7 +92,9 @@ TEST_CASE("field names read like paths") {
     const auto [pointer, name] = GENERATE(table<std::string, std::string>(
         {Row{"/spec/mode", "mode"}, Row{"/spec/a/b/0/c", "a.b[0].c"},
          Row{"/spec/labels/app.io~1name", "labels[\"app.io/name\"]"}, Row{"", "(document)"},
-         Row{"/spec", "(document)"}, Row{"/data/x", "data.x"}}));
+         Row{"/spec", "(document)"}, Row{"/data/x", "data.x"},
+         Row{"/spec/rules/[name=web]/port", "rules[name=web].port"},
+         Row{"/spec/elements/[=\"eth0\"]", "elements[]"}}));
     CHECK(field_name(pointer) == name);
 }
 
