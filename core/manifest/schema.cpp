@@ -42,6 +42,20 @@ bool has_pattern(const Value& schema) {
            });
 }
 
+// "format" is a remark in draft 7, and the engine has formats of its own; valijson would ask for the text of
+// whatever stands there, and throw where it is none.
+Value without_formats(Value schema) {
+    if (List* list = schema.if_list())
+        for (Value& item : *list) item = without_formats(std::move(item));
+    Map* map = schema.if_map();
+    if (!map) return schema;
+    if (const Value* format = map->find("format"); format && format->is_string()) map->erase("format");
+    for (MapEntry& entry : *map)
+        if (entry.key != "const" && entry.key != "enum")
+            entry.value = without_formats(std::move(entry.value));
+    return schema;
+}
+
 // "<root>", "[spec]", "[0]" -> "/spec/0"
 std::string pointer_of(const std::vector<std::string>& context) {
     std::string pointer;
@@ -57,7 +71,7 @@ std::string pointer_of(const std::vector<std::string>& context) {
 class ValijsonChecker final : public SchemaChecker {
 public:
     explicit ValijsonChecker(const Value& schema) : source_(schema), has_pattern_(has_pattern(schema)) {
-        const nlohmann::json document = nlohmann::json::parse(to_json(schema));
+        const nlohmann::json document = nlohmann::json::parse(to_json(without_formats(schema)));
         valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
         parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document), schema_);
         check_patterns(schema);

@@ -38,6 +38,11 @@ Plan without(const Plan& plan, const std::vector<bool>& held, std::vector<std::s
     return kept;
 }
 
+bool is_ready_work(const Change& change) {
+    return change.readiness == Readiness::ready && change.action != Action::none &&
+           change.action != Action::wait;
+}
+
 } // namespace
 
 void Pass::execute(const RunEvents& events, std::stop_token stop) {
@@ -46,10 +51,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     const Plan& plan = outcome_.rounds.front().plan;
     // Of a destroy, nothing is done until all of it is approved: not even leaves are forgotten.
     if (options_.mode == Mode::destroy && plan.is_parked()) return;
-    const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), [](const Change& change) {
-        return change.readiness == Readiness::ready && change.action != Action::none &&
-               change.action != Action::wait;
-    });
+    const bool has_work = std::any_of(plan.changes.begin(), plan.changes.end(), is_ready_work);
     rewrite_entries(plan);
     if (!quarantined_no_more_.empty()) session_.store().end_quarantine(stack().name, quarantined_no_more_);
     const bool has_open_steps = !session_.store().open_steps(stack().name).empty();

@@ -37,9 +37,12 @@ private:
         if (!checker) return checker.error();
         Diagnostics problems;
         (*checker)->check(config, problems);
-        for (const Diagnostic& problem : problems)
-            if (problem.severity == Severity::error) return at(problem.pointer, problem);
-        return Ok{};
+        if (problems.empty()) return Ok{};
+        // One is told; a wrong word, which has a hint, also explains what is missing.
+        const auto found = std::find_if(problems.begin(), problems.end(),
+                                        [](const Diagnostic& problem) { return !problem.hint.empty(); });
+        const Diagnostic& told = found == problems.end() ? problems.list().front() : *found;
+        return at(told.pointer, told);
     }
 
     // Through what the schema and the config both have.

@@ -49,31 +49,38 @@ std::string route() {
                     R"json(,
         "nexthopGroup":{"type":"integer","minimum":0,"maximum":4294967295,
             "description":"id of a NexthopGroup, or of any nexthop object"},
-        "src":{"type":"string","examples":["192.0.2.7"],"description":"source address of what this machine sends"},
+        "src":{"type":"string","examples":["192.0.2.7"],
+            "description":"source address of what this machine sends"},
         "mtu":{"type":"integer","minimum":0,"maximum":65535,"description":"path MTU"},
-        "advmss":{"type":"integer","minimum":0,"maximum":65535,"description":"TCP segment size to advertise"})json",
+        "advmss":{"type":"integer","minimum":0,"maximum":65535,
+            "description":"TCP segment size to advertise"})json",
                 R"(["to"])");
 }
 
 std::string rule() {
     return kind("Rule", R"("compiles":true,"identity":["/spec/family","/spec/priority"],)", R"json(
         "priority":{"type":"integer","minimum":1,"maximum":4294967295,
-            "description":"the order of rules, lower first; it names the rule, so there is one of ours at each"},
+            "description":"the order of rules, lower first; it names the rule: one of ours at each"},
         "family":{"enum":["ipv4","ipv6"],"default":"ipv4","description":"where neither from nor to tells"},
         "not":{"type":"boolean","description":"fits what the rest does not fit"},
         "from":{"type":"string","examples":["10.1.0.0/16"],"description":"source; all where not said"},
         "to":{"type":"string","description":"destination; all where not said"},
-        "iif":{"type":"string","maxLength":15,"description":"link that it came in by; lo: sent by this machine"},
+        "iif":{"type":"string","maxLength":15,
+            "description":"link that it came in by; lo: sent by this machine"},
         "oif":{"type":"string","maxLength":15,"description":"link that the sender is bound to"},
-        "fwmark":{"type":["string","integer"],"examples":["0x10","0x10/0xff"],"description":"mark, and which bits count"},
+        "fwmark":{"type":["string","integer"],"examples":["0x10","0x10/0xff"],
+            "description":"mark, and which bits count"},
         "tos":{"type":"integer","minimum":0,"maximum":255,"description":"type of service"},
-        "ipproto":{"type":["string","integer"],"examples":["tcp",17],"description":"protocol by name or number"},
-        "sport":{"type":["string","integer"],"examples":[53,"1000-2000"],"description":"source port or ports"},
+        "ipproto":{"type":["string","integer"],"examples":["tcp",17],
+            "description":"protocol by name or number"},
+        "sport":{"type":["string","integer"],"examples":[53,"1000-2000"],
+            "description":"source port or ports"},
         "dport":{"type":["string","integer"],"description":"destination port or ports"},
         "action":{"enum":["lookup","goto","nop","blackhole","unreachable","prohibit"],"default":"lookup",
             "description":"what happens to packets that fit"},
         "table":{"type":["string","integer"],"description":"with lookup: in which table"},
-        "goto":{"type":"integer","minimum":0,"maximum":4294967295,"description":"with goto: priority of the next rule"},
+        "goto":{"type":"integer","minimum":0,"maximum":4294967295,
+            "description":"with goto: priority of the next rule"},
         "l3mdev":{"type":"boolean","description":"with lookup: the table of the packet's VRF"},
         "suppressPrefixLength":{"type":"integer","minimum":-1,"maximum":128,
             "description":"pass over what the table finds with prefixes this short"})json",
@@ -84,7 +91,7 @@ std::string group() {
     return kind("NexthopGroup", R"("compiles":true,"identity":["/spec/id"],)",
                 std::string(R"json(
         "id":{"type":"integer","minimum":1,"maximum":1212547071,
-            "description":"its number in the kernel, which routes name; those above are for its members"},)json") +
+            "description":"its number in the kernel, which routes name; above are its members"},)json") +
                     hops("where packets go; all of them over links that are up"),
                 R"(["id","nexthops"])");
 }
@@ -107,8 +114,10 @@ std::string config_file(const char* name, const char* more) {
     return kind(name, R"("identity":["/kind"],"scope":["/kind"],"files":["/spec/source"],)",
                 std::string(R"json(
         "content":{"type":"string","description":"the whole configuration file"},
-        "source":{"type":["string","object"],"description":"a file of the same commit, relative to this document"},
-        "loaded":{"type":"boolean","default":true,"description":"whether the daemon runs what its file says"})json") +
+        "source":{"type":["string","object"],
+            "description":"a file of the same commit, relative to this document"},
+        "loaded":{"type":"boolean","default":true,
+            "description":"whether the daemon runs what its file says"})json") +
                     more,
                 "[]");
 }
@@ -151,7 +160,8 @@ std::string RoutingProvider::describe() {
            R"(","groups":["routing.holdfast.dev"],"config":)" + config_schema +
            R"(,"ownership":["owned","additive","exclusive","observe"],"atomic":false,"cas":"recheck",
         "maxItems":200000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1","holdfast.checkpoint/1"],
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1",
+            "holdfast.checkpoint/1"],
         "kinds":[)" +
            route() + "," + rule() + "," + group() + "," + link() + "," +
            config_file("BirdConfig", established) + "," + config_file("FrrConfig", "") + "]}";

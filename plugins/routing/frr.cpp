@@ -18,7 +18,7 @@ public:
 
 protected:
     void check(const sdk::Call& call, const std::string& path, const std::string& shown) override {
-        demand("frr-reload.py", "install frr-pythontools");
+        demand("frr-reload.py", "install frr-pythontools"); // tidy: not a code
         if (version(call).empty())
             throw sdk::Error({"routing.daemon-away", "FRR does not answer at " + settings().socket,
                               "start it, or correct frr.sockets in the provider's config", "",
@@ -33,7 +33,8 @@ protected:
     void load(const sdk::Call& call, const DesiredConfig&) override { load_back(call); }
 
     void load_back(const sdk::Call& call) override {
-        const std::vector<std::string> words{demand("frr-reload.py", "install frr-pythontools"),
+        const std::vector<std::string> words{demand("frr-reload.py", // tidy: not a code
+                                                    "install frr-pythontools"),
                                              "--reload",
                                              "--stdout",
                                              "--log-level",

@@ -40,6 +40,17 @@ Value ordered(const std::string& field, Value value) {
     return value;
 }
 
+// "update Object/o1@right"
+Target::Call call_of(const std::string& line, bool is_atomic) {
+    const std::size_t blank = line.find(' '), slash = line.find('/'), at = line.find('@');
+    Target::Call call{.verb = line.substr(0, blank)};
+    if (slash != std::string::npos)
+        call.object = {is_atomic, line.substr(blank + 1, slash - blank - 1),
+                       at == std::string::npos ? "" : line.substr(at + 1),
+                       line.substr(slash + 1, at == std::string::npos ? at : at - slash - 1)};
+    return call;
+}
+
 void compare_field(const TargetName& name, const std::string& field, const Value* walked, const Value* fresh,
                    const Allowed& allowed, std::vector<std::string>& lines) {
     const Value none;
@@ -163,19 +174,25 @@ std::vector<Target::Call> Target::new_calls() {
     for (const bool is_atomic : {false, true}) {
         std::ifstream log(calls_file(is_atomic));
         std::size_t number = 0, &seen = calls_seen_[calls_file(is_atomic)];
-        for (std::string line; std::getline(log, line);) {
-            if (++number <= seen || line.starts_with(" ")) continue;
-            const std::size_t blank = line.find(' '), slash = line.find('/'), at = line.find('@');
-            Call call{.verb = line.substr(0, blank)};
-            if (slash != std::string::npos)
-                call.object = {is_atomic, line.substr(blank + 1, slash - blank - 1),
-                               at == std::string::npos ? "" : line.substr(at + 1),
-                               line.substr(slash + 1, at == std::string::npos ? at : at - slash - 1)};
-            calls.push_back(std::move(call));
-        }
+        for (std::string line; std::getline(log, line);)
+            if (++number > seen && !line.starts_with(" ")) calls.push_back(call_of(line, is_atomic));
         seen = std::max(seen, number);
     }
     return calls;
+}
+
+std::set<TargetName> Target::ever_read_stale() const {
+    std::set<TargetName> names;
+    for (const bool is_atomic : {false, true}) {
+        std::ifstream log(calls_file(is_atomic));
+        std::string call;
+        for (std::string line; std::getline(log, line);)
+            if (line == "  stale")
+                names.insert(call_of(call, is_atomic).object);
+            else
+                call = line;
+    }
+    return names;
 }
 
 void Target::set_aside() const {

@@ -53,6 +53,8 @@ public:
         TargetName object;
     };
     std::vector<Call> new_calls();
+    // What a read told as it had been before, according to the call log.
+    std::set<TargetName> ever_read_stale() const;
 
     // Takes what stands there away, for a fresh start.
     void set_aside() const;

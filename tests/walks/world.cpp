@@ -21,8 +21,8 @@ std::string World::project(const Declared& declared) const {
         const std::string name = is_atomic ? "memory-atomic" : "memory";
         text += fmt::format(
             "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {{name: {0}}}\n"
-            "spec:\n  plugin: {0}\n  config: {{file: {1}, callLog: {2}, script: {3}, target: {0}, "
-            "lies: {4}}}\n---\n",
+            "spec:\n  plugin: {0}\n  confirm: {{enabled: false}}\n  config: {{file: {1}, callLog: {2}, "
+            "script: {3}, target: {0}, lies: {4}}}\n---\n",
             name, target.objects_file(is_atomic), target.calls_file(is_atomic), target.faults_file(),
             to_json(Value(lies)));
     }

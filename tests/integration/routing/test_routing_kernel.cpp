@@ -470,7 +470,8 @@ TEST_CASE("a default route asks for confirmation however it is spelled, and othe
         const Ask written = ask("Route", "", spec);
         const Answers compiled = kernel.plugin.ask(Method::compile, "", {written});
         REQUIRE(compiled.items.size() == 1);
-        const KindInfo* const kind = kernel.plugin.description().find("routing.holdfast.dev/v1alpha1", "Route");
+        const KindInfo* const kind =
+            kernel.plugin.description().find("routing.holdfast.dev/v1alpha1", "Route");
         return needs_confirmation(*kind, *parse_json(compiled[0].document));
     };
     CHECK(asks({{"to", "default"}, {"via", "192.0.2.2"}}));

@@ -71,7 +71,7 @@ TEST_CASE("where nothing can be written, nothing is left that looks like a check
     SECTION("the folder cannot be made") { std::ofstream(confirm_directory(guarded.folder.path())) << "x"; }
     SECTION("the disk is full in the middle of it") {
         std::signal(SIGXFSZ, SIG_IGN);
-        const rlimit small{1U << 20, RLIM_INFINITY}; // the plugin's copy is larger
+        const rlimit small{1U << 16, RLIM_INFINITY}; // the plugin's copy is larger
         REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
         const Status written = guarded.write();
         const rlimit none{RLIM_INFINITY, RLIM_INFINITY};

@@ -129,3 +129,15 @@ TEST_CASE("a schema that is wrong is said to be") {
     REQUIRE_FALSE(made.ok());
     CHECK(made.error().code == "schema.invalid");
 }
+
+TEST_CASE("a format is a remark, whatever stands there") {
+    const auto made = SchemaChecker::compile(
+        *parse_json(R"json({"properties": {"path": {"type": "string", "format": "path"},
+                                           "size": {"type": "integer", "format": "int32"}}})json"));
+    REQUIRE(made.ok());
+    const auto [document, code] = GENERATE(table<std::string, std::string>(
+        {{R"({"path": "a", "size": 5})", ""}, {R"({"path": {"run": []}})", "manifest.wrong-type"}}));
+    Diagnostics problems;
+    CHECK((*made)->check(*parse_json(document), problems) == code.empty());
+    CHECK((problems.empty() ? "" : problems.list().front().code) == code);
+}
