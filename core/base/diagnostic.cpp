@@ -45,6 +45,15 @@ void Diagnostics::sort_by_place() {
     };
     std::stable_sort(list_.begin(), list_.end(),
                      [&](const Diagnostic& a, const Diagnostic& b) { return key(a) < key(b); });
+    // Of equal ones at one place, however many came by it, one is kept.
+    std::vector<Diagnostic> kept;
+    std::size_t place = 0; // where those of this place begin in `kept`
+    for (Diagnostic& diagnostic : list_) {
+        if (!kept.empty() && key(kept.back()) != key(diagnostic)) place = kept.size();
+        const auto first = kept.begin() + static_cast<std::ptrdiff_t>(place);
+        if (std::find(first, kept.end(), diagnostic) == kept.end()) kept.push_back(std::move(diagnostic));
+    }
+    list_ = std::move(kept);
 }
 
 namespace {

@@ -49,7 +49,7 @@ public:
     auto begin() const { return list_.begin(); }
     auto end() const { return list_.end(); }
 
-    // Orders by file, line and column; what has no place keeps its order at the end.
+    // Orders by file, line and column, what has no place at the end as it was. Of equal ones it keeps one.
     void sort_by_place();
 
 private:

@@ -25,8 +25,14 @@ public:
 
 private:
     Diagnostic at(std::string_view pointer, Diagnostic problem) const {
+        const Span found = problem.span;
         problem.span =
             locate(places_.tree, document_.origin, "/spec/config" + std::string(pointer), &problem.excerpt);
+        // The schema's checker knows whether a key is meant or its value.
+        if (found.position.line == problem.span.position.line) {
+            problem.span.position = found.position;
+            problem.span.length = found.length;
+        }
         problem.context.push_back("reading the config of provider " + document_.name);
         return problem;
     }

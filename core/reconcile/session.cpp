@@ -250,6 +250,12 @@ Result<Provider*> Session::provider(const std::string& name) {
     if (known == providers_.end()) {
         const Result<Hash> version = provider_version(name);
         Opened opened{open_provider(name), version ? *version : Hash{}};
+        // Whichever document needs it says the same of it.
+        if (!opened.provider) {
+            Diagnostic why = opened.provider.error();
+            why.subject = "provider " + name;
+            opened.provider = std::move(why);
+        }
         known = providers_.emplace(name, std::move(opened)).first;
         const OnTouched on_touched = on_touched_->with([](const OnTouched& held) { return held; });
         if (known->second.provider && on_touched) {

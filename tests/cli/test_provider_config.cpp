@@ -80,9 +80,14 @@ TEST_CASE("a command that stands in Git is refused") {
 
 TEST_CASE("a config that its plugin does not know is shown with its place and a suggestion") {
     Zones zones("{zonefile: {directroy: ../target}}");
+    zones.place.write("dns/mail.yaml",
+                      "apiVersion: dns.holdfast.dev/v1alpha1\nkind: RecordSet\nmetadata: {name: mail}\n"
+                      "spec: {zone: example.org, name: mail, type: A, ttl: 60, values: [192.0.2.2]}\n");
+    zones.place.commit();
     const Ran ran = zones.place.holdfast({"plan"});
     CHECK(ran.exit_code == 1);
     CHECK_THAT(ran.err, ContainsSubstring("holdfast.yaml:6:") &&
                             ContainsSubstring("did you mean \"directory\"?") &&
                             ContainsSubstring("reading the config of provider zones"));
+    CHECK(ran.err.find("unknown key") == ran.err.rfind("unknown key")); // once, not for each document
 }
