@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # What is too slow for every change: the thread sanitizer, long random tests (thousands of walks), every
 # header compiled by itself, an hour of each fuzzer. HOLDFAST_TEST_SCALE multiplies the rounds of the random
-# tests (default 20 here, 1 in tests/run.sh), HOLDFAST_FUZZ_SECONDS is the time of each fuzzer (3600 here, 60
-# there).
+# tests (default 20 here, 1 in tests/run.sh), HOLDFAST_FUZZ_SECONDS is the time of each fuzzer (3600).
 # Ends with one line "N passed, N failed, N skipped"; exits 0 only if nothing failed.
 set -uo pipefail
 

@@ -95,6 +95,7 @@ Result<Address> parse_address(std::string_view text) {
     // A colon after the first slash belongs to a Kubernetes name such as "system:node".
     const std::size_t colon = text.find(':');
     std::string_view id = text;
+    if (colon == 0) return invalid_id(text);
     if (colon != std::string_view::npos && colon < text.find('/')) {
         address.stack = text.substr(0, colon);
         id = text.substr(colon + 1);

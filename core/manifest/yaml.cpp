@@ -36,6 +36,23 @@ std::string_view line_from(std::string_view text, std::size_t start) {
     return text.substr(start, std::min(text.find('\n', start), text.size()) - start);
 }
 
+// yaml-cpp takes the escapes \N and \_ for the bytes 0x85 and 0xA0, which are no UTF-8, instead of U+0085 and
+// U+00A0 (YAML 1.2, section 5.7). The rest of the text was checked before.
+std::string with_whole_escapes(std::string_view value) {
+    std::string out;
+    for (std::size_t i = 0; i < value.size();) {
+        std::size_t length = 1;
+        while (length <= 4 && !is_utf8(value.substr(i, length))) ++length;
+        if (length > 4) {
+            out += '\xC2';
+            length = 1;
+        }
+        out += value.substr(i, length);
+        i += length;
+    }
+    return out;
+}
+
 // Hands yaml-cpp's events to the builder, and catches what yaml-cpp lets pass in silence: content behind
 // the end of a document and quotes that are never closed.
 class Events final : public YAML::EventHandler {
@@ -114,7 +131,10 @@ private:
     void scalar_at(const YAML::Mark& mark, std::string_view tag, YAML::anchor_t anchor,
                    std::string_view value, ScalarStyle style) {
         note_first(mark);
-        builder_.scalar(position_of(mark), tag, anchor, value, style);
+        if (style == ScalarStyle::quoted && !is_utf8(value))
+            builder_.scalar(position_of(mark), tag, anchor, with_whole_escapes(value), style);
+        else
+            builder_.scalar(position_of(mark), tag, anchor, value, style);
     }
 
     // The line of a document is that of its first node, not of its "---".

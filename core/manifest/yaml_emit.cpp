@@ -54,6 +54,8 @@ bool may_be_literal(std::string_view text) {
     return text.find(" \n") == text.npos && text.back() != ' ' && trim(text) != "";
 }
 
+constexpr std::size_t longest_implicit_key = 1000; // YAML 1.2, section 7.4.2: 1024 with its colon
+
 void append_key(std::string& out, std::string_view key) {
     constexpr std::size_t longest_simple_key = 512;
     const bool is_plain = may_be_plain(key) && key.find(':') == key.npos && key.size() < longest_simple_key;
@@ -118,7 +120,13 @@ void append_block(std::string& out, const Value& value, std::size_t depth, bool 
         for (const MapEntry* entry : in_reading_order(*map)) {
             if (!first) out.append(2 * depth, ' ');
             first = false;
+            const std::size_t at = out.size();
             append_key(out, entry->key);
+            if (out.size() - at > longest_implicit_key) {
+                out.insert(at, "? ");
+                out += '\n';
+                out.append(2 * depth, ' ');
+            }
             out += ':';
             append_member(out, entry->value, depth);
         }

@@ -16,6 +16,8 @@ TEST_CASE("ids and addresses read and print") {
     CHECK(address->id == *id);
     CHECK(to_string(*address) == "web:" + text);
     CHECK(parse_address(text)->stack.empty());
+    CHECK_FALSE(
+        parse_address(":" + text).ok()); // a stack without a name would be no stack when it is read back
 }
 
 TEST_CASE("an id tells the provider of a document that goes to several from the leaf in it") {

@@ -48,6 +48,7 @@ TEST_CASE("YAML reads as the JSON that people expect") {
         {"---\n---\n", ""},
         {"a: 1\n", R"({"a":1})"},
         {"a: 1", R"({"a":1})"},
+        {"a: \"\\N\\_\u00c3\\N\"\n", "{\"a\":\"\u0085\u00a0\u00c3\u0085\"}"},
         {"a:\n- 1\n- x: v\n  z: [p, {q: 2}]\n", R"({"a":[1,{"x":"v","z":["p",{"q":2}]}]})"},
         {"a:\nb:\n  c:\n", R"({"a":null,"b":{"c":null}})"},
         {"a: |\n  x\n   y\n\nb: >\n  p\n  q\n", R"({"a":"x\n y\n","b":"p q\n"})"},
@@ -408,6 +409,15 @@ TEST_CASE("what is written as YAML reads back the same, under both scalar rules"
             REQUIRE(documents.size() == 1);
             REQUIRE(to_json(documents[0].tree) == to_json(tree));
         }
+    }
+}
+
+TEST_CASE("a key that is too long for one line of YAML is read back") {
+    const std::string key =
+        GENERATE(std::string(5000, 'k'), repeat("\x1e", 300), std::string(1020, 'k') + ":");
+    for (const Value& value : {Value(1), Value::map({{"a", 1}}), Value::list({"b"})}) {
+        const Value tree = Value::map({{"x", Value::map({{key, value}, {"z", 2}})}});
+        CHECK(read(to_yaml(tree)) == to_json(tree));
     }
 }
 
