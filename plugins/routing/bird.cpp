@@ -142,7 +142,7 @@ protected:
         BirdControl control(call, settings().socket); // it has to run: else nothing is touched
         std::string said;
         if (const auto program = find_program("bird")) {
-            const Ran ran = run_program(call, {*program, "-p", "-c", path}, 30s);
+            const sdk::ProgramResult ran = sdk::run_program(call, {*program, "-p", "-c", path}, 30s);
             if (ran.exit_code == 0) return;
             said = ran.exit_code < 0 ? "bird -p did not end" : ran.output;
         } else {
@@ -150,7 +150,7 @@ protected:
             if (!answer.has_failed()) return;
             said = answer.lines.back().second;
         }
-        std::string message = replaced(in_one_line(said), path, shown);
+        std::string message = replaced(sdk::in_one_line(said), path, shown);
         if (message.rfind("bird: ", 0) == 0) message.erase(0, 6);
         throw sdk::Error({"routing.bad-config", "BIRD refuses the new configuration: " + message,
                           "correct it at the line that it names; the file was not touched", "/spec"});

@@ -23,7 +23,7 @@ protected:
             throw sdk::Error({"routing.daemon-away", "FRR does not answer at " + settings().socket,
                               "start it, or correct frr.sockets in the provider's config", "",
                               sdk::Retry::after, 5000ms});
-        const Ran ran = run_program(call, vtysh({"-C", "-f", path}), 30s);
+        const sdk::ProgramResult ran = sdk::run_program(call, vtysh({"-C", "-f", path}), 30s);
         if (ran.exit_code == 0) return;
         throw sdk::Error({"routing.bad-config",
                           "FRR refuses the new configuration: " + complaint(ran, path, shown),
@@ -48,13 +48,13 @@ protected:
                                              "--vty_socket",
                                              settings().socket,
                                              settings().config};
-        const Ran ran = run_program(call, words, settings().timeout);
+        const sdk::ProgramResult ran = sdk::run_program(call, words, settings().timeout);
         if (ran.exit_code == 0) return;
         throw sdk::Error(
             {"routing.not-loaded",
              ran.exit_code < 0
                  ? "frr-reload.py did not end within " + std::to_string(settings().timeout.count()) + " s"
-                 : "frr-reload.py failed: " + in_one_line(ran.output, 6),
+                 : "frr-reload.py failed: " + sdk::in_one_line(ran.output, 6),
              "see FRR's log; a line that vtysh takes may still be refused by its daemon", "/spec"});
     }
 
@@ -84,14 +84,15 @@ private:
     // "FRRouting 8.4.4 (box) on Linux(6.18)"; empty where it does not run.
     std::string version(const sdk::Call& call) const {
         if (!find_program("vtysh")) return {};
-        const Ran ran = run_program(call, vtysh({"-c", "show version"}), 5s);
+        const sdk::ProgramResult ran = sdk::run_program(call, vtysh({"-c", "show version"}), 5s);
         if (ran.exit_code != 0) return {};
         const std::size_t at = ran.output.find("FRRouting ");
         if (at == std::string::npos) return {};
         return ran.output.substr(at, ran.output.find(" (", at) - at);
     }
     // "line 3: % Unknown command[4]: nonsense" becomes "/etc/frr/frr.conf:3: % Unknown command[4]: nonsense".
-    static std::string complaint(const Ran& ran, const std::string& path, const std::string& shown) {
+    static std::string complaint(const sdk::ProgramResult& ran, const std::string& path,
+                                 const std::string& shown) {
         if (ran.exit_code < 0) return "vtysh -C did not end";
         std::string out;
         for (std::size_t at = 0; at < ran.output.size();) {
