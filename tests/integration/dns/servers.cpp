@@ -1,10 +1,6 @@
 #include "servers.hpp"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <stdexcept>
 #include <thread>
@@ -21,27 +17,6 @@ std::string random_word() {
 }
 
 } // namespace
-
-std::optional<std::string> output_of(const std::string& command) {
-    FILE* pipe = popen(("PATH=$PATH:/usr/sbin; " + command + " 2>/dev/null").c_str(), "re");
-    std::array<char, 4096> buffer;
-    std::string text;
-    for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-        text.append(buffer.data(), n);
-    return pclose(pipe) == 0 ? std::optional(text) : std::nullopt;
-}
-
-void write_file(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::binary);
-    file << text;
-    file.close();
-    if (file.fail()) throw std::runtime_error("cannot write " + path);
-}
-
-std::string read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::optional<std::string> obstacle() {
     for (const char* program : {"named", "knotd", "pdns_server", "pdnsutil", "dig", "nsupdate"})

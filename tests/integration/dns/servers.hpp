@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/network_namespace.hpp"
+#include "support/shell.hpp"
 #include "support/temp_folder.hpp"
 
 namespace holdfast::test {
@@ -58,11 +59,6 @@ private:
     std::vector<std::string> command_;
     std::unique_ptr<BackgroundProgram> process_;
 };
-
-// What a shell command prints; nothing where it fails.
-std::optional<std::string> output_of(const std::string& command);
-void write_file(const std::string& path, const std::string& text);
-std::string read_file(const std::string& path);
 
 // Why these tests cannot run here; nothing once the process is in a network namespace of its own.
 std::optional<std::string> obstacle();

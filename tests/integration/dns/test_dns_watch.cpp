@@ -1,12 +1,11 @@
 // Drift is told as it happens: by NOTIFY where the server sends one, else by looking at the SOA.
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "asks.hpp"
 #include "servers.hpp"
 #include "support/catch.hpp"
+#include "support/hinted.hpp"
 #include "support/skip.hpp"
 
 using namespace holdfast;
@@ -15,29 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Counts hints for the zone.
-class Hinted {
-public:
-    OnHint on_hint() {
-        return [this](const Hint& hint) {
-            if (hint.reach != Hint::Reach::scope || hint.scope != zone) return;
-            const std::lock_guard lock(mutex_);
-            ++count_;
-            changed_.notify_all();
-        };
-    }
-    bool comes_within(std::chrono::milliseconds time) {
-        std::unique_lock lock(mutex_);
-        const bool came = changed_.wait_for(lock, time, [&] { return count_ > 0; });
-        count_ = 0;
-        return came;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    int count_ = 0;
-};
+bool is_of_zone(const Hint& hint) { return hint.reach == Hint::Reach::scope && hint.scope == zone; }
 
 std::string config_of(const NameServer& server, int poll, bool by_update) {
     Json config = Json::parse(server.provider_config(by_update));
@@ -61,7 +38,7 @@ TEST_CASE("a NOTIFY tells of a foreign edit at once, and what changes nothing is
     INFO("server: " << name_of(program));
     NameServer server(program, {.algorithm = "hmac-sha256", .records = {}, .notifies = true});
     PluginDriver plugin("dns", config_of(server, 3600, true), isolation);
-    Hinted hinted;
+    Hinted hinted(is_of_zone);
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     CHECK_FALSE(hinted.comes_within(300ms));
@@ -84,7 +61,7 @@ TEST_CASE("without NOTIFY the SOA is looked at, and a server that was gone is lo
     const bool by_update = GENERATE(true, false);
     NameServer server(Program::pdns);
     PluginDriver plugin("dns", config_of(server, 1, by_update), Isolation::worker);
-    Hinted hinted;
+    Hinted hinted(is_of_zone);
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     REQUIRE(server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
@@ -100,7 +77,7 @@ TEST_CASE("garbage sent to the NOTIFY port does no harm") {
     if (const auto why = obstacle()) return skip(*why);
     NameServer server(Program::bind, {.algorithm = "hmac-sha256", .records = {}, .notifies = true});
     PluginDriver plugin("dns", config_of(server, 3600, true), Isolation::worker);
-    Hinted hinted;
+    Hinted hinted(is_of_zone);
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     const std::string port = std::to_string(notify_port);
@@ -119,7 +96,7 @@ TEST_CASE("a change of a zone file is told at once") {
     const std::string text = "@ 300 IN SOA ns1 host 1 3600 600 86400 60\n@ 300 IN NS ns1\n";
     write_file(file, text);
     PluginDriver plugin("dns", Json{{"zonefile", {{"directory", folder.path()}}}, {"poll", 3600}}.dump());
-    Hinted hinted;
+    Hinted hinted(is_of_zone);
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     write_file(file, text + "www 300 IN A 192.0.2.1\n");

@@ -6,6 +6,7 @@
 
 #include "kernel.hpp"
 #include "support/catch.hpp"
+#include "support/hinted.hpp"
 #include "support/skip.hpp"
 
 using namespace holdfast;
@@ -13,31 +14,6 @@ using namespace holdfast::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// Keeps what is hinted.
-class Hinted {
-public:
-    OnHint on_hint() {
-        return [this](const Hint& hint) {
-            const std::lock_guard lock(mutex_);
-            hints_.push_back(hint);
-            changed_.notify_all();
-        };
-    }
-    // The next hint; nothing where none comes in time.
-    std::optional<Hint> next(std::chrono::milliseconds time) {
-        std::unique_lock lock(mutex_);
-        if (!changed_.wait_for(lock, time, [&] { return !hints_.empty(); })) return std::nullopt;
-        const Hint hint = hints_.front();
-        hints_.erase(hints_.begin());
-        return hint;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<Hint> hints_;
-};
 
 const std::string chain_id = "firewall.holdfast.dev/v1alpha1/Chain";
 

@@ -1,12 +1,8 @@
 #include "server.hpp"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -52,27 +48,6 @@ std::string quoted(const std::string& text) {
 }
 
 } // namespace
-
-std::optional<std::string> output_of(const std::string& command) {
-    FILE* pipe = popen((command + " 2>/dev/null").c_str(), "re");
-    std::array<char, 4096> buffer;
-    std::string text;
-    for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-        text.append(buffer.data(), n);
-    return pclose(pipe) == 0 ? std::optional(text) : std::nullopt;
-}
-
-void write_file(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::binary);
-    file << text;
-    file.close();
-    if (file.fail()) throw std::runtime_error("cannot write " + path);
-}
-
-std::string read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::optional<std::string> server_obstacle() {
     if (!output_of(script + " --where"))

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/shell.hpp"
+
 namespace holdfast::test {
 
 using Json = nlohmann::json;
@@ -43,13 +45,17 @@ public:
     std::string apps(const std::string& plural, const std::string& name) const {
         return "/apis/apps/v1/namespaces/" + name_ + "/" + plural + "/" + name;
     }
+    // A ConfigMap in it, as JSON.
+    std::string config_map(const std::string& name, const nlohmann::json& data) const {
+        return nlohmann::json{{"apiVersion", "v1"},
+                              {"kind", "ConfigMap"},
+                              {"metadata", {{"name", name}, {"namespace", name_}}},
+                              {"data", data}}
+            .dump();
+    }
 
 private:
     std::string name_;
 };
-
-std::optional<std::string> output_of(const std::string& command);
-void write_file(const std::string& path, const std::string& text);
-std::string read_file(const std::string& path);
 
 } // namespace holdfast::test

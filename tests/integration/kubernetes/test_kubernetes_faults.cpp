@@ -53,11 +53,7 @@ struct Behind {
     Ask map(const std::string& name, const Json& data = {{"a", "1"}}) const {
         return {.kind = "v1/ConfigMap",
                 .identity = Json(name).dump(),
-                .declared = Json{{"apiVersion", "v1"},
-                                 {"kind", "ConfigMap"},
-                                 {"metadata", {{"name", name}, {"namespace", space.name()}}},
-                                 {"data", data}}
-                                .dump(),
+                .declared = space.config_map(name, data),
                 .action = ItemAction::create};
     }
     Answers ask(Method method, const std::vector<Ask>& items) {

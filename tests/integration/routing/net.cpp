@@ -1,39 +1,14 @@
 #include "net.hpp"
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include <sched.h>
 
 namespace holdfast::test {
 
-std::optional<std::string> output_of(const std::string& command) {
-    FILE* pipe = popen(("PATH=$PATH:/usr/sbin:/sbin; { " + command + "\n} 2>&1").c_str(), "re");
-    std::array<char, 4096> buffer{};
-    std::string text;
-    for (std::size_t n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-        text.append(buffer.data(), n);
-    return pclose(pipe) == 0 ? std::optional(text) : std::nullopt;
-}
-
-bool run(const std::string& command) { return output_of(command).has_value(); }
-
-void write_file(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::binary);
-    file << text;
-    file.close();
-    if (file.fail()) throw std::runtime_error("cannot write " + path);
-}
-
-std::string read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+bool run(const std::string& command) { return output_and_errors_of(command).has_value(); }
 
 std::optional<std::string> no_network() {
     if (!has_program("ip")) return "iproute2 is not installed";

@@ -6,14 +6,11 @@
 #include <string>
 
 #include "support/network_namespace.hpp"
+#include "support/shell.hpp"
 
 namespace holdfast::test {
 
-// Standard output, or nothing where the command failed. `ip` and the like are found.
-std::optional<std::string> output_of(const std::string& command);
 bool run(const std::string& command);
-void write_file(const std::string& path, const std::string& text);
-std::string read_file(const std::string& path);
 
 // Why such networks cannot be had here.
 std::optional<std::string> no_network();

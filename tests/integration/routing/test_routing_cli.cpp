@@ -274,7 +274,7 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
         }
         std::sort(expected.begin(), expected.end());
         INFO("round " << round << "\n" << commands);
-        const auto said = output_of("set -e\n" + commands);
+        const auto said = output_and_errors_of("set -e\n" + commands);
         REQUIRE(said.has_value());
         CHECK(planned(play) == expected);
         apply_all(play);

@@ -67,7 +67,7 @@ public:
     }
     std::string file() const { return folder_ / "bird.conf"; }
     std::string birdc(const std::string& command) const {
-        return output_of("birdc -s " + (folder_ / "ctl") + " '" + command + "'").value_or("");
+        return output_and_errors_of("birdc -s " + (folder_ / "ctl") + " '" + command + "'").value_or("");
     }
     std::string provider_config() const {
         return Json{{"bird", {{"config", file()}, {"socket", folder_ / "ctl"}, {"timeout", 20}}}}.dump();
@@ -193,7 +193,8 @@ public:
     std::string file() const { return folder_ / "frr.conf"; }
     std::string vtysh(const std::string& command) const {
         const std::string folder = folder_.path();
-        return output_of("vtysh --vty_socket " + folder + " --config_dir " + folder + " -c '" + command + "'")
+        return output_and_errors_of("vtysh --vty_socket " + folder + " --config_dir " + folder + " -c '" +
+                                    command + "'")
             .value_or("");
     }
     std::string provider_config() const {

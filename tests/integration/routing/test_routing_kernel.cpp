@@ -16,6 +16,7 @@
 #include "base/json.hpp"
 #include "net.hpp"
 #include "support/catch.hpp"
+#include "support/hinted.hpp"
 #include "support/plugin_driver.hpp"
 #include "support/skip.hpp"
 #include "support/temp_folder.hpp"
@@ -343,45 +344,6 @@ TEST_CASE("hundreds of random changes leave what others made as it was") {
     }
 }
 
-namespace {
-
-// Counts hints, and remembers whom they named.
-class Hinted {
-public:
-    OnHint on_hint() {
-        return [this](const Hint& hint) {
-            const std::lock_guard lock(mutex_);
-            if (hint.reach == Hint::Reach::all) has_all_ = true;
-            actors_ += hint.actor + " ";
-            ++count_;
-            changed_.notify_all();
-        };
-    }
-    bool comes_within(std::chrono::milliseconds time) {
-        std::unique_lock lock(mutex_);
-        const bool came = changed_.wait_for(lock, time, [&] { return count_ > 0; });
-        count_ = 0;
-        return came;
-    }
-    bool all_within(std::chrono::milliseconds time) {
-        std::unique_lock lock(mutex_);
-        return changed_.wait_for(lock, time, [&] { return has_all_; });
-    }
-    std::string actors() {
-        const std::lock_guard lock(mutex_);
-        return actors_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    int count_ = 0;
-    bool has_all_ = false;
-    std::string actors_;
-};
-
-} // namespace
-
 TEST_CASE("a link that goes down takes routes with it in silence: the hint comes, and they are made again") {
     IN_A_NETWORK;
     Hinted hinted;
@@ -416,7 +378,7 @@ TEST_CASE("a link that goes down takes routes with it in silence: the hint comes
     kernel.plugin.provider().unwatch();
 }
 
-TEST_CASE("a foreign edit is hinted with who did it, our own is not, and a flood hints everything") {
+TEST_CASE("a foreign edit of our routes is hinted; our own edits and others' routes are not") {
     IN_A_NETWORK;
     Hinted hinted;
     Kernel kernel;
@@ -584,8 +546,9 @@ TEST_CASE("a namespace is entered by path, left alone by the process, and found 
                             GENERATE(Isolation::in_process, Isolation::worker));
         CHECK(plugin.ask(Method::apply, "", {loop}).summary() == "done");
         CHECK(routes("route show 10.1.0.0/16") == ""); // it is not ours
-        CHECK(output_of("nsenter --net=" + path + " ip route show 10.1.0.0/16").value_or("").find("dev lo") !=
-              std::string::npos);
+        CHECK(output_and_errors_of("nsenter --net=" + path + " ip route show 10.1.0.0/16")
+                  .value_or("")
+                  .find("dev lo") != std::string::npos);
         REQUIRE(run("umount " + path));
         CHECK(plugin.ask(Method::observe, "", {loop}).end.ok == false); // failure is not absence
         REQUIRE(make());

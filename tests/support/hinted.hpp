@@ -1,0 +1,53 @@
+#pragma once
+// Keeps the hints that a watch gives, and waits for them.
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "provider/provider.hpp"
+
+namespace holdfast::test {
+
+class Hinted {
+public:
+    using Filter = std::function<bool(const Hint&)>;
+    // Only hints that fit `wanted` are kept.
+    explicit Hinted(Filter wanted = [](const Hint&) { return true; }) : wanted_(std::move(wanted)) {}
+
+    OnHint on_hint() {
+        return [this](const Hint& hint) {
+            if (!wanted_(hint)) return;
+            const std::lock_guard lock(mutex_);
+            hints_.push_back(hint);
+            changed_.notify_all();
+        };
+    }
+
+    // The next hint; nothing where none comes in time.
+    std::optional<Hint> next(std::chrono::milliseconds time) {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait_for(lock, time, [&] { return told_ < hints_.size(); })) return std::nullopt;
+        return hints_[told_++];
+    }
+    // Whether any comes that has not been told; all that have come count as told.
+    bool comes_within(std::chrono::milliseconds time) {
+        std::unique_lock lock(mutex_);
+        const bool came = changed_.wait_for(lock, time, [&] { return told_ < hints_.size(); });
+        told_ = hints_.size();
+        return came;
+    }
+
+private:
+    Filter wanted_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Hint> hints_;
+    std::size_t told_ = 0;
+};
+
+} // namespace holdfast::test
