@@ -43,17 +43,27 @@ private:
     void match_by_object(std::size_t index) {
         const Leaf& leaf = input_.leaves[index];
         if (leaf.identity.empty()) return unmatched_.push_back(index);
+        if (const auto known = known_entry(index)) return claim_object(index, *known);
         const ProviderFacts* facts = draft_.provider(leaf.provider);
         const ObjectView object = view_of(leaf, facts ? std::string_view(facts->target) : std::string_view{});
-        if (const auto entry = ledger_.find(object)) {
-            const std::size_t rival = matches_.leaf_of_entry[*entry];
-            if (rival != no_index) return mark_duplicates(rival, index);
-            const bool is_same = input_.recorded[*entry].address == leaf.address;
-            return claim(index, *entry, is_same ? MatchKind::same : MatchKind::moved);
-        }
+        if (const auto entry = ledger_.find(object)) return claim_object(index, *entry);
         const auto [rival, is_first] = fresh_.emplace(object, index);
         if (!is_first) return mark_duplicates(rival->second, index);
         unmatched_.push_back(index);
+    }
+
+    std::optional<std::size_t> known_entry(std::size_t leaf) const {
+        if (leaf >= input_.entry_of_leaf.size()) return std::nullopt;
+        const std::size_t entry = input_.entry_of_leaf[leaf];
+        if (entry == no_index || input_.recorded[entry].state == EntryState::deposed) return std::nullopt;
+        return entry;
+    }
+
+    void claim_object(std::size_t leaf, std::size_t entry) {
+        const std::size_t rival = matches_.leaf_of_entry[entry];
+        if (rival != no_index) return mark_duplicates(rival, leaf);
+        const bool is_same = input_.recorded[entry].address == input_.leaves[leaf].address;
+        claim(leaf, entry, is_same ? MatchKind::same : MatchKind::moved);
     }
 
     void match_by_name(std::size_t index) {

@@ -9,8 +9,6 @@
 
 namespace holdfast {
 
-constexpr std::size_t no_index = SIZE_MAX;
-
 enum class MatchKind : std::uint8_t {
     none,         // nobody recorded the object
     same,         // recorded at the leaf's own address

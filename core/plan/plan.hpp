@@ -2,6 +2,7 @@
 // The planner: declared x recorded x observed -> an ordered Plan. Pure: no I/O, no clock, no exceptions;
 // the same input gives the same plan, byte for byte.
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -42,12 +43,17 @@ struct ForeignObject {
     std::string document;
 };
 
+constexpr std::size_t no_index = SIZE_MAX;
+
 struct PlanInput {
     const StackDocument* stack = nullptr;
     std::vector<Leaf> leaves;
     // Of this stack, brief or full; besides, what a leaf's moved-from names of another stack.
     std::vector<LedgerEntry> recorded;
     std::vector<Observed> observed_leaves; // by index of `leaves`
+    // By index of `leaves`, and it may be shorter: which of `recorded` holds the leaf's object, where that
+    // has been looked up already; no_index elsewhere.
+    std::vector<std::size_t> entry_of_leaf;
     std::vector<Observed>
         observed_recorded;            // by index of `recorded`; unread where a leaf has the same object
     std::vector<Canonical> canonical; // by index of `leaves`

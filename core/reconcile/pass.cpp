@@ -208,10 +208,10 @@ void Pass::look(const RunEvents& events, std::stop_token stop) {
 void Pass::order(std::stop_token stop) {
     declaration_->order(std::move(stop));
     if (!part_) return;
-    for (Leaf& leaf : declaration_->leaves()) {
+    for (std::size_t i = 0; i < declaration_->leaves().size(); ++i) {
+        Leaf& leaf = declaration_->leaves()[i];
         const Description* description = declaration_->description(leaf.provider);
-        const auto entry =
-            description && description->has("holdfast.order/1") ? entry_of(leaf) : std::nullopt;
+        const auto entry = description && description->has("holdfast.order/1") ? entry_of(i) : std::nullopt;
         if (!entry) continue;
         std::vector<Address>& on = leaf.depends_on;
         for (const Address& before : input_.recorded[*entry].after)
@@ -269,7 +269,7 @@ void Pass::finish_input(const Neighbours& neighbours) {
         auto facts = input_.providers.find(leaf.provider);
         if (leaf.identity.empty() || facts == input_.providers.end() || input_.observed_leaves[i].is_settled)
             continue;
-        if (!entry_of(leaf)) keys.push_back(target_object(leaf, facts->second.target).key());
+        if (!entry_of(i)) keys.push_back(target_object(leaf, facts->second.target).key());
     }
     if (!keys.empty())
         for (LedgerEntry& entry : session_.store().owners_elsewhere(stack().name, keys)) {

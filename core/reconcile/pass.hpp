@@ -150,7 +150,9 @@ private:
     bool was_applied_by_this_version(const LedgerEntry& entry) const;
     void canonicalize_unsettled(const std::vector<std::size_t>& leaves, std::stop_token stop);
     Resolution output(const Reference& reference);
-    std::optional<std::size_t> entry_of(const Leaf& leaf);
+    std::optional<std::size_t> entry_of(std::size_t leaf);
+    std::optional<std::size_t> find_entry_of(std::size_t leaf);
+    const std::vector<Leaf>& leaves() const;
     std::optional<std::size_t> entry_at(const Address& address) const;
     std::optional<std::size_t> leaf_at(const Address& address) const;
     void index_leaves();

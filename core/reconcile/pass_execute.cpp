@@ -363,7 +363,7 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
     for (std::size_t i : leaves) {
         Leaf leaf = declaration_->leaves()[i];
         std::set<std::size_t> entries;
-        if (const std::optional<std::size_t> entry = entry_of(leaf)) entries.insert(*entry);
+        if (const std::optional<std::size_t> entry = entry_of(i)) entries.insert(*entry);
         // Of another object, if the leaf names another one now.
         if (const auto entry = entry_at(leaf.address)) entries.insert(*entry);
         for (const Address& former : leaf.moved_from)

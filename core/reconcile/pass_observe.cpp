@@ -11,10 +11,28 @@
 
 namespace holdfast {
 
-std::optional<std::size_t> Pass::entry_of(const Leaf& leaf) {
+// Which they were moved to by `finish_input`.
+const std::vector<Leaf>& Pass::leaves() const {
+    return declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
+}
+
+// Every look-up reads two cold texts, so what it finds is kept for the planner too.
+std::optional<std::size_t> Pass::entry_of(std::size_t index) {
+    std::vector<std::size_t>& known = input_.entry_of_leaf;
+    if (index >= known.size()) known.resize(leaves().size(), no_index);
+    if (known[index] != no_index) return known[index];
+    const Leaf& leaf = leaves()[index];
     auto facts = input_.providers.find(leaf.provider);
-    if (facts == input_.providers.end()) return std::nullopt;
-    return entry_finder_->find(view_of(leaf, facts->second.target));
+    if (leaf.identity.empty() || facts == input_.providers.end()) return std::nullopt;
+    const std::optional<std::size_t> entry = entry_finder_->find(view_of(leaf, facts->second.target));
+    if (entry) known[index] = *entry;
+    return entry;
+}
+
+// Of a leaf that has been declared anew.
+std::optional<std::size_t> Pass::find_entry_of(std::size_t index) {
+    if (index < input_.entry_of_leaf.size()) input_.entry_of_leaf[index] = no_index;
+    return entry_of(index);
 }
 
 std::optional<std::size_t> Pass::entry_at(const Address& address) const {
@@ -23,18 +41,18 @@ std::optional<std::size_t> Pass::entry_at(const Address& address) const {
 }
 
 std::optional<std::size_t> Pass::leaf_at(const Address& address) const {
-    const std::vector<Leaf>& leaves = declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
+    const std::vector<Leaf>& all = leaves();
     return leaf_by_address_.find(std::hash<Address>{}(address),
-                                 [&](std::size_t i) { return leaves[i].address == address; });
+                                 [&](std::size_t i) { return all[i].address == address; });
 }
 
 // Only where somebody asks by address: a plan of leaves that know nothing of each other does not.
 void Pass::index_leaves() {
-    const std::vector<Leaf>& leaves = declaration_->leaves().empty() ? input_.leaves : declaration_->leaves();
+    const std::vector<Leaf>& all = leaves();
     leaf_by_address_.clear();
-    leaf_by_address_.reserve(leaves.size());
-    for (std::size_t i = 0; i < leaves.size(); ++i)
-        leaf_by_address_.add(std::hash<Address>{}(leaves[i].address), i);
+    leaf_by_address_.reserve(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i)
+        leaf_by_address_.add(std::hash<Address>{}(all[i].address), i);
     entry_by_address_.clear();
     for (std::size_t i = 0; i < input_.recorded.size(); ++i)
         entry_by_address_.add(std::hash<Address>{}(input_.recorded[i].address), i);
@@ -53,7 +71,7 @@ void Pass::observe_leaves(const std::vector<std::size_t>& leaves, const RunEvent
         return resource && !resource->refresh_on.empty();
     };
     for (std::size_t i : leaves) {
-        const std::optional<std::size_t> entry = entry_of(all[i]);
+        const std::optional<std::size_t> entry = find_entry_of(i);
         input_.observed_leaves[i] = {};
         probes.push_back({.leaf = &all[i],
                           .entry = entry ? &input_.recorded[*entry] : nullptr,
@@ -116,6 +134,7 @@ void Pass::remove_dropped() {
     for (std::size_t i : declaration_->remove_dropped())
         observed.push_back(std::move(input_.observed_leaves[i]));
     input_.observed_leaves = std::move(observed);
+    input_.entry_of_leaf.clear(); // its indices are others now
     index_leaves();
 }
 
@@ -192,8 +211,8 @@ void Pass::observe_orphans(const RunEvents& events, std::stop_token stop) {
     input_.observed_recorded.resize(input_.recorded.size());
     if (is_orphaned()) return;
     std::vector<bool> has_leaf(input_.recorded.size());
-    for (const Leaf& leaf : declaration_->leaves())
-        if (const auto entry = leaf.identity.empty() ? std::nullopt : entry_of(leaf)) has_leaf[*entry] = true;
+    for (std::size_t i = 0; i < declaration_->leaves().size(); ++i)
+        if (const auto entry = entry_of(i)) has_leaf[*entry] = true;
     std::vector<Probe> probes;
     for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
         if (has_leaf[i]) continue;
@@ -248,7 +267,7 @@ void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, st
         const Observed& observed = input_.observed_leaves[i];
         if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread)
             continue;
-        const std::optional<std::size_t> entry = entry_of(leaves[i]);
+        const std::optional<std::size_t> entry = entry_of(i);
         const bool is_recorded_so =
             entry && input_.recorded[*entry].declared_hash == leaves[i].recordable().hash;
         if (entry && !is_recorded_so && input_.recorded[*entry].declared.empty())
