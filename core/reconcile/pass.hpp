@@ -2,6 +2,7 @@
 // One pass of one stack: declare, observe, plan, execute, record. `run` (run.hpp) drives the passes of a
 // command; the daemon will drive them one by one.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,7 +14,7 @@
 #include "base/hash_index.hpp"
 #include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
-#include "reconcile/guarded_set.hpp"
+#include "reconcile/guarded_changes.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/rest.hpp"
 #include "reconcile/run.hpp"
@@ -36,9 +37,6 @@ struct Neighbours {
     std::set<Address> documents;                // of all stacks; compiled ones by their parent
     std::vector<std::string> broken;            // stacks that could not be loaded
 };
-
-// Whether executing it calls the provider.
-bool reaches_the_target(Action action);
 
 class Pass {
 public:
@@ -177,25 +175,13 @@ private:
     ExecutionReport run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                               const RunEvents& events, std::stop_token stop);
     void hold_consumers(const Plan& plan);
-    // pass_confirm.cpp
-    bool asks_for_confirmation(const Change& change, const PlanInput& input) const;
-    std::unique_ptr<GuardedSet> guard(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
-                                      const RunEvents& events);
-    void hold_behind(const Plan& plan, GuardedSet& guard, std::vector<bool>& held);
-    Status arm(GuardedSet& guard, const Plan& plan, const PlanInput& input, const RunEvents& events);
-    static Diagnostic not_armed(const Diagnostic& why);
-    Status set_policy(GuardedSet& guard);
-    void add_default_probes(GuardedSet& guard);
-    Status take_snapshot(GuardedSet& guard, const std::string& provider, const std::string& scope,
-                         std::vector<std::string>& snapshots,
-                         std::map<std::string, std::string>& plugin_files);
-    void remember_changes(GuardedSet& guard, const Plan& plan, const PlanInput& input);
-    static std::vector<bool> without_refused(const GuardedSet* guard, std::vector<bool> held);
-    void tell_refused(const GuardedSet* guard, const Plan& plan, ExecutionReport& report);
-    void settle(GuardedSet* guard, const Plan& plan, const ExecutionReport& report, const RunEvents& events,
-                const std::stop_token& stop);
-    GivenVerdict await_verdict(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
-    void take_back(GuardedSet& guard, const RunEvents& events, const std::stop_token& stop);
+    // Executes what is not `held` of a plan. What may cut people off is guarded (law 10); `take_in` gets the
+    // report before anybody is asked whether the world can still be reached.
+    void run_guarded(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
+                     const RunEvents& events, const std::stop_token& stop,
+                     const std::function<void(ExecutionReport)>& take_in);
+    void run_later_round(Round next, std::vector<bool>& held, const PlanInput& input, const RunEvents& events,
+                         const std::stop_token& stop);
     // Nothing more is to be executed after the last round.
     bool has_ended() const { return outcome_.rounds.back().report->interrupted || outcome_.reverted; }
     bool is_behind_held_scope(const Change& change) const;
@@ -248,8 +234,7 @@ private:
     std::vector<bool> held_changes_;                                                    // of the first plan
     std::set<std::size_t> removals_behind_approval_;                    // changes of the first plan
     std::map<std::string, std::size_t, std::less<>> destroyed_of_kind_; // by what was executed so far
-    std::size_t checkpoints_ = 0;                                       // made so far
-    std::string last_unreached_; // the probe that did not answer last, and why
+    std::size_t guards_ = 0;                                            // armed so far
 };
 
 } // namespace holdfast

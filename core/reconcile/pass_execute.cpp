@@ -82,13 +82,11 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (part_ && !held_.empty() && input_.recorded_of_kind.empty())
         input_.recorded_of_kind = session_.store().counts_by_kind(stack().name);
     Round& first = outcome_.rounds.front();
-    const auto first_guard = guard(first.plan, held_changes_, input_, events);
-    first.report =
-        run_round(first.plan, without_refused(first_guard.get(), held_changes_), input_, events, stop);
-    tell_refused(first_guard.get(), first.plan, *first.report);
-    declaration_->leaves() = std::move(input_.leaves);
-    take_in(first, held_changes_);
-    settle(first_guard.get(), first.plan, *first.report, events, stop);
+    run_guarded(first.plan, held_changes_, input_, events, stop, [&](ExecutionReport report) {
+        first.report = std::move(report);
+        declaration_->leaves() = std::move(input_.leaves);
+        take_in(first, held_changes_);
+    });
     PlanInput input;
     while (!has_ended()) {
         std::optional<Round> next = next_round(events, input, stop);
@@ -99,13 +97,7 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
             break;
         }
         std::vector<bool> held = hold_back(next->plan, input);
-        const auto guarded = guard(next->plan, held, input, events);
-        next->report = run_round(next->plan, without_refused(guarded.get(), held), input, events, stop);
-        tell_refused(guarded.get(), next->plan, *next->report);
-        take_in(*next, held);
-        outcome_.rounds.push_back(*std::move(next));
-        const Round& round = outcome_.rounds.back();
-        settle(guarded.get(), round.plan, *round.report, events, stop);
+        run_later_round(*std::move(next), held, input, events, stop);
     }
     run_held_removals(events, stop);
     prune_dropped(events, stop);
@@ -113,6 +105,33 @@ void Pass::execute(const RunEvents& events, std::stop_token stop) {
     if (!has_ended()) report_waits();
     end_record(outcome_.rounds.back().report->interrupted);
     locks_.clear();
+}
+
+void Pass::run_later_round(Round next, std::vector<bool>& held, const PlanInput& input,
+                           const RunEvents& events, const std::stop_token& stop) {
+    Round& round = outcome_.rounds.emplace_back(std::move(next));
+    run_guarded(round.plan, held, input, events, stop, [&](ExecutionReport report) {
+        round.report = std::move(report);
+        take_in(round, held);
+    });
+}
+
+void Pass::run_guarded(const Plan& plan, std::vector<bool>& held, const PlanInput& input,
+                       const RunEvents& events, const std::stop_token& stop,
+                       const std::function<void(ExecutionReport)>& take_in) {
+    GuardedChanges guarded({session_, stack_, options_, outcome_}, plan, input, held);
+    if (guarded.is_needed()) {
+        for (std::size_t i : guarded.hold_behind(held)) {
+            const Change& change = plan.changes[i];
+            if (const auto leaf = change.leaf ? leaf_at(change.address) : std::nullopt) hold(*leaf);
+        }
+        guarded.arm(++guards_, events);
+    }
+    ExecutionReport report = run_round(plan, guarded.left_out(held), input, events, stop);
+    guarded.tell_refused(report);
+    const bool was_written = guarded.was_written(report);
+    take_in(std::move(report));
+    for (Address& leaf : guarded.settle(was_written, events, stop)) unfinished_.insert(std::move(leaf));
 }
 
 // What takes outputs of a leaf that is about to change is not run with the old ones, and neither is anything

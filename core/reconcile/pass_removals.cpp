@@ -83,18 +83,16 @@ void Pass::run_held_removals(const RunEvents& events, std::stop_token stop) {
         any |= !skipped[i];
     }
     if (!any) return;
-    const auto guarded = guard(first.plan, skipped, input_, events);
-    ExecutionReport report =
-        run_round(first.plan, without_refused(guarded.get(), skipped), input_, events, stop);
-    tell_refused(guarded.get(), first.plan, report);
-    for (std::size_t i = 0; i < skipped.size(); ++i) {
-        if (skipped[i]) continue;
-        first.report->results[i] = std::move(report.results[i]);
-        const Change& change = first.plan.changes[i];
-        const bool was_tried = first.report->results[i].state != StepState::intended;
-        if (was_tried && change.action == Action::remove) ++destroyed_of_kind_[change.object.kind];
-    }
-    settle(guarded.get(), first.plan, *first.report, events, stop);
+    run_guarded(first.plan, skipped, input_, events, stop, [&](ExecutionReport report) {
+        outcome_.rounds.back().report->interrupted |= report.interrupted;
+        for (std::size_t i = 0; i < skipped.size(); ++i) {
+            if (skipped[i]) continue;
+            first.report->results[i] = std::move(report.results[i]);
+            const Change& change = first.plan.changes[i];
+            const bool was_tried = first.report->results[i].state != StepState::intended;
+            if (was_tried && change.action == Action::remove) ++destroyed_of_kind_[change.object.kind];
+        }
+    });
 }
 
 // Whether the object of a dropped leaf may be that of another one by now, or whether its document is not
@@ -143,13 +141,7 @@ void Pass::prune_dropped(const RunEvents& events, std::stop_token stop) {
         return;
     }
     std::vector<bool> held(round.plan.changes.size());
-    const auto guarded = guard(round.plan, held, input, events);
-    round.report = run_round(round.plan, without_refused(guarded.get(), held), input, events, stop);
-    tell_refused(guarded.get(), round.plan, *round.report);
-    take_in(round, held);
-    outcome_.rounds.push_back(std::move(round));
-    const Round& last = outcome_.rounds.back();
-    settle(guarded.get(), last.plan, *last.report, events, stop);
+    run_later_round(std::move(round), held, input, events, stop);
 }
 
 } // namespace holdfast
