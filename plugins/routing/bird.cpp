@@ -182,31 +182,31 @@ protected:
         wait_until_done(call, control);
     }
 
-    sdk::Json status(const sdk::Call& call) override {
+    Status status(const sdk::Call& call) override {
         try {
             BirdControl control(call, settings().socket);
             const BirdAnswer answer = control.ask("show status");
-            sdk::Json out{{"running", true}, {"version", control.version()}};
+            Status out{.outputs = {{"running", true}, {"version", control.version()}}};
             for (const auto& [code, line] : answer.lines)
                 if (line.find("Last reconfiguration on ") != std::string::npos)
-                    out["lastReconfiguration"] = line.substr(line.find(" on ") + 4);
+                    out.has_loaded = is_newer_than_file(time_in(line));
             return out;
         } catch (const sdk::Error&) {
-            return {{"running", false}};
+            return {.outputs = {{"running", false}}};
         }
     }
 
-    // BIRD does not tell what it has loaded, but when; a file that is newer has not been.
-    bool has_loaded(const sdk::Json& status) const override {
-        const double loaded = time_in(" on " + status.value("lastReconfiguration", ""));
+private:
+    // BIRD does not tell what it has loaded, but when; a file that is newer has not been. It works that time
+    // out anew from the clocks of the moment, so two answers differ by milliseconds.
+    bool is_newer_than_file(double loaded) const {
         struct stat file {};
         if (loaded == 0 || stat(settings().config.c_str(), &file) != 0) return true;
         const double written =
             static_cast<double>(file.st_mtim.tv_sec) + static_cast<double>(file.st_mtim.tv_nsec) / 1e9;
-        return written <= loaded + 0.002; // it cuts off what is below a millisecond
+        return written <= loaded + 0.01;
     }
 
-private:
     static sdk::Error refused(const BirdAnswer& answer) {
         return sdk::Error({"routing.bad-config", "BIRD refuses the new configuration: " + answer.words(),
                            "see its log", "/spec"});

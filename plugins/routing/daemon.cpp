@@ -60,10 +60,10 @@ DesiredConfig RoutingDaemon::read_desired(const sdk::Call& call, std::string_vie
 std::string RoutingDaemon::document(const sdk::Call& call, const std::string& content) {
     Json spec = Json::object();
     put_content(spec, content);
-    const Json about = status(call);
-    spec["loaded"] = has_loaded(about);
+    const Status about = status(call);
+    spec["loaded"] = about.has_loaded;
     Json out{{"apiVersion", api_version}, {"kind", kind_}, {"spec", spec}};
-    if (!about.empty()) out["status"] = about;
+    if (!about.outputs.empty()) out["status"] = about.outputs;
     return sdk::dump_json(out);
 }
 

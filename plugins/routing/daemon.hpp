@@ -46,10 +46,11 @@ protected:
     virtual void load(const sdk::Call& call, const DesiredConfig& desired) = 0;
     // The daemon runs what the file held before again; the file is back already.
     virtual void load_back(const sdk::Call& call) = 0;
-    // Outputs: version, since when it runs. May be empty.
-    virtual sdk::Json status(const sdk::Call& call) = 0;
-    // False where the daemon runs something else than its file says.
-    virtual bool has_loaded(const sdk::Json& status) const = 0;
+    struct Status {
+        sdk::Json outputs; // its version; nothing that moves by itself: the document's version is of it too
+        bool has_loaded = true; // false where it runs something else than its file says
+    };
+    virtual Status status(const sdk::Call& call) = 0;
 
     const DaemonSettings& settings() const { return settings_; }
 

@@ -58,14 +58,12 @@ protected:
              "see FRR's log; a line that vtysh takes may still be refused by its daemon", "/spec"});
     }
 
-    sdk::Json status(const sdk::Call& call) override {
-        const std::string found = version(call);
-        if (found.empty()) return {{"running", false}};
-        return {{"running", true}, {"version", found}};
-    }
-
     // What runs differs from what was written in order and defaults: only the file is compared.
-    bool has_loaded(const sdk::Json&) const override { return true; }
+    Status status(const sdk::Call& call) override {
+        const std::string found = version(call);
+        if (found.empty()) return {.outputs = {{"running", false}}};
+        return {.outputs = {{"running", true}, {"version", found}}};
+    }
 
 private:
     static std::string folder_of(const std::string& path) {
