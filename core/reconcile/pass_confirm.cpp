@@ -70,7 +70,7 @@ bool Pass::asks_for_confirmation(const Change& change, const PlanInput& input) c
                    needs_confirmation(*kind, tree_of(side));
         };
         if (asks(input.leaves[*change.leaf].declared)) return true;
-        if (asks(input.canonical[*change.leaf].document)) return true;
+        if (!input.canonical.empty() && asks(input.canonical[*change.leaf].document)) return true;
     }
     const bool destroys = change.action == Action::remove || change.action == Action::replace;
     if (!destroys || !change.recorded) return false;

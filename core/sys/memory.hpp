@@ -2,7 +2,12 @@
 // The allocator keeps what was freed. A process that lives for long gives it back after large work, or it
 // stays as large as it ever was.
 
+#include <cstddef>
+
 namespace holdfast {
+
+// What this process holds of real memory now, in bytes; 0 where that cannot be read. Any thread.
+std::size_t resident_memory();
 
 // Costs a walk over the free memory: some milliseconds a hundred MiB. Any thread.
 void give_back_memory();
