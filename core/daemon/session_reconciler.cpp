@@ -15,9 +15,8 @@ namespace {
 // Stacks of one scope take turns; a pass that waits longer for its own lets others go first.
 constexpr std::chrono::seconds longest_lock_wait{10};
 
-// By so much may a pass leave the process larger; more is given back. Passes run on threads of their own with
-// one of two pools, so one that is cut short and keeps what it freed would stand beside the next one's.
-constexpr std::size_t much_memory = 32U << 20;
+// By so much may a pass leave the process larger; more is given back, however the pass ended.
+constexpr std::size_t much_memory = 8U << 20;
 
 void give_back_beyond(std::size_t resident_before) {
     if (resident_memory() > resident_before + much_memory) give_back_memory();

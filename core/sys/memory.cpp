@@ -26,9 +26,9 @@ void give_back_memory() {
 #endif
 }
 
-void share_memory_pools() {
+void share_memory_pool() {
 #ifdef __GLIBC__
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_ARENA_MAX, 1);
 #endif
 }
 
