@@ -75,7 +75,7 @@ bool Context::open(SessionOptions options) {
         return false;
     }
     report(engine_.problems());
-    return true;
+    return is_open_ = true;
 }
 
 } // namespace holdfast

@@ -60,6 +60,7 @@ public:
     // Opens the engine on what the global options name. Not to be used where it returns false: the problem
     // has been reported.
     bool open(SessionOptions options);
+    bool is_open() const { return is_open_; }
 
 private:
     std::ostream& out_;
@@ -67,6 +68,7 @@ private:
     std::istream& in_;
     Clock& clock_;
     Engine& engine_;
+    bool is_open_ = false;
 };
 
 } // namespace holdfast

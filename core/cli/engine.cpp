@@ -39,6 +39,9 @@ public:
     Result<Why> why(const std::string& leaf, std::size_t limit) override {
         return holdfast::why(*session_, leaf, limit);
     }
+    Result<LeafHistory> history_of(const std::string& leaf, std::size_t limit) override {
+        return holdfast::history_of(*session_, leaf, limit);
+    }
     Result<LedgerEntry> find_entry(const std::string& leaf) override {
         return holdfast::find_entry(*session_, leaf);
     }

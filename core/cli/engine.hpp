@@ -30,6 +30,7 @@ public:
 
     virtual RunOutcome run(const RunOptions& options, const RunEvents& events, std::stop_token stop) = 0;
     virtual Result<Why> why(const std::string& leaf, std::size_t limit) = 0;
+    virtual Result<LeafHistory> history_of(const std::string& leaf, std::size_t limit) = 0;
     // Of these sources, or of all; `fetch`: as they are now. Error: `source.unknown`.
     virtual Result<std::vector<SourceStatus>> sources(const std::string& name, bool fetch) = 0;
     virtual Result<LedgerEntry> find_entry(const std::string& leaf) = 0;

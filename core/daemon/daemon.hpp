@@ -104,7 +104,7 @@ private:
     std::string status_line() const;
     void run_job(std::function<std::function<void()>()> work);
 
-    // requests.cpp: what people ask
+    // requests.cpp: what people want done; questions.cpp: what they only ask
     void handle(const ControlRequest& request);
     void answer(const ControlRequest& request, Value result);
     void refuse(const ControlRequest& request, const Diagnostic& why);

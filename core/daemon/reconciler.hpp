@@ -90,6 +90,7 @@ public:
                                                const std::string& to) = 0;
     virtual Result<Approved> approve(const std::string& plan, const std::string& actor) = 0;
     virtual Result<Why> why(const std::string& leaf, std::size_t limit) = 0;
+    virtual Result<LeafHistory> history_of(const std::string& leaf, std::size_t limit) = 0;
 
     // From now on; what runs goes on with what it began with.
     virtual void set_config(std::shared_ptr<const OperatorConfig> config) = 0;

@@ -15,8 +15,12 @@ namespace {
 // Stacks of one scope take turns; a pass that waits longer for its own lets others go first.
 constexpr std::chrono::seconds longest_lock_wait{10};
 
-// A pass over everything of so many leaves frees enough to be given back.
-constexpr std::size_t many_leaves = 5000;
+// By so much may a pass leave the process larger; more is given back, however the pass ended.
+constexpr std::size_t much_memory = 8U << 20;
+
+void give_back_beyond(std::size_t resident_before) {
+    if (resident_memory() > resident_before + much_memory) give_back_memory();
+}
 
 // Everything that the stack has recorded is looked at, and nothing else: no documents, no other stacks.
 std::vector<Touched> all_scopes_of(Store& store, const std::string& stack) {
@@ -218,6 +222,7 @@ void SessionReconciler::give_sources(Session& session, const PassRequest& reques
 
 PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_token stop) {
     PassReport report;
+    const std::size_t resident_before = resident_memory();
     try {
         Result<Idle> idle = take_session(request.project.empty() ? request.revision : request.project);
         if (!idle) {
@@ -243,8 +248,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
                 looked_at_all &= passed.looked == StackOutcome::Looked::at_everything;
             report = report_of(outcome, stop);
         }
-        const bool was_large = looked_at_all && report.leaves >= many_leaves;
-        if (was_large) give_back_memory();
+        give_back_beyond(resident_before);
         const StackDocument* document = session.project().stack(request.stack);
         report.commit = document ? session.commit(*document) : session.commit();
         // What went wrong may hang on an instance that is not well: the next pass opens a new one.
@@ -253,7 +257,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
                                report.end == PassEnd::parked || report.end == PassEnd::busy;
         if (has_ended || was_let_finish) give_back(*std::move(idle));
         if (has_ended) report.problems.append(watching_.take_in(request.stack, has_other_objects(report)));
-        if (was_large) give_back_memory();
+        give_back_beyond(resident_before);
         // Hints tell of all since a look that began when they did already.
         if (!watching_.covers(request.stack) || has_other_objects(report))
             report.is_watched = false;
@@ -262,6 +266,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
     } catch (const Error& error) {
         report.end = PassEnd::failed;
         report.problems.add(masker_.mask(error.diagnostic()));
+        give_back_beyond(resident_before);
     }
     return report;
 }
@@ -285,6 +290,17 @@ Result<Why> SessionReconciler::why(const std::string& leaf, std::size_t limit) {
         Result<std::unique_ptr<Session>> session = open_session(config->daemon.revision, "", config);
         if (!session) return session.error();
         return holdfast::why(**session, leaf, limit);
+    } catch (const Error& error) {
+        return error.diagnostic();
+    }
+}
+
+Result<LeafHistory> SessionReconciler::history_of(const std::string& leaf, std::size_t limit) {
+    try {
+        const auto config = this->config();
+        Result<std::unique_ptr<Session>> session = open_session(config->daemon.revision, "", config);
+        if (!session) return session.error();
+        return holdfast::history_of(**session, leaf, limit);
     } catch (const Error& error) {
         return error.diagnostic();
     }

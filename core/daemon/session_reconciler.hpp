@@ -27,6 +27,7 @@ public:
                                        const std::string& to) override;
     Result<Approved> approve(const std::string& plan, const std::string& actor) override;
     Result<Why> why(const std::string& leaf, std::size_t limit) override;
+    Result<LeafHistory> history_of(const std::string& leaf, std::size_t limit) override;
     void set_config(std::shared_ptr<const OperatorConfig> config) override;
     void set_on_hint(std::function<void(const std::string& stack)> on_hint) override;
 

@@ -8,6 +8,13 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+// Of one call; so many are not held in memory until all of them are committed together.
+constexpr std::size_t many_steps = 5000;
+
+} // namespace
+
 // Sets the task up for the step it is at: where it goes, and what stands there.
 void Execution::enter_step(Task& task) {
     const Change& change = plan_.changes[task.change];
@@ -108,6 +115,7 @@ void Execution::prepare_call(const ScopeKey& key, ScopeQueue& queue) {
         if (!task.intended) journal_.intend(task.record(), clock_.now_ms());
         task.intended = true;
         ++task.attempts;
+        if (journal_.steps() >= many_steps) commit(); // nothing is sent before the last of them is durable
     }
     queue.is_busy = true;
     outbox_.emplace_back(providers_.at(key.first), std::move(request));

@@ -129,7 +129,7 @@ Task Execution::make_task(std::size_t index) {
     Task task;
     task.change = index;
     task.old = entry_of(change);
-    task.steps = steps_of(change, task.old ? &*task.old : nullptr);
+    task.steps = steps_of(change, task.old.get());
     if (task.steps.front() == StepKind::create && task.steps.size() == 2) {
         std::size_t number = 1;
         while (store_.entry(deposed_address(change.address, number))) ++number;
@@ -153,11 +153,12 @@ void Execution::start(std::size_t index) {
 }
 
 // In full; it is asked for where it is by now.
-std::optional<LedgerEntry> Execution::entry_of(const Change& change) {
-    if (!change.recorded && change.moved_from.id.empty()) return std::nullopt;
+std::shared_ptr<const LedgerEntry> Execution::entry_of(const Change& change) {
+    if (!change.recorded && change.moved_from.id.empty()) return nullptr;
     Address address = change.recorded ? input_.recorded[*change.recorded].address : change.moved_from;
     if (auto moved = now_at_.find(address); moved != now_at_.end()) address = moved->second;
-    return store_.entry(address);
+    std::optional<LedgerEntry> entry = store_.entry(address);
+    return entry ? std::make_shared<const LedgerEntry>(*std::move(entry)) : nullptr;
 }
 
 void Execution::do_bookkeeping(Task& task) {

@@ -3,6 +3,7 @@
 // calls.cpp what is sent, outcomes.cpp what is made of the answers.
 
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <unordered_map>
@@ -21,12 +22,12 @@ using ScopeKey = std::pair<std::string, std::string>; // provider, scope
 struct Task {
     std::size_t change = 0;
     std::vector<StepKind> steps;
-    std::size_t at = 0;             // which of them
-    std::optional<LedgerEntry> old; // in full, as it was when the change started
-    std::optional<Address> deposed; // create-first: where the old entry waits
-    std::string kind_id, refresh;   // as sent
-    std::string declared;           // as sent, where it is not the leaf's own document
-    ScopeKey scope;                 // of the step
+    std::size_t at = 0;                     // which of them
+    std::shared_ptr<const LedgerEntry> old; // in full, as it was when the change started; null without one
+    std::optional<Address> deposed;         // create-first: where the old entry waits
+    std::string kind_id, refresh;           // as sent
+    std::string declared;                   // as sent, where it is not the leaf's own document
+    ScopeKey scope;                         // of the step
 
     // Of the step. `known` is what the next attempt compares and swaps against.
     Observed known;
@@ -49,7 +50,7 @@ struct Task {
     bool is_called_off() const { return held && at == 0 && next == Next::apply; }
     bool is_last_step() const { return at + 1 == steps.size(); }
     StepRecord record() const {
-        return {.change = change, .kind = step(), .old = old ? &*old : nullptr, .deposed = deposed};
+        return {.change = change, .kind = step(), .old = old.get(), .deposed = deposed};
     }
 };
 
@@ -85,7 +86,7 @@ private:
     void start_ready();
     void start(std::size_t change);
     Task make_task(std::size_t change);
-    std::optional<LedgerEntry> entry_of(const Change& change);
+    std::shared_ptr<const LedgerEntry> entry_of(const Change& change);
     void do_bookkeeping(Task& task);
     void wake_due();
     void commit();

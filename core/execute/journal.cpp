@@ -293,6 +293,7 @@ StoreBatch Journal::to_batch(Open open) {
     StoreBatch batch;
     batch.steps = std::move(open.steps);
     batch.moved = std::move(open.moved);
+    batch.upserts.reserve(open.ledger.size());
     for (auto& [address, entry] : open.ledger) {
         if (entry)
             batch.upserts.push_back(*std::move(entry));

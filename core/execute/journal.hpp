@@ -47,6 +47,8 @@ public:
     void move(const Address& from, const Address& to);
 
     bool empty() const;
+    // That wait to be taken, as far as no move has closed a batch of them.
+    std::size_t steps() const { return open_.steps.size(); }
     // To be committed in this order. More than one only where a move and a write meet at one address.
     std::vector<StoreBatch> take();
 

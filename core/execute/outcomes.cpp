@@ -177,8 +177,7 @@ void Execution::receive_look(Task& task, const Reply& reply) {
     seen.private_data = reply.private_data;
     seen.refreshed = reply.refreshed;
     const Change& change = plan_.changes[task.change];
-    const Sight sight =
-        judge_sight(change, task.step(), input_, task.old ? &*task.old : nullptr, seen, masking_key_);
+    const Sight sight = judge_sight(change, task.step(), input_, task.old.get(), seen, masking_key_);
     task.known = std::move(seen);
     task.is_unresolved = false;
     act_on(task, decide(task.step(), task.doubt, sight, task.may_have_written), reply);

@@ -76,8 +76,7 @@ private:
         out_.files = selected_.size();
         out_.resources.resize(selected_.size());
         take_cached();
-        for (std::size_t i = 0; i < selected_.size(); ++i)
-            if (!is_done_[i]) read(i);
+        read_the_others();
         flush_cache();
         load_overlays();
         finish();
@@ -325,10 +324,29 @@ private:
 
     // ---- reading ----
 
-    void read(std::size_t index) {
+    // The texts of many files at once, before any of them becomes documents: libgit2 keeps what it may unpack
+    // others from, small pieces that would lie between the documents, and each would hold on to a whole page
+    // of memory once those are gone (150 MiB after 100,000 files).
+    void read_the_others() {
+        constexpr std::size_t together_bytes = 4U << 20;
+        std::vector<std::pair<std::size_t, Result<std::string>>> texts;
+        std::size_t bytes = 0;
+        const auto take_in = [&] {
+            for (auto& [index, text] : texts) take_text(index, std::exchange(text, std::string()));
+            texts.clear();
+            bytes = 0;
+        };
+        for (std::size_t i = 0; i < selected_.size(); ++i) {
+            if (is_done_[i]) continue;
+            texts.emplace_back(i, tree_.read(selected_[i].content, YamlLimits{}.max_bytes));
+            if (texts.back().second) bytes += texts.back().second->size();
+            if (bytes >= together_bytes) take_in();
+        }
+        take_in();
+    }
+
+    void take_text(std::size_t index, const Result<std::string>& text) {
         const Selected& selected = selected_[index];
-        const YamlLimits limits;
-        Result<std::string> text = tree_.read(selected.content, limits.max_bytes);
         if (!text) return report_unreadable(selected.path, text.error());
         if (selected.content.blob.empty()) inputs_.add(*text);
         ReadFile file = read_documents(selected.path, *text, context_);

@@ -433,7 +433,7 @@ void LeafDecision::make_replace() {
 // The document names another object than the one that was recorded for it.
 void LeafDecision::replace_other_object() {
     const LedgerEntry& old = *match_.entry;
-    const Presence old_presence = input_.observed_recorded[match_.recorded].presence;
+    const Presence old_presence = input_.sight_of_recorded(match_.recorded).presence;
     if (old.address != leaf_.address) change_.moved_from = old.address;
     const bool is_orphaned = old.deletion == Deletion::orphan;
     const bool is_left = is_orphaned || draft_.provider(leaf_.provider)->ownership == Ownership::additive;

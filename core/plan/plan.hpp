@@ -54,9 +54,9 @@ struct PlanInput {
     // By index of `leaves`, and it may be shorter: which of `recorded` holds the leaf's object, where that
     // has been looked up already; no_index elsewhere.
     std::vector<std::size_t> entry_of_leaf;
-    std::vector<Observed>
-        observed_recorded;            // by index of `recorded`; unread where a leaf has the same object
-    std::vector<Canonical> canonical; // by index of `leaves`
+    // By index of `recorded`; unread where a leaf has the same object. Empty where none was looked at.
+    std::vector<Observed> observed_recorded;
+    std::vector<Canonical> canonical; // by index of `leaves`; empty where the plugin changes none
     std::vector<ForeignObject> foreign;
     std::map<std::string, ProviderFacts> providers;
     // Objects that other stacks declare or record: no prune of these, the entry moves (law 7).
@@ -90,6 +90,11 @@ struct PlanInput {
     bool is_later_round = false;
     std::map<std::string, std::size_t, std::less<>> recorded_of_kind, destroyed_of_kind;
     std::string masking_key; // for comparing secrets with what is recorded
+
+    const Observed& sight_of_recorded(std::size_t index) const {
+        static const Observed unread;
+        return observed_recorded.empty() ? unread : observed_recorded[index];
+    }
 };
 
 Plan make_plan(const PlanInput& input);

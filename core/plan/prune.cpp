@@ -182,7 +182,7 @@ bool Pruner::decide_without_asking(const LedgerEntry& entry) {
 }
 
 void Pruner::decide_by_presence(std::size_t recorded) {
-    const Observed& observed = input_.observed_recorded[recorded];
+    const Observed& observed = input_.sight_of_recorded(recorded);
     if (observed.presence == Presence::absent) {
         change_.readiness = Readiness::ready;
         return forget("is gone already");

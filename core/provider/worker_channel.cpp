@@ -172,6 +172,7 @@ ChannelEnd WorkerChannel::exchange(Operation operation, const Call& call, Result
     if (frame_.size() > UINT32_MAX / 2)
         return not_run(failure("plugin.batch-too-large", "the request is larger than 2 GiB"));
     if (!worker_->send(FrameType::call, number, frame_, call.deadline)) worker_->kill();
+    if (frame_.capacity() > kept_buffer) std::string().swap(frame_);
     try {
         return await_end(number, call, sink);
     } catch (...) {

@@ -165,6 +165,10 @@ public:
     }
 
     void recycle(std::string body) {
+        if (body.capacity() > kept_buffer) {
+            std::string().swap(body);
+            give_back_memory(); // that of the plugin as well
+        }
         std::lock_guard lock(mutex_);
         spare_ = std::move(body);
         is_busy_ = false;

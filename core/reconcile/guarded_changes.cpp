@@ -92,7 +92,7 @@ bool GuardedChanges::asks_by_its_kind(const Change& change, const KindInfo& kind
                    needs_confirmation(kind, tree_of(side));
         };
         if (asks(input_.leaves[*change.leaf].declared)) return true;
-        if (asks(input_.canonical[*change.leaf].document)) return true;
+        if (!input_.canonical.empty() && asks(input_.canonical[*change.leaf].document)) return true;
     }
     const bool destroys = change.action == Action::remove || change.action == Action::replace;
     if (!destroys || !change.recorded) return false;

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -105,8 +106,13 @@ public:
             if (result.item == scope_item && !result.version.empty())
                 versions[{provider_.name(), probes.front()->scope()}] = result.version;
             if (result.item >= probes.size()) return;
-            take(*probes[result.item], result, provider_.plugin_hash(), masking_key_);
             ++done_;
+            // Whoever was told to stop has no use for the same reason 100,000 times.
+            const bool is_cut_short = result.outcome == Outcome::failed && stop_.stop_requested();
+            if (is_cut_short && std::exchange(has_told_of_stop_, true))
+                probes[result.item]->observed->presence = Presence::failed;
+            else
+                take(*probes[result.item], result, provider_.plugin_hash(), masking_key_);
         });
         for (Probe* probe : probes)
             if (probe->observed->presence == Presence::unread)
@@ -122,6 +128,7 @@ private:
     std::string_view masking_key_;
     std::atomic<std::size_t>& done_;
     std::stop_token stop_;
+    bool has_told_of_stop_ = false;
 };
 
 } // namespace

@@ -174,6 +174,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     }
     if (!part_) facts_ = facts_of_everything();
     look(events, stop);
+    if (was_cut_short(stop)) return give_up();
     finish_input(neighbours);
 
     Plan plan = make_plan_with_approval(input_);
@@ -194,6 +195,7 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
 // Everything that the plan is made from besides documents and ledger.
 void Pass::look(const RunEvents& events, std::stop_token stop) {
     resolve_and_observe(events, stop);
+    if (was_cut_short(stop)) return;
     order(stop);
     declaration_->link();
     wait_for_other_stacks();
@@ -202,6 +204,26 @@ void Pass::look(const RunEvents& events, std::stop_token stop) {
     std::vector<std::size_t> all(declaration_->leaves().size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     canonicalize_unsettled(all, stop);
+}
+
+// A plan in which all that nobody wanted to wait for is blocked would be made for nobody, and be the largest
+// of all.
+bool Pass::was_cut_short(const std::stop_token& stop) const {
+    return stop.stop_requested() &&
+           std::any_of(input_.observed_leaves.begin(), input_.observed_leaves.end(),
+                       [](const Observed& o) { return o.presence == Presence::failed; });
+}
+
+void Pass::give_up() {
+    outcome_.leaves = declaration_->leaves().size();
+    outcome_.problems.append(declaration_->problems());
+    for (const Observed& observed : input_.observed_leaves) {
+        if (observed.diagnostics.empty()) continue;
+        outcome_.problems.append(observed.diagnostics);
+        break;
+    }
+    outcome_.problems.sort_by_place();
+    outcome_.result = StackResult::failed;
 }
 
 // In a part of a stack a plugin cannot see all that a leaf hangs on; what was recorded of the rest holds.

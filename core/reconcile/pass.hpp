@@ -138,6 +138,8 @@ private:
     bool is_orphaned() const;
     Diagnostics placed(const Leaf& leaf, const Diagnostics& problems) const;
     void look(const RunEvents& events, std::stop_token stop);
+    bool was_cut_short(const std::stop_token& stop) const;
+    void give_up();
     void order(std::stop_token stop);
     void forget_all();
     void resolve_and_observe(const RunEvents& events, std::stop_token stop);

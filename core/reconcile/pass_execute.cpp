@@ -200,7 +200,10 @@ bool Pass::is_behind_held_scope(const Change& change) const {
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                                 const RunEvents& events, std::stop_token stop) {
     std::vector<std::size_t> original;
-    const Plan kept = without(plan, held, original);
+    // A plan of 100,000 changes is large: it is not copied where nothing is taken out of it.
+    const bool is_whole = std::find(held.begin(), held.end(), true) == held.end();
+    const Plan rest = is_whole ? Plan{} : without(plan, held, original);
+    const Plan& kept = is_whole ? plan : rest;
     std::map<std::string, Provider*> providers;
     for (const auto& [name, facts] : input.providers)
         if (Result<Provider*> provider = session_.provider(name)) providers[name] = *provider;
@@ -217,13 +220,14 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     ExecutionReport report =
         holdfast::execute(kept, input, outcome_.pass, session_.commit(stack()), providers, session_.store(),
                           session_.clock(), options, stop, told);
-    std::vector<StepResult> results(plan.changes.size());
-    for (std::size_t i = 0; i < original.size(); ++i) {
-        for (const Diagnostic& problem : report.results[i].diagnostics)
+    for (const StepResult& result : report.results)
+        for (const Diagnostic& problem : result.diagnostics)
             outcome_.problems.add(session_.masker().mask(problem));
-        results[original[i]] = std::move(report.results[i]);
+    if (!is_whole) {
+        std::vector<StepResult> results(plan.changes.size());
+        for (std::size_t i = 0; i < original.size(); ++i) results[original[i]] = std::move(report.results[i]);
+        report.results = std::move(results);
     }
-    report.results = std::move(results);
     for (const Diagnostic& problem : report.diagnostics)
         outcome_.problems.add(session_.masker().mask(problem));
     return report;
@@ -389,14 +393,14 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
             if (const auto entry = entry_at(former); entry && !leaf_at(former)) entries.insert(*entry);
         for (std::size_t entry : entries) {
             input.recorded.push_back(input_.recorded[entry]);
-            input.observed_recorded.push_back(input_.observed_recorded[entry]);
+            input.observed_recorded.push_back(input_.sight_of_recorded(entry));
         }
         copy_owners(leaf, input);
         if (auto invalid = input_.invalid.find(i); invalid != input_.invalid.end())
             input.invalid.emplace(input.leaves.size(), invalid->second);
         input.leaves.push_back(std::move(leaf));
         input.observed_leaves.push_back(input_.observed_leaves[i]);
-        input.canonical.push_back(input_.canonical[i]);
+        input.canonical.push_back(input_.canonical.empty() ? Canonical{} : input_.canonical[i]);
     }
     return input;
 }

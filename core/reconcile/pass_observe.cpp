@@ -208,11 +208,12 @@ Resolution Pass::output(const Reference& reference) {
 
 // Entries whose leaf is gone: they are pruned only if they are still there.
 void Pass::observe_orphans(const RunEvents& events, std::stop_token stop) {
-    input_.observed_recorded.resize(input_.recorded.size());
     if (is_orphaned()) return;
     std::vector<bool> has_leaf(input_.recorded.size());
     for (std::size_t i = 0; i < declaration_->leaves().size(); ++i)
         if (const auto entry = entry_of(i)) has_leaf[*entry] = true;
+    if (std::find(has_leaf.begin(), has_leaf.end(), false) == has_leaf.end()) return;
+    input_.observed_recorded.resize(input_.recorded.size());
     std::vector<Probe> probes;
     for (std::size_t i = 0; i < input_.recorded.size(); ++i) {
         if (has_leaf[i]) continue;
@@ -259,14 +260,18 @@ bool Pass::was_applied_by_this_version(const LedgerEntry& entry) const {
 // of the plugin has applied, it has checked before.
 void Pass::canonicalize_unsettled(const std::vector<std::size_t>& candidates, std::stop_token stop) {
     const std::vector<Leaf>& leaves = declaration_->leaves();
+    const auto is_to_be_asked = [&](std::size_t i) {
+        const Observed& observed = input_.observed_leaves[i];
+        return leaves[i].waits.empty() && !observed.is_settled && observed.presence != Presence::unread;
+    };
+    if (std::none_of(candidates.begin(), candidates.end(), is_to_be_asked)) return;
     input_.canonical.resize(leaves.size());
     std::vector<CanonicalProbe> probes;
     std::vector<Diagnostics> invalid(candidates.size());
     for (std::size_t c = 0; c < candidates.size(); ++c) {
         const std::size_t i = candidates[c];
+        if (!is_to_be_asked(i)) continue;
         const Observed& observed = input_.observed_leaves[i];
-        if (!leaves[i].waits.empty() || observed.is_settled || observed.presence == Presence::unread)
-            continue;
         const std::optional<std::size_t> entry = entry_of(i);
         const bool is_recorded_so =
             entry && input_.recorded[*entry].declared_hash == leaves[i].recordable().hash;

@@ -67,19 +67,30 @@ Result<LedgerEntry> find_entry(Session& session, const std::string& text) {
     return full ? *std::move(full) : *found.front();
 }
 
+namespace {
+
+// A leaf that came from another stack has steps of that one's passes as well.
+std::vector<PassRecord> passes_of_steps(Store& store, const std::string& stack,
+                                        const std::vector<JournalStep>& steps) {
+    std::set<std::string> wanted;
+    for (const JournalStep& step : steps) wanted.insert(step.pass);
+    std::vector<PassRecord> passes;
+    for (const std::string& of : {stack, std::string()}) {
+        for (PassRecord& pass : store.passes(of, 1000))
+            if (wanted.erase(pass.id) > 0) passes.push_back(std::move(pass));
+        if (wanted.empty()) break;
+    }
+    return passes;
+}
+
+} // namespace
+
 Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     Result<LedgerEntry> entry = find_entry(session, text);
     if (!entry) return entry.error();
     Why answer{.entry = *std::move(entry)};
     answer.steps = session.store().steps_of(answer.entry.address, limit);
-    std::set<std::string> wanted;
-    for (const JournalStep& step : answer.steps) wanted.insert(step.pass);
-    // A leaf that came from another stack has steps of that one's passes as well.
-    for (const std::string& stack : {answer.entry.address.stack, std::string()}) {
-        for (PassRecord& pass : session.store().passes(stack, 1000))
-            if (wanted.erase(pass.id) > 0) answer.passes.push_back(std::move(pass));
-        if (wanted.empty()) break;
-    }
+    answer.passes = passes_of_steps(session.store(), answer.entry.address.stack, answer.steps);
     if (answer.entry.commit.empty() || answer.entry.file.empty()) return answer;
     const StackDocument* stack = session.project().stack(answer.entry.address.stack);
     const Repository* from = stack ? session.repository_of(*stack) : nullptr;
@@ -91,6 +102,35 @@ Result<Why> why(Session& session, const std::string& text, std::size_t limit) {
     if (auto commit = repository.last_change(answer.entry.commit, answer.entry.file, answer.entry.line))
         answer.line_by = *std::move(commit);
     return answer;
+}
+
+Result<LeafHistory> history_of(Session& session, const std::string& text, std::size_t limit) {
+    const Result<LedgerEntry> entry = find_entry(session, text);
+    const Result<Address> address = entry ? Result<Address>(entry->address) : parse_address(text);
+    if (!address || address->stack.empty()) {
+        Diagnostic unknown = entry.error();
+        if (!unknown.hint.starts_with("did you mean"))
+            unknown.hint = "one that was never made, or is gone, is found by its full address, such as "
+                           "web:host.holdfast.dev/File/motd";
+        return unknown;
+    }
+    LeafHistory history{*address, session.store().steps_of(*address, limit), {}};
+    if (!entry && history.steps.empty()) return entry.error();
+    history.passes = passes_of_steps(session.store(), address->stack, history.steps);
+    return history;
+}
+
+std::vector<PassRecord> passes_of(Store& store, const std::vector<std::string>& stacks, std::size_t limit) {
+    if (stacks.empty()) return store.passes("", limit);
+    std::vector<PassRecord> passes;
+    for (const std::string& stack : stacks) {
+        const std::vector<PassRecord> own = store.passes(stack, limit);
+        passes.insert(passes.end(), own.begin(), own.end());
+    }
+    std::stable_sort(passes.begin(), passes.end(),
+                     [](const PassRecord& a, const PassRecord& b) { return a.started_ms > b.started_ms; });
+    if (passes.size() > limit) passes.resize(limit);
+    return passes;
 }
 
 namespace {

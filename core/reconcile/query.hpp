@@ -31,6 +31,17 @@ struct Why {
 };
 Result<Why> why(Session& session, const std::string& text, std::size_t limit = 20);
 
+// What was done to one leaf. One that is gone from the ledger still has its steps, if it is named by its
+// address. Errors as find_entry.
+struct LeafHistory {
+    Address address;
+    std::vector<JournalStep> steps; // newest first
+    std::vector<PassRecord> passes; // of those steps
+};
+Result<LeafHistory> history_of(Session& session, const std::string& text, std::size_t limit);
+// Of these stacks, or of all; newest first.
+std::vector<PassRecord> passes_of(Store& store, const std::vector<std::string>& stacks, std::size_t limit);
+
 struct StackStatus {
     std::string name;
     bool is_declared = true;

@@ -238,9 +238,21 @@ void push(const std::string& folder, std::size_t times) {
     fmt::print("push_to_applied,_interval_1_s,_slowest,_wall {:.0f} 2500 ms\n", walls.back());
 }
 
+// On top of the branch, without a working tree.
+void commit_file(const std::string& repository, const std::string& path, const std::string& text) {
+    FILE* git = ::popen(fmt::format("git -C '{}' fast-import --quiet", repository).c_str(), "w");
+    if (!git) fail("git fast-import");
+    fmt::print(
+        git,
+        "commit refs/heads/main\ncommitter Bench <bench@example.org> 1700000001 +0000\ndata 6\nchange\n"
+        "from refs/heads/main^0\nM 100644 inline {}\ndata {}\n{}\n",
+        path, text.size(), text);
+    if (::pclose(git) != 0) fail("git fast-import");
+}
+
 // What daemon and workers hold at rest, and the most of it at any time of passes over everything, as the
-// resync interval asks for them. The first apply of so many at once, and the first look at what came of it,
-// is told and has no limit.
+// resync interval asks for them, and of a commit that cuts one of them short. The first apply of so many at
+// once, and the first look at what came of it, is told and has no limit.
 void memory(const std::string& folder, std::size_t leaves) {
     const std::string data = folder + "/data", repository = folder + "/site";
     bench::make_repository(repository,
@@ -280,6 +292,14 @@ void memory(const std::string& folder, std::size_t leaves) {
         return std::chrono::steady_clock::now() > until;
     });
     watch_until("another correction", peak, hand_edit(leaves / 3));
+    // Most of these come in the middle of a pass, which is told to stop.
+    for (std::size_t i = 0; i < 3; ++i) {
+        const std::size_t count = daemon.count_in_log("applied 1 change ");
+        commit_file(repository, fmt::format("stack/d000/o{:06}.yaml", i),
+                    bench::object_document(i) + "  more: 1\n");
+        watch_until("the commit", peak, [&] { return daemon.count_in_log("applied 1 change ") > count; });
+        std::this_thread::sleep_for(7s);
+    }
     fmt::print("memory_of_daemon_and_workers,_{}_leaves,_at_rest {:.0f} 400 MiB\n", leaves, at_rest);
     fmt::print("memory_of_daemon_and_workers,_{}_leaves,_most_in_passes {:.0f} 400 MiB\n", leaves, peak);
     fmt::print("for_comparison:_in_the_first_apply_of_{}_leaves_and_the_look_after_it {:.0f} 1000000 MiB\n",

@@ -17,8 +17,6 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::chrono::milliseconds answer_timeout{30'000};
-
 // The folder, where it is known without a look into a repository.
 std::string store_without_repository(Context& context, const OperatorConfig& config) {
     if (!context.global.store.empty()) return context.global.store;
@@ -50,15 +48,33 @@ DaemonLink link_to_daemon(Context& context, DaemonNeed need) {
     return connected(context, connect_to_daemon_of(store, config.daemon.socket), need);
 }
 
+namespace {
+
 // The configuration may name the socket of a daemon that keeps another store: that one is none of ours.
+Result<std::unique_ptr<ControlClient>> connect_to_keeper(const std::string& store) {
+    if (read_daemon_address(store)) return connect_to_daemon_of(store);
+    Result<std::unique_ptr<ControlClient>> client = connect_to_daemon_of(store, configured_socket());
+    if (client && (*client)->hello().text_at("store") != absolute_path(store))
+        return failure("control.no-daemon", "the daemon that is configured keeps another store");
+    return client;
+}
+
+} // namespace
+
+Answerer daemon_or_store(Context& context) {
+    Diagnostics ignored; // whoever opens a session hears of them
+    std::string store = store_without_repository(context, load_operator_config(ignored));
+    if (store.empty()) {
+        if (!context.open(read_only_session())) return {.failed = true};
+        store = context.engine().store_directory();
+    }
+    Result<std::unique_ptr<ControlClient>> client = connect_to_keeper(store);
+    if (client) return {.daemon = *std::move(client)};
+    return {.failed = !context.is_open() && !context.open(read_only_session())};
+}
+
 DaemonLink link_to_daemon_of_session(Context& context) {
-    const std::string store = context.engine().store_directory();
-    const bool is_recorded = read_daemon_address(store).has_value();
-    DaemonLink link = connected(context, connect_to_daemon_of(store, is_recorded ? "" : configured_socket()),
-                                DaemonNeed::if_there);
-    if (link.client && !is_recorded && link.client->hello().text_at("store") != absolute_path(store))
-        link.client.reset();
-    return link;
+    return connected(context, connect_to_keeper(context.engine().store_directory()), DaemonNeed::if_there);
 }
 
 void say_whom(Context& context, const ControlClient& client) {
@@ -75,6 +91,15 @@ Map request_about(std::string_view what, const std::string& stack) {
     request.set("request", what);
     request.set("stacks", Value::list({stack}));
     return request;
+}
+
+Result<Value> ask_about_leaf(ControlClient& client, Context& context, std::string_view what,
+                             const std::string& leaf, std::size_t limit) {
+    Map request;
+    request.set("request", what);
+    request.set("leaf", leaf);
+    request.set("limit", static_cast<std::int64_t>(limit));
+    return client.ask(std::move(request), answer_timeout, context.stop);
 }
 
 std::optional<Value> ask_daemon(Context& context, ControlClient& client, Map request) {

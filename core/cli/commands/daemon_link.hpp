@@ -28,10 +28,24 @@ DaemonLink link_to_daemon(Context& context, DaemonNeed need);
 // Of a context that is open already.
 DaemonLink link_to_daemon_of_session(Context& context);
 
+// For what the store could answer as well: the daemon that keeps it, or none and a session that is open.
+// Where a daemon is there but cannot be talked to, the store is read.
+struct Answerer {
+    std::unique_ptr<ControlClient> daemon;
+    bool failed = false; // that has been reported
+};
+Answerer daemon_or_store(Context& context);
+
 // "Asking holdfastd (pid 4711) on box, which keeps /var/lib/holdfast." on standard error.
 void say_whom(Context& context, const ControlClient& client);
 // {"request": what, "stacks": [stack]}
 Map request_about(std::string_view what, const std::string& stack);
+// How long a daemon may think about what it is asked; passes that are waited for take longer.
+constexpr std::chrono::milliseconds answer_timeout{30'000};
+
+// "why" or "history" of one leaf.
+Result<Value> ask_about_leaf(ControlClient& client, Context& context, std::string_view what,
+                             const std::string& leaf, std::size_t limit);
 // Sends a request without a long answer; its error has been reported.
 std::optional<Value> ask_daemon(Context& context, ControlClient& client, Map request);
 

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/commands/asking.hpp"
 #include "cli/render/style.hpp"
+#include "control/records.hpp"
 
 namespace holdfast {
 

@@ -12,6 +12,7 @@
 #include "cli/render/plan_groups.hpp"
 #include "cli/render/plan_json.hpp"
 #include "cli/render/plan_sections.hpp"
+#include "control/records.hpp"
 
 namespace holdfast {
 
@@ -170,32 +171,6 @@ std::string render_step(const StackOutcome& stack, const Change& change, const S
     if (!result.diagnostics.empty())
         text += ": " + printable(remark_text(result.diagnostics.list().front(), change.origin));
     return paint(colours.error, text);
-}
-
-Value commit_to_json(const CommitInfo& commit) {
-    return Value::map({{"id", commit.id},
-                       {"author", commit.author},
-                       {"email", commit.email},
-                       {"subject", commit.subject},
-                       {"time_s", commit.time_s}});
-}
-
-Value pass_to_json(const PassRecord& pass) {
-    Map out;
-    out.set("id", pass.id);
-    out.set("stack", pass.stack);
-    out.set("command", pass.command);
-    out.set("actor", pass.actor);
-    out.set("commit", pass.commit);
-    out.set("commit_subject", pass.commit_subject);
-    out.set("commit_author", pass.commit_author);
-    out.set("plan_hash", pass.plan_hash);
-    out.set("state", to_string(pass.state));
-    out.set("started_ms", pass.started_ms);
-    out.set("ended_ms", pass.ended_ms);
-    if (Result<Value> summary = parse_json(pass.summary); !pass.summary.empty() && summary)
-        out.set("summary", *summary);
-    return out;
 }
 
 namespace {

@@ -25,7 +25,5 @@ std::string_view done_word(Action action);
 
 // {"format": "holdfast.run/1", ...}, as docs/json.md says.
 Value outcome_to_json(std::string_view command, const CommitInfo& commit, const RunOutcome& outcome);
-Value commit_to_json(const CommitInfo& commit);
-Value pass_to_json(const PassRecord& pass);
 
 } // namespace holdfast

@@ -2,6 +2,7 @@
 
 #include "cli/render/outcome_text.hpp"
 #include "cli/render/value_text.hpp"
+#include "control/records.hpp"
 
 namespace holdfast {
 

@@ -12,6 +12,7 @@
 #include "cli/render/page.hpp"
 #include "cli/render/plan_json.hpp"
 #include "cli/render/value_text.hpp"
+#include "control/records.hpp"
 #include "sys/clock.hpp"
 
 namespace holdfast {
@@ -190,54 +191,9 @@ std::string render_graph_dot(const std::vector<GraphNode>& nodes) {
     return text + "}\n";
 }
 
-Value step_to_json(const JournalStep& step) {
-    Map out;
-    out.set("sequence", step.sequence);
-    out.set("pass", step.pass);
-    out.set("address", to_string(step.address));
-    out.set("action", to_string(step.action));
-    out.set("state", to_string(step.state));
-    out.set("commit", step.commit);
-    out.set("at_ms", step.at_ms);
-    if (!step.message.empty()) out.set("message", step.message);
-    if (Result<Value> changes = parse_json(step.changes); !step.changes.empty() && changes)
-        out.set("changes", *changes);
-    return out;
-}
-
-Value entry_to_json(const LedgerEntry& entry) {
-    Map out;
-    out.set("address", to_string(entry.address));
-    out.set("provider", entry.provider);
-    out.set("api_version", entry.api_version);
-    out.set("state", to_string(entry.state));
-    out.set("object", Value::map({{"target", entry.object.target},
-                                  {"scope", entry.object.scope},
-                                  {"kind", entry.object.kind},
-                                  {"identity", entry.object.identity}}));
-    out.set("protect", entry.protect);
-    out.set("deletion", to_string(entry.deletion));
-    out.set("commit", entry.commit);
-    out.set("author", entry.author);
-    out.set("file", entry.file);
-    out.set("line", std::int64_t{entry.line});
-    out.set("pass", entry.pass);
-    out.set("applied_at_ms", entry.applied_at_ms);
-    return out;
-}
-
 Value why_to_json(const Why& why) {
-    List steps, passes;
-    for (const JournalStep& step : why.steps) steps.push_back(step_to_json(step));
-    for (const PassRecord& pass : why.passes) passes.push_back(pass_to_json(pass));
-    Map out;
-    out.set("format", "holdfast.why/1");
-    out.set("entry", entry_to_json(why.entry));
-    if (!why.declared_by.id.empty()) out.set("declared_by", commit_to_json(why.declared_by));
-    if (!why.line_by.id.empty()) out.set("line_by", commit_to_json(why.line_by));
-    out.set("steps", std::move(steps));
-    out.set("passes", std::move(passes));
-    out.set("problems", diagnostics_to_json(why.problems));
+    Value out = why_to_message(why);
+    out.as_map().set("problems", diagnostics_to_json(why.problems));
     return out;
 }
 

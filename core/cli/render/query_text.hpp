@@ -27,8 +27,6 @@ std::string render_graph_dot(const std::vector<GraphNode>& nodes);
 // "3f2a91c", "-" for none.
 std::string short_commit(const std::string& id);
 
-Value step_to_json(const JournalStep& step);
-Value entry_to_json(const LedgerEntry& entry);
 Value why_to_json(const Why& why);
 Value graph_to_json(const std::vector<GraphNode>& nodes);
 

@@ -10,6 +10,7 @@
 #include "cli/render/outcome_text.hpp"
 #include "cli/render/page.hpp"
 #include "cli/render/table.hpp"
+#include "control/records.hpp"
 #include "sys/clock.hpp"
 
 namespace holdfast {

@@ -317,6 +317,49 @@ TEST_CASE("what a daemon keeps is applied through it, and who asked is in the au
     CHECK(exported.out.find("\"action\":\"sync\",\"actor\":") != std::string::npos);
 }
 
+TEST_CASE(
+    "why and history ask the daemon, also where no repository is at hand, and say what the store says") {
+    Playground place;
+    declare_stacks(place, {"web"}, ", interval: 1h");
+    place.commit();
+    DaemonProcess daemon(place);
+    daemon.start_and_wait();
+    REQUIRE(holds(place, "web.txt", "one"));
+    declare_file(place, "web", "two");
+    REQUIRE(
+        comes_true([&] { return place.holdfast({"history"}).out.find("1 updated") != std::string::npos; }));
+    const std::vector<std::vector<std::string>> questions{
+        {"why", "File/web"},
+        {"--json", "why", "web.txt"},
+        {"why", "File/wbe"},
+        {"--json", "why", "File/wbe"},
+        {"history"},
+        {"--json", "history"},
+        {"history", "-n", "1", "-s", "web"},
+        {"history", "-s", "nobody"},
+        {"history", "File/web"},
+        {"--json", "history", "web:host.holdfast.dev/File/web"},
+        {"history", "web:host.holdfast.dev/File/never"},
+    };
+    // The same words, but in a folder that is in no repository.
+    const std::vector<std::string> elsewhere{"sh", "-c", "program=$1; shift 3; exec \"$program\" -C / \"$@\"",
+                                             "sh"};
+    std::vector<Ran> told;
+    for (const auto& words : questions) told.push_back(place.holdfast_under(elsewhere, words));
+    CAPTURE(told[0].out, told[0].err, told[2].err);
+    CHECK(told[0].out.find("one -> two") != std::string::npos);
+    CHECK(told[2].err.find("did you mean \"File/web\"?") != std::string::npos);
+    CHECK(daemon.stop().exit_code == 0);
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+        const Ran read = place.holdfast(questions[i]);
+        CAPTURE(questions[i], told[i].err, read.err);
+        CHECK(told[i].out == read.out);
+        CHECK(told[i].err == read.err);
+        CHECK(told[i].exit_code == read.exit_code);
+    }
+    CHECK(place.holdfast_under(elsewhere, {"history"}).err.find("git.") != std::string::npos);
+}
+
 TEST_CASE("what is parked is approved through the daemon, which then carries it out") {
     Playground place;
     declare_stacks(place, {"web"});

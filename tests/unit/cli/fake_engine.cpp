@@ -100,6 +100,12 @@ Result<Why> FakeEngine::why(const std::string& leaf, std::size_t) {
     return why;
 }
 
+Result<LeafHistory> FakeEngine::history_of(const std::string& leaf, std::size_t limit) {
+    Result<Why> known = why(leaf, limit);
+    if (!known) return known.error();
+    return LeafHistory{known->entry.address, known->steps, known->passes};
+}
+
 Result<LedgerEntry> FakeEngine::find_entry(const std::string& leaf) {
     if (leaf.find("motd") == std::string::npos)
         return failure("query.unknown", "nothing recorded is called \"" + leaf + "\"",

@@ -45,6 +45,7 @@ public:
     holdfast::RunOutcome run(const holdfast::RunOptions& options, const holdfast::RunEvents& events,
                              std::stop_token stop) override;
     holdfast::Result<holdfast::Why> why(const std::string& leaf, std::size_t limit) override;
+    holdfast::Result<holdfast::LeafHistory> history_of(const std::string& leaf, std::size_t limit) override;
     holdfast::Result<holdfast::LedgerEntry> find_entry(const std::string& leaf) override;
     std::vector<holdfast::StackStatus> status() override { return stacks; }
     holdfast::Result<std::vector<holdfast::SourceStatus>> sources(const std::string&, bool) override {

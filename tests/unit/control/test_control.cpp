@@ -1,5 +1,6 @@
 #include "control/client.hpp"
 #include "control/message.hpp"
+#include "control/records.hpp"
 #include "control/server.hpp"
 
 #include <atomic>
@@ -270,4 +271,48 @@ TEST_CASE("a diagnostic comes through the socket as it was") {
     const Result<Value> sent = parse_json(to_json(diagnostic_to_message(problem)));
     REQUIRE(sent);
     CHECK(diagnostic_from_message(*sent) == problem);
+}
+
+TEST_CASE("an answer to why or history is read back as it was told, and another one is refused") {
+    Why why;
+    why.entry.address = {"edge", {"host.holdfast.dev", "File", "", "motd", ""}};
+    why.entry.object = {"host:1", "/", "host.holdfast.dev/File", "\"etc/motd\""};
+    why.entry.state = EntryState::deleting;
+    why.entry.protect = true;
+    why.entry.deletion = Deletion::orphan;
+    why.entry.line = 7;
+    why.declared_by = {.id = "3f2a", .author = "Ana", .subject = "Open 443", .time_s = 1000};
+    why.passes.push_back(
+        {.id = "01M8", .stack = "edge", .state = PassState::reverted, .summary = R"({"create":1})"});
+    why.steps.push_back({.sequence = 4,
+                         .pass = "01M8",
+                         .address = why.entry.address,
+                         .action = Action::replace,
+                         .state = StepState::partial,
+                         .changes = R"([{"pointer":"/spec/mode"}])",
+                         .message = "it hangs"});
+    why.problems.warning("git.shallow", "not all of it is there");
+    const Value message = why_to_message(why);
+    const Result<Why> back = why_from_message(message);
+    REQUIRE(back);
+    CHECK(why_to_message(*back) == message);
+    CHECK(back->entry.state == EntryState::deleting);
+    CHECK(back->passes.at(0).summary == why.passes.at(0).summary);
+    CHECK(back->steps.at(0).changes == why.steps.at(0).changes);
+    CHECK(back->problems.list().at(0).severity == Severity::warning);
+
+    const Value history = leaf_history_to_message({why.entry.address, why.steps, why.passes});
+    const Result<LeafHistory> leaf = leaf_history_from_message(history);
+    REQUIRE(leaf);
+    CHECK(leaf_history_to_message(*leaf) == history);
+    CHECK(history_from_message(history_to_message(why.passes))->at(0).state == PassState::reverted);
+
+    const auto without = [](Value from, std::string_view pointer) {
+        erase_at(from, pointer);
+        return from;
+    };
+    CHECK(why_from_message(without(message, "/entry/address")).error().code == "control.version");
+    CHECK(why_from_message(without(message, "/passes/0/state")).error().code == "control.version");
+    CHECK(history_from_message(Value::map({{"passes", "none"}})).error().code == "control.version");
+    CHECK(leaf_history_from_message(without(history, "/steps/0/action")).error().code == "control.version");
 }

@@ -72,11 +72,11 @@ Session& PartialWorld::session() {
 }
 
 StackOutcome PartialWorld::pass(Reach reach, const std::vector<Touched>& touched, const std::string& stack,
-                                Mode mode) {
+                                Mode mode, std::stop_token stop) {
     clock_.sleep_for(std::chrono::seconds(1), {});
     if (Status moved = session().move_to(); !moved) FAIL(render(moved.error()));
     RunOutcome outcome =
-        run(session(), {.mode = mode, .reach = reach, .touched = touched, .stacks = {stack}});
+        run(session(), {.mode = mode, .reach = reach, .touched = touched, .stacks = {stack}}, {}, stop);
     for (const Diagnostic& problem : outcome.problems) FAIL(render(problem));
     REQUIRE(outcome.stacks.size() == 1);
     return std::move(outcome.stacks.front());

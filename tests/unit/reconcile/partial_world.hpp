@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,7 @@ public:
 
     // A pass over one stack at the newest commit.
     StackOutcome pass(Reach reach, const std::vector<Touched>& touched = {}, const std::string& stack = "app",
-                      Mode mode = Mode::apply);
+                      Mode mode = Mode::apply, std::stop_token stop = {});
     Session& session();
 
     // Somebody else writes; an empty text removes.

@@ -412,3 +412,23 @@ TEST_CASE("what a symlink leads to outside of the stack's folder is looked at wh
     world.write("shared/o.yaml", PartialWorld::document("shared", "a: 2"));
     CHECK(world.goes_over_everything("from outside of its folder").plan()->counts.update == 1);
 }
+
+TEST_CASE(
+    "a pass that is told to stop while it looks says so once, and plans nothing of what it has not seen") {
+    TwelveObjects world;
+    world.declare("o7", "a: 2");
+    world.configure("failObserve: ['\"o5\"', '\"o7\"', '\"o9\"']");
+    world.commit();
+    std::stop_source stop;
+    stop.request_stop();
+    const StackOutcome stopped = world.pass(Reach::everything, {}, "app", Mode::apply, stop.get_token());
+    CHECK(stopped.result == StackResult::failed);
+    CHECK_FALSE(stopped.plan());
+    CHECK(stopped.problems.list().size() == 1);
+    CHECK(stopped.problems.has_errors());
+    world.configure();
+    world.commit();
+    const StackOutcome next = world.pass(Reach::changed);
+    CHECK(next.result == StackResult::applied);
+    CHECK(next.plan()->counts.update == 1);
+}
