@@ -185,7 +185,7 @@ std::string DnsProvider::snapshot(const sdk::Scope& scope) {
 void DnsProvider::restore(const sdk::Scope& scope, std::string_view snapshot) {
     const Json saved = sdk::parse_json(snapshot, "dns.snapshot");
     const Wire origin = parse_zone(scope.name());
-    const ZoneData live = backend_->read(scope, origin);
+    const ZoneData live = backend_->read_to_write(scope, origin);
     std::map<Key, RrSet> then;
     for (const Json& document : saved.at("sets")) {
         const Desired set = read_leaf(document);

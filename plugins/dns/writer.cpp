@@ -95,7 +95,7 @@ Writer::Wanted Writer::read_item(const sdk::Item& item) const {
     return wanted;
 }
 
-void Writer::read_zone() { zone_ = backend_.read(scope_, origin_); }
+void Writer::read_zone() { zone_ = backend_.read_to_write(scope_, origin_); }
 
 void Writer::settle_changes() {
     for (Wanted& wanted : wanted_) {

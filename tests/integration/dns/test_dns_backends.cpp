@@ -238,6 +238,49 @@ TEST_CASE("an API that refuses, has no such zone or is gone is never an empty zo
     CHECK(world.apply(records).summary().find("done") == std::string::npos);
 }
 
+TEST_CASE("what is switched off in PowerDNS is told nobody, and stays on a write, as do comments") {
+    NEEDS_SERVERS;
+    World world(by_api);
+    const std::string url =
+        "http://127.0.0.1:" + std::to_string(api_port) + "/api/v1/servers/localhost/zones/example.org.";
+    const auto api = [&](const std::string& arguments) {
+        return output_of("curl -sSf -H 'X-API-Key: " + std::string(api_key) + "' " + arguments + " " + url)
+            .value_or("");
+    };
+    const auto record = [](const char* content, bool disabled) {
+        return Json{{"content", content}, {"disabled", disabled}};
+    };
+    const Json by_hand{{"rrsets",
+                        {{{"name", "www.example.org."},
+                          {"type", "A"},
+                          {"ttl", 300},
+                          {"changetype", "REPLACE"},
+                          {"records", {record("192.0.2.1", false), record("192.0.2.66", true)}},
+                          {"comments", {{{"content", "ask Li first"}, {"account", "li"}}}}},
+                         {{"name", "off.example.org."},
+                          {"type", "A"},
+                          {"ttl", 300},
+                          {"changetype", "REPLACE"},
+                          {"records", {record("192.0.2.67", true)}}}}}};
+    write_file(world.server.folder() + "/by-hand", by_hand.dump());
+    api("-X PATCH --data-binary @" + world.server.folder() + "/by-hand");
+
+    const std::vector<Ask> ours{rrset("www", "A", {"192.0.2.2"}), rrset("off", "A", {"192.0.2.3"})};
+    const Answers seen = world.observe(ours);
+    REQUIRE(seen.summary() == "done absent");
+    CHECK(Json::parse(seen[0].document)["spec"]["values"] == Json{"192.0.2.1"});
+    CHECK(world.apply({changed(ours[0], seen[0].document), ours[1]}, seen.scope.version).summary() ==
+          "done done");
+    CHECK(world.apply({removal("off", "A")}).summary() == "done");
+    CHECK(world.server.dig("www.example.org A") == "192.0.2.2\n");
+    CHECK(world.server.dig("off.example.org A").empty());
+    const std::string left = api("");
+    for (const char* kept : {"192.0.2.66", "192.0.2.67", "ask Li first"}) {
+        INFO(kept);
+        CHECK(left.find(kept) != std::string::npos);
+    }
+}
+
 TEST_CASE("a server is known by what it calls itself, by what the config calls it, or by its address") {
     NEEDS_SERVERS;
     const Program program = GENERATE(Program::bind, Program::pdns);
