@@ -20,6 +20,13 @@ std::string text_of(const std::optional<RrSet>& set, TypeNumber type) {
     return set->values.size() > 4 ? out + ", ..." : out;
 }
 
+sdk::Diagnostic marked(const Key& key, const std::string& owner) {
+    return problem("dns.marked",
+                   key.part() + " is marked as owned by \"" + owner + "\", in " +
+                       Markers::marker_of(key).part(),
+                   "leave it to them, or remove that TXT record by hand to take it over");
+}
+
 } // namespace
 
 Writer::Writer(Backend& backend, const sdk::Scope& scope, const WriterOptions& options, const ZoneData* known)
@@ -136,6 +143,8 @@ std::map<std::size_t, sdk::Diagnostic> Writer::culprits() {
         if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
         changes.push_back(wanted_[i].change);
         of.push_back(i);
+        const std::string other = options_.markers.other_owner(*zone_, changes.back().key);
+        if (!other.empty()) out.emplace(wanted_[i].item, marked(changes.back().key, other));
         const bool is_apex_ns = changes.back().key == Key{"@", type::ns};
         if (is_apex_ns && changes.back().before && !options_.may_change_apex_ns)
             out.emplace(
@@ -166,39 +175,52 @@ void Writer::blame(const std::map<std::size_t, sdk::Diagnostic>& culprits, sdk::
     }
 }
 
+std::vector<Writer::Sent> Writer::to_send() const {
+    std::vector<Sent> out;
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+        if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
+        out.push_back({i, false, wanted_[i].change});
+        if (auto marker = options_.markers.change_for(*zone_, wanted_[i].change))
+            out.push_back({i, true, *std::move(marker)});
+    }
+    std::sort(out.begin(), out.end(),
+              [](const Sent& a, const Sent& b) { return a.change.key < b.change.key; });
+    return out;
+}
+
 Written Writer::write() {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < wanted_.size(); ++i)
-        if (wanted_[i].fate != Wanted::Fate::unchanged) order.push_back(i);
-    if (order.empty()) return {};
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return wanted_[a].change.key < wanted_[b].change.key; });
+    sent_ = to_send();
+    if (sent_.empty()) return {};
     std::vector<Change> changes;
-    for (const std::size_t i : order) changes.push_back(wanted_[i].change);
+    for (const Sent& sent : sent_) changes.push_back(sent.change);
     Written written = backend_.write(scope_, *zone_, changes);
-    mark(written, order);
+    mark(written);
     return written;
 }
 
-void Writer::mark(const Written& written, const std::vector<std::size_t>& order) {
+void Writer::mark(const Written& written) {
     using Fate = Wanted::Fate;
     const Fate concerned = written.end == Written::End::unknown ? Fate::uncertain : Fate::not_written;
-    for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t i = 0; i < sent_.size(); ++i) {
+        if (sent_[i].is_marker) continue;
         const bool is_concerned =
             i < written.count + written.concerned || written.end == Written::End::conflict;
-        wanted_[order[i]].fate = i < written.count ? Fate::written : is_concerned ? concerned : Fate::other;
+        wanted_[sent_[i].wanted].fate = i < written.count ? Fate::written
+                                        : is_concerned    ? concerned
+                                                          : Fate::other;
     }
+    written_ = written.count;
 }
 
 // The next apply in this pass goes by the version that this one left, unless somebody else wrote as well.
 bool Writer::is_as_expected() const {
     std::map<Key, RrSet> expected = zone_->sets;
-    for (const Wanted& wanted : wanted_) {
-        if (wanted.fate != Wanted::Fate::written) continue;
-        if (wanted.change.after)
-            expected[wanted.change.key] = *wanted.change.after;
+    for (std::size_t i = 0; i < written_; ++i) {
+        const Change& change = sent_[i].change;
+        if (change.after)
+            expected[change.key] = *change.after;
         else
-            expected.erase(wanted.change.key);
+            expected.erase(change.key);
     }
     return expected == after_->sets;
 }
