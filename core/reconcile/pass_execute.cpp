@@ -180,8 +180,11 @@ bool Pass::is_behind_held_scope(const Change& change) const {
 
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                                 const RunEvents& events, std::stop_token stop) {
+    // Nearly always nothing is held, and the plan need not be copied.
+    const bool is_whole = std::find(held.begin(), held.end(), true) == held.end();
     std::vector<std::size_t> original;
-    const Plan kept = without(plan, held, original);
+    const Plan reduced = is_whole ? Plan{} : without(plan, held, original);
+    const Plan& kept = is_whole ? plan : reduced;
     std::map<std::string, Provider*> providers;
     for (const auto& [name, facts] : input.providers)
         if (Result<Provider*> provider = session_.provider(name)) providers[name] = *provider;
@@ -198,13 +201,14 @@ ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held,
     ExecutionReport report =
         holdfast::execute(kept, input, outcome_.pass, session_.commit(stack()), providers, session_.store(),
                           session_.clock(), options, stop, told);
-    std::vector<StepResult> results(plan.changes.size());
-    for (std::size_t i = 0; i < original.size(); ++i) {
-        for (const Diagnostic& problem : report.results[i].diagnostics)
+    for (const StepResult& result : report.results)
+        for (const Diagnostic& problem : result.diagnostics)
             outcome_.problems.add(session_.masker().mask(problem));
-        results[original[i]] = std::move(report.results[i]);
+    if (!is_whole) {
+        std::vector<StepResult> results(plan.changes.size());
+        for (std::size_t i = 0; i < original.size(); ++i) results[original[i]] = std::move(report.results[i]);
+        report.results = std::move(results);
     }
-    report.results = std::move(results);
     for (const Diagnostic& problem : report.diagnostics)
         outcome_.problems.add(session_.masker().mask(problem));
     return report;
