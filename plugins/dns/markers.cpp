@@ -1,5 +1,7 @@
 #include "markers.hpp"
 
+#include <algorithm>
+
 #include "txt.hpp"
 
 namespace holdfast::dns {
@@ -23,6 +25,11 @@ bool Markers::is_marker(const Key& key) {
 Key Markers::marker_of(const Key& key) {
     const std::string below = "_" + lower(type_text(key.type)) + std::string(behind_place);
     return {key.name == "@" ? below : key.name + "." + below, type::txt};
+}
+
+bool Markers::stand_in(const ZoneData& zone) {
+    return std::any_of(zone.sets.begin(), zone.sets.end(),
+                       [](const auto& set) { return set.first.type == type::txt && is_marker(set.first); });
 }
 
 std::string Markers::other_owner(const ZoneData& zone, const Key& key) const {

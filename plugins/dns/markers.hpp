@@ -19,6 +19,8 @@ public:
     // A name where markers stand; of any type, since nothing else has to do there.
     static bool is_marker(const Key& key);
     static Key marker_of(const Key& key);
+    // Whether there is any. Spares the search where nobody marks.
+    static bool stand_in(const ZoneData& zone);
     // Who else says that the RRset is his; empty where nobody does.
     std::string other_owner(const ZoneData& zone, const Key& key) const;
     // What has to happen to the marker so that `change` is marked; nothing where that is so.

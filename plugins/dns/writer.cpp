@@ -137,13 +137,15 @@ std::map<std::size_t, sdk::Diagnostic> Writer::culprits() {
         for (const Wanted& wanted : wanted_) out.emplace(wanted.item, out.begin()->second);
         return out;
     }
+    const bool is_marked = Markers::stand_in(*zone_);
     std::vector<Change> changes;
     std::vector<std::size_t> of;
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
         if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
         changes.push_back(wanted_[i].change);
         of.push_back(i);
-        const std::string other = options_.markers.other_owner(*zone_, changes.back().key);
+        const std::string other =
+            is_marked ? options_.markers.other_owner(*zone_, changes.back().key) : std::string();
         if (!other.empty()) out.emplace(wanted_[i].item, marked(changes.back().key, other));
         const bool is_apex_ns = changes.back().key == Key{"@", type::ns};
         if (is_apex_ns && changes.back().before && !options_.may_change_apex_ns)
@@ -175,24 +177,27 @@ void Writer::blame(const std::map<std::size_t, sdk::Diagnostic>& culprits, sdk::
     }
 }
 
-std::vector<Writer::Sent> Writer::to_send() const {
-    std::vector<Sent> out;
+void Writer::choose_what_to_send() {
+    sent_.clear();
+    markers_.clear();
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
         if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
-        out.push_back({i, false, wanted_[i].change});
-        if (auto marker = options_.markers.change_for(*zone_, wanted_[i].change))
-            out.push_back({i, true, *std::move(marker)});
+        sent_.push_back({i});
+        if (auto marker = options_.markers.change_for(*zone_, wanted_[i].change)) {
+            sent_.push_back({i, markers_.size()});
+            markers_.push_back(*std::move(marker));
+        }
     }
-    std::sort(out.begin(), out.end(),
-              [](const Sent& a, const Sent& b) { return a.change.key < b.change.key; });
-    return out;
+    std::sort(sent_.begin(), sent_.end(),
+              [this](const Sent& a, const Sent& b) { return change_of(a).key < change_of(b).key; });
 }
 
 Written Writer::write() {
-    sent_ = to_send();
+    choose_what_to_send();
     if (sent_.empty()) return {};
     std::vector<Change> changes;
-    for (const Sent& sent : sent_) changes.push_back(sent.change);
+    changes.reserve(sent_.size());
+    for (const Sent& sent : sent_) changes.push_back(change_of(sent));
     Written written = backend_.write(scope_, *zone_, changes);
     mark(written);
     return written;
@@ -202,7 +207,7 @@ void Writer::mark(const Written& written) {
     using Fate = Wanted::Fate;
     const Fate concerned = written.end == Written::End::unknown ? Fate::uncertain : Fate::not_written;
     for (std::size_t i = 0; i < sent_.size(); ++i) {
-        if (sent_[i].is_marker) continue;
+        if (sent_[i].is_marker()) continue;
         const bool is_concerned =
             i < written.count + written.concerned || written.end == Written::End::conflict;
         wanted_[sent_[i].wanted].fate = i < written.count ? Fate::written
@@ -216,7 +221,7 @@ void Writer::mark(const Written& written) {
 bool Writer::is_as_expected() const {
     std::map<Key, RrSet> expected = zone_->sets;
     for (std::size_t i = 0; i < written_; ++i) {
-        const Change& change = sent_[i].change;
+        const Change& change = change_of(sent_[i]);
         if (change.after)
             expected[change.key] = *change.after;
         else

@@ -165,7 +165,7 @@ std::string policy() {
 }
 
 constexpr const char* config_schema = R"json({"type":"object","additionalProperties":false,
-    "description":"libnftables has no compare-and-swap: a table is read again before a transaction and after it",
+    "description":"libnftables has no compare-and-swap: tables are read before and after",
     "properties":{
     "netns":{"type":"string","minLength":1,"examples":["blue","/run/netns/blue"],
         "description":"the network namespace to filter in, by name or path; where not set, the worker's own"},
