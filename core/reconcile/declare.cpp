@@ -108,29 +108,44 @@ const Resource* Declaration::resource_of(std::size_t leaf) const {
 }
 
 void Declaration::declare() {
-    const OutputResolver nothing_known = [](const Reference&) {
-        return Resolution{.state = Resolution::State::not_yet};
-    };
-    leaves_.reserve(loaded_.resources.size());
-    for (std::size_t r = 0; r < loaded_.resources.size(); ++r) {
-        Resource& resource = loaded_.resources[r];
-        Diagnostics problems;
-        const std::size_t first = leaves_.size();
-        add_leaves(resource, nothing_known, leaves_, problems);
-        if (problems.has_errors()) {
-            leaves_.resize(first);
-            place(problems, resource);
-            problems_.append(problems);
-            unloaded_.push_back(resource.id);
-            continue;
-        }
-        for (std::size_t i = first; i < leaves_.size(); ++i)
-            for (const Address& producer : leaves_[i].producers) consumers_[producer].push_back(i);
-        resource_of_.resize(leaves_.size(), r);
-    }
+    constexpr std::size_t at_once = 1000; // so that not all documents are in memory twice
+    const std::size_t count = loaded_.resources.size();
+    leaves_.reserve(count);
+    for (std::size_t first = 0; first < count; first += at_once)
+        declare_some(first, std::min(first + at_once, count));
     find_reference_cycles();
     note_elsewhere();
     release_resources();
+}
+
+void Declaration::declare_some(std::size_t first, std::size_t end) {
+    const OutputResolver nothing_known = [](const Reference&) {
+        return Resolution{.state = Resolution::State::not_yet};
+    };
+    std::vector<Draft> drafts;
+    drafts.reserve(end - first);
+    std::map<std::string, std::vector<Draft*>> to_compile;
+    for (std::size_t r = first; r < end; ++r) {
+        Draft& draft = drafts.emplace_back(draft_of(loaded_.resources[r], nothing_known));
+        if (draft.compiles) to_compile[draft.resource->provider].push_back(&draft);
+    }
+    for (const auto& [provider, of_provider] : to_compile) compile(provider, of_provider);
+    for (std::size_t i = 0; i < drafts.size(); ++i) enter(first + i, std::move(drafts[i]));
+}
+
+void Declaration::enter(std::size_t index, Draft draft) {
+    const Resource& resource = loaded_.resources[index];
+    if (draft.problems.has_errors()) {
+        place(draft.problems, resource);
+        problems_.append(draft.problems);
+        unloaded_.push_back(resource.id);
+        return;
+    }
+    for (Leaf& leaf : draft.leaves) {
+        for (const Address& producer : leaf.producers) consumers_[producer].push_back(leaves_.size());
+        leaves_.push_back(std::move(leaf));
+    }
+    resource_of_.resize(leaves_.size(), index);
 }
 
 // Their documents went to the leaves. Where none is declared again and none is linked to others, what is left
@@ -149,15 +164,16 @@ void Declaration::redeclare(std::size_t index, const OutputResolver& outputs,
     Resource& resource = loaded_.resources[from];
     // What is wrong with it is said once; its other leaves need not try again.
     if (std::find(unloaded_.begin(), unloaded_.end(), resource.id) != unloaded_.end()) return;
-    Diagnostics problems;
-    std::vector<Leaf> leaves;
-    add_leaves(resource, outputs, leaves, problems);
-    if (problems.has_errors()) {
-        place(problems, resource);
-        problems_.append(problems);
+    Draft draft = draft_of(resource, outputs);
+    Draft* const alone = &draft;
+    if (draft.compiles) compile(resource.provider, {&alone, 1});
+    if (draft.problems.has_errors()) {
+        place(draft.problems, resource);
+        problems_.append(draft.problems);
         unloaded_.push_back(resource.id);
         return;
     }
+    std::vector<Leaf>& leaves = draft.leaves;
     const bool still_waits = !leaves.empty() && !leaves.front().waits.empty();
     const std::size_t count = leaves_.size();
     std::set<std::size_t> places;
@@ -279,8 +295,7 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     return leaf;
 }
 
-void Declaration::add_leaves(Resource& resource, const OutputResolver& outputs, std::vector<Leaf>& leaves,
-                             Diagnostics& problems) {
+Declaration::Draft Declaration::draft_of(Resource& resource, const OutputResolver& outputs) {
     // Neighbours are nearly always of one kind.
     if (!last_kind_ || last_provider_ != resource.provider || last_kind_->kind != resource.id.kind ||
         last_kind_->api_version != resource.api_version) {
@@ -291,17 +306,16 @@ void Declaration::add_leaves(Resource& resource, const OutputResolver& outputs, 
     const KindInfo* kind = last_kind_;
     assert(kind); // the loader routed it there
 
-    Leaf leaf = plain_leaf(resource);
+    Draft draft{.resource = &resource, .whole = plain_leaf(resource)};
+    Leaf& leaf = draft.whole;
     if (resource.has_references)
-        resolve(resource, *kind, outputs, leaf, problems);
+        resolve(resource, *kind, outputs, leaf, draft.problems);
     else if (resource.writes_out_secret)
         mask(*kind, tree_of(leaf.declared), leaf);
-    if (problems.has_errors()) return;
-    if (!kind->compiles || !leaf.waits.empty()) {
-        leaves.push_back(std::move(leaf));
-        return;
-    }
-    for (Leaf& part : compile(resource, leaf, problems)) leaves.push_back(std::move(part));
+    if (draft.problems.has_errors()) return draft;
+    draft.compiles = kind->compiles && leaf.waits.empty();
+    if (!draft.compiles) draft.leaves.push_back(std::move(leaf));
+    return draft;
 }
 
 void Declaration::place(Diagnostics& problems, const Resource& resource) const {

@@ -29,6 +29,15 @@ class Declaration {
 public:
     Declaration(Session& session, const StackDocument& stack);
 
+    // A resource while leaves are made of it.
+    struct Draft {
+        const Resource* resource = nullptr;
+        Leaf whole; // the document itself
+        bool compiles = false;
+        std::vector<Leaf> leaves;
+        Diagnostics problems;
+    };
+
     // Reads and checks the documents. Afterwards `problems()` holds everything that is wrong with them.
     void load();
     // The same for these files alone (load_files); where `loaded().only_whole` says something, that is no
@@ -82,12 +91,21 @@ public:
 
 private:
     std::optional<Catalog> catalog();
-    // Appends the resource's leaves to `leaves`, and takes the document out of a resource that cannot be
-    // declared again.
-    void add_leaves(Resource& resource, const OutputResolver& outputs, std::vector<Leaf>& leaves,
-                    Diagnostics& problems);
+    // What the plugin made of one document; `secrets` are the values that it holds.
+    struct Compiled {
+        std::vector<Value> secrets;
+        std::vector<Leaf> leaves;
+        Diagnostics problems;
+    };
+    void declare_some(std::size_t first, std::size_t end);
+    void enter(std::size_t resource, Draft draft);
+    // Takes the document out of a resource that cannot be declared again.
+    Draft draft_of(Resource& resource, const OutputResolver& outputs);
     Leaf plain_leaf(Resource& resource) const;
-    std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
+    // Fills in the leaves of documents that the provider `name` compiles.
+    void compile(const std::string& name, std::span<Draft* const> drafts);
+    bool compile_together(Provider& provider, std::span<Draft* const> drafts);
+    void take_compiled(const Draft& draft, const ItemResult& result, Compiled& to);
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
                  Diagnostics& problems);
     void identify(const KindInfo& kind, const Value& document, Leaf& leaf) const;
@@ -120,7 +138,7 @@ private:
     std::set<std::vector<std::string>> secrets_taken_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
-    const KindInfo* last_kind_ = nullptr; // of `add_leaves`, with its provider
+    const KindInfo* last_kind_ = nullptr; // of `draft_of`, with its provider
     std::string last_provider_;
 };
 

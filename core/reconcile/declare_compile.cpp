@@ -78,50 +78,98 @@ void find_secret_keys(const Masker& masker, const Value& node, const std::string
 
 } // namespace
 
-std::vector<Leaf> Declaration::compile(const Resource& resource, const Leaf& whole, Diagnostics& problems) {
-    std::vector<Leaf> leaves;
-    Result<Provider*> provider = session_.provider(resource.provider);
-    if (!provider) {
-        problems.add(provider.error());
-        return leaves;
+namespace {
+
+// The documents' places in a call, or of one document of which all is that is said.
+std::size_t place_in(const ItemResult& result, std::size_t count) { return count == 1 ? 0 : result.item; }
+
+// How many of them go into one call; at least one.
+std::size_t batch_size(std::span<Declaration::Draft* const> drafts, const Description& plugin) {
+    std::size_t count = 0, bytes = 0;
+    for (const Declaration::Draft* draft : drafts) {
+        bytes += draft->whole.declared.json.size();
+        if (count > 0 && (count == plugin.max_items || bytes > plugin.max_bytes)) break;
+        ++count;
     }
-    const std::string kind_id = whole.kind_id();
-    const std::vector<Value> secrets = values_at(whole.sensitive, tree_of(whole.declared));
-    const Item item{.kind = kind_id, .declared = whole.declared.json};
+    return count;
+}
+
+} // namespace
+
+// Many documents are one call, since a call takes far longer than what most documents make the plugin do.
+// Where it did not end well nobody knows whose fault that is: then each is a call of its own.
+void Declaration::compile(const std::string& name, std::span<Draft* const> drafts) {
+    Result<Provider*> provider = session_.provider(name);
+    if (!provider) {
+        for (Draft* draft : drafts) draft->problems.add(provider.error());
+        return;
+    }
+    while (!drafts.empty()) {
+        const auto batch = drafts.first(batch_size(drafts, (*provider)->description()));
+        drafts = drafts.subspan(batch.size());
+        if (compile_together(**provider, batch)) continue;
+        for (Draft* const& draft : batch) compile_together(**provider, {&draft, 1});
+    }
+}
+
+// False where the call did not end well and more than one document was in it: then it did nothing.
+bool Declaration::compile_together(Provider& provider, std::span<Draft* const> drafts) {
+    std::vector<std::string> kinds(drafts.size());
+    std::vector<Item> items(drafts.size());
+    std::vector<Compiled> compiled(drafts.size());
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+        const Leaf& whole = drafts[i]->whole;
+        kinds[i] = whole.kind_id();
+        items[i] = {.kind = kinds[i], .declared = whole.declared.json};
+        if (!whole.sensitive.empty())
+            compiled[i].secrets = values_at(whole.sensitive, tree_of(whole.declared));
+    }
+    bool is_told_apart = true;
     const CallEnd end =
-        (*provider)->call({.method = Method::compile, .items = {&item, 1}}, [&](const ItemResult& result) {
-            problems.append(result.diagnostics);
-            if (result.outcome != Outcome::done) return;
-            Result<Value> tree = parse_json(result.document);
-            if (!tree) {
-                problems.add(tree.error());
-                return;
-            }
-            Leaf leaf = whole;
-            leaf.declared = make_document(*tree);
-            leaf.masked = {};
-            leaf.api_version = tree->text_at("apiVersion", whole.api_version);
-            leaf.kind = tree->text_at("kind", whole.address.id.kind);
-            leaf.address.id = resource.id.leaf(result.part);
-            leaf.identity = result.identity;
-            leaf.scope = result.scope;
-            leaf.origin.pointer = result.pointer;
-            const Description* description = this->description(resource.provider);
-            if (const KindInfo* kind = description->find(leaf.api_version, leaf.kind_name())) {
-                // The parent's pointers say nothing about the leaf's document; its secrets are known by
-                // value.
-                leaf.sensitive = pointers_to(secrets, *tree);
-                if (!secrets.empty()) find_secret_keys(session_.masker(), *tree, "", leaf.sensitive);
-                mask(*kind, *tree, leaf);
-                leaves.push_back(std::move(leaf));
-            } else {
-                problems.error("plugin.unknown-kind",
-                               fmt::format("provider {} compiled {} into a kind {} that it does not describe",
-                                           resource.provider, short_name(resource.id), leaf.kind_id()));
-            }
+        provider.call({.method = Method::compile, .items = items}, [&](const ItemResult& result) {
+            const std::size_t place = place_in(result, drafts.size());
+            is_told_apart = is_told_apart && place < drafts.size();
+            if (place < drafts.size()) take_compiled(*drafts[place], result, compiled[place]);
         });
-    problems.append(end.why);
-    return leaves;
+    if (drafts.size() > 1 && !(end.ok && is_told_apart)) return false;
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+        drafts[i]->leaves = std::move(compiled[i].leaves);
+        drafts[i]->problems.append(compiled[i].problems);
+        drafts[i]->problems.append(end.why);
+    }
+    return true;
+}
+
+void Declaration::take_compiled(const Draft& draft, const ItemResult& result, Compiled& to) {
+    to.problems.append(result.diagnostics);
+    if (result.outcome != Outcome::done) return;
+    Result<Value> tree = parse_json(result.document);
+    if (!tree) {
+        to.problems.add(tree.error());
+        return;
+    }
+    const Resource& resource = *draft.resource;
+    Leaf leaf = draft.whole;
+    leaf.declared = make_document(*tree);
+    leaf.masked = {};
+    leaf.api_version = tree->text_at("apiVersion", draft.whole.api_version);
+    leaf.kind = tree->text_at("kind", draft.whole.address.id.kind);
+    leaf.address.id = resource.id.leaf(result.part);
+    leaf.identity = result.identity;
+    leaf.scope = result.scope;
+    leaf.origin.pointer = result.pointer;
+    const Description* description = this->description(resource.provider);
+    if (const KindInfo* kind = description->find(leaf.api_version, leaf.kind_name())) {
+        // The parent's pointers say nothing about the leaf's document; its secrets are known by value.
+        leaf.sensitive = pointers_to(to.secrets, *tree);
+        if (!to.secrets.empty()) find_secret_keys(session_.masker(), *tree, "", leaf.sensitive);
+        mask(*kind, *tree, leaf);
+        to.leaves.push_back(std::move(leaf));
+    } else {
+        to.problems.error("plugin.unknown-kind",
+                          fmt::format("provider {} compiled {} into a kind {} that it does not describe",
+                                      resource.provider, short_name(resource.id), leaf.kind_id()));
+    }
 }
 
 } // namespace holdfast

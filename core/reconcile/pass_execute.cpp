@@ -199,11 +199,11 @@ bool Pass::is_behind_held_scope(const Change& change) const {
 
 ExecutionReport Pass::run_round(const Plan& plan, const std::vector<bool>& held, const PlanInput& input,
                                 const RunEvents& events, std::stop_token stop) {
-    std::vector<std::size_t> original;
-    // A plan of 100,000 changes is large: it is not copied where nothing is taken out of it.
+    // Nearly always nothing is held, and the plan need not be copied.
     const bool is_whole = std::find(held.begin(), held.end(), true) == held.end();
-    const Plan rest = is_whole ? Plan{} : without(plan, held, original);
-    const Plan& kept = is_whole ? plan : rest;
+    std::vector<std::size_t> original;
+    const Plan reduced = is_whole ? Plan{} : without(plan, held, original);
+    const Plan& kept = is_whole ? plan : reduced;
     std::map<std::string, Provider*> providers;
     for (const auto& [name, facts] : input.providers)
         if (Result<Provider*> provider = session_.provider(name)) providers[name] = *provider;

@@ -32,6 +32,7 @@ void check_file(Database& database, Diagnostics& problems) {
 
 // SQLite reports at most 100 damaged places, one a row, or the one row "ok".
 void check_pages(Database& database, Diagnostics& problems) {
+    database.run("PRAGMA ignore_check_constraints = OFF"); // they are looked at here, see set_pragmas()
     Query rows = database.query("PRAGMA integrity_check");
     while (rows.next()) {
         std::string what;

@@ -32,6 +32,8 @@ public:
     virtual std::string target(const sdk::Call& call) = 0;
     // The whole zone, or sdk::Error: never a part of it.
     virtual ZoneData read(const sdk::Call& call, const Wire& origin) = 0;
+    // The same right before a write, with what nobody is served and a write must not lose.
+    virtual ZoneData read_to_write(const sdk::Call& call, const Wire& origin) { return read(call, origin); }
     // Cheap to get. From any thread, also while another call runs.
     virtual Mark mark(const sdk::Call& call, const Wire& origin) const = 0;
     // A descriptor to poll that is readable once something may have changed, which the caller reads and
@@ -45,7 +47,7 @@ public:
     virtual std::vector<Wire> zones(const sdk::Call& call) = 0;
     // Throws `dns.type` for a type that this target cannot hold.
     virtual void check_type(TypeNumber type) const = 0;
-    // False where read() has to come before every write(), since the target does not compare.
+    // False where read_to_write() has to come before every write(), since the target does not compare.
     virtual bool compares() const = 0;
 };
 

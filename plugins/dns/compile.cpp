@@ -44,15 +44,7 @@ private:
     // Runs `body`; what it throws is a problem at `pointer`.
     template <typename Body>
     bool attempt(const std::string& pointer, Body body) {
-        try {
-            body();
-            return true;
-        } catch (const sdk::Error& error) {
-            sdk::Diagnostic why = error.diagnostic();
-            why.pointer = pointer;
-            problems_.push_back(std::move(why));
-            return false;
-        }
+        return sdk::attempt(problems_, pointer, body);
     }
 
     void complain(const char* code, const std::string& pointer, std::string message, std::string hint = {}) {

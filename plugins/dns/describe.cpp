@@ -67,7 +67,7 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
         "zones":{"type":"array","items":{"type":"string"},
             "description":"what to list where nobody names a zone: a name server does not tell"}}},
     "powerdns":{"type":"object","additionalProperties":false,"required":["url","apiKey"],
-        "description":"a PowerDNS server, by its HTTP API","properties":{
+        "description":"a PowerDNS server, by its HTTP API, without compare-and-swap","properties":{
         "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:8081"],
             "description":"where its webserver listens"},
         "apiKey":{"type":"string","minLength":1,
@@ -98,6 +98,9 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
         "description":"seconds between looks at the SOA; less where the SOA's refresh is less"},
     "leave":{"type":"array","items":{"type":"string","minLength":1},"examples":[["dhcp-*","*/TLSA"]],
         "description":"names, or NAME/TYPE, with * and ?, that others write: neither imported nor removed"},
+    "owner":{"type":"string","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9._-]+$",
+        "examples":["edge-1"],
+        "description":"marks what it writes as its own, by TXT records NAME._TYPE._holdfast"},
     "allowApexNs":{"type":"boolean","default":false,
         "description":"whether the name servers of a zone itself may be changed"}}})json";
 

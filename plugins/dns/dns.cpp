@@ -40,8 +40,10 @@ DnsProvider::DnsProvider(const sdk::Call& call, std::string_view config)
     : DnsProvider(call, sdk::parse_json(config, "dns.config")) {}
 
 DnsProvider::DnsProvider(const sdk::Call& call, const Json& config)
-    : backend_(make_backend(config)), leave_(config), watch_options_(read_watch_options(config)) {
-    options_.may_change_apex_ns = config.value("allowApexNs", false);
+    : backend_(make_backend(config)),
+      leave_(config),
+      options_{config.value("allowApexNs", false), Markers(config)},
+      watch_options_(read_watch_options(config)) {
     target_ = backend_->target(call);
 }
 
@@ -106,13 +108,20 @@ std::optional<sdk::Diagnostic> DnsProvider::problem_of(const Compiled& leaf) con
                       leaf.key.part() + " is declared, and the provider's config leaves \"" + pattern +
                           "\" to others",
                       "remove it here, or narrow the pattern");
+    if (Markers::is_marker(leaf.key))
+        why =
+            problem("dns.marker", leaf.key.part() + " is declared, and below _holdfast only Holdfast writes",
+                    "set `owner` in the provider's config to have records marked");
     try {
         backend_->check_type(leaf.key.type);
     } catch (const sdk::Error& error) {
         why = error.diagnostic();
     }
     if (why.code.empty()) return std::nullopt;
-    why.pointer = leaf.stands_alone ? leaf.pointer + (pattern.empty() ? "/type" : "/name") : leaf.pointer;
+    why.pointer =
+        leaf.stands_alone
+            ? leaf.pointer + (why.code == "dns.left" || why.code == "dns.marker" ? "/name" : "/type")
+            : leaf.pointer;
     return why;
 }
 
@@ -149,7 +158,8 @@ void DnsProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request,
         const ZoneData zone = backend_->read(scope, origin);
         const std::string name = zone_text(origin);
         for (const auto& [key, set] : zone.sets)
-            if (!leave_.is_left(key) &&
+            if (!leave_.is_left(key) && !Markers::is_marker(key) &&
+                options_.markers.other_owner(zone, key).empty() &&
                 !results.object(record_set_kind, identity_of(key), document_of(origin, key, set), name))
                 return;
     }
@@ -185,7 +195,7 @@ std::string DnsProvider::snapshot(const sdk::Scope& scope) {
 void DnsProvider::restore(const sdk::Scope& scope, std::string_view snapshot) {
     const Json saved = sdk::parse_json(snapshot, "dns.snapshot");
     const Wire origin = parse_zone(scope.name());
-    const ZoneData live = backend_->read(scope, origin);
+    const ZoneData live = backend_->read_to_write(scope, origin);
     std::map<Key, RrSet> then;
     for (const Json& document : saved.at("sets")) {
         const Desired set = read_leaf(document);

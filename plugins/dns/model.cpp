@@ -105,23 +105,4 @@ Wire owner_of(const Key& key, std::string_view origin) {
     return lower(parse_name(key.name, origin, Relative::any_labels));
 }
 
-std::string to_hex(std::string_view bytes) {
-    static constexpr const char* digits = "0123456789abcdef";
-    std::string out;
-    for (const char c : bytes) {
-        out += digits[static_cast<unsigned char>(c) >> 4U];
-        out += digits[static_cast<unsigned char>(c) & 15U];
-    }
-    return out;
-}
-
-sdk::Diagnostic problem(const char* code, std::string message, std::string hint, sdk::Retry retry) {
-    sdk::Diagnostic out;
-    out.code = code;
-    out.message = std::move(message);
-    out.hint = std::move(hint);
-    out.retry = retry;
-    return out;
-}
-
 } // namespace holdfast::dns

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <holdfast/json.hpp>
+#include <holdfast/parts.hpp>
 
 #include "names.hpp"
 #include "rdata.hpp"
@@ -87,10 +88,9 @@ std::string document_of(std::string_view origin, const Key& key, const RrSet& se
 // The name that `name` of a key stands for, in wire form, lower case.
 Wire owner_of(const Key& key, std::string_view origin);
 
-std::string to_hex(std::string_view bytes);
 std::uint32_t number32(std::string_view bytes, std::size_t at);
 
-sdk::Diagnostic problem(const char* code, std::string message, std::string hint = {},
-                        sdk::Retry retry = sdk::Retry::never);
+using sdk::problem;
+using sdk::to_hex;
 
 } // namespace holdfast::dns

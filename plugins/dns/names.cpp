@@ -155,6 +155,22 @@ std::string relative_text(std::string_view name, std::string_view origin) {
     return labels_text(name, name.size() - origin.size());
 }
 
+bool is_plain_name(std::string_view relative) {
+    if (relative.empty() || relative.size() > max_name / 2) return false; // longer ones are looked at closely
+    std::size_t label = 0;
+    for (const char c : relative) {
+        if (c == '.') {
+            if (label == 0) return false;
+            label = 0;
+        } else if ((c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_') {
+            if (++label > max_label) return false;
+        } else {
+            return false;
+        }
+    }
+    return label > 0;
+}
+
 std::string zone_text(std::string_view origin) {
     return origin.size() == 1 ? "." : labels_text(origin, origin.size() - 1);
 }

@@ -23,6 +23,8 @@ Wire parse_zone(std::string_view text);
 std::string name_text(std::string_view name);
 // "www", or "@" for the origin itself. `name` lies at or below `origin`, and both are in lower case.
 std::string relative_text(std::string_view name, std::string_view origin);
+// Whether a relative name is spelled as we spell it, and without any escape; most are. False says nothing.
+bool is_plain_name(std::string_view relative);
 // "example.org", and "." for the root: how a zone is called as a scope.
 std::string zone_text(std::string_view origin);
 

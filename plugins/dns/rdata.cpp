@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/parts.hpp>
 
 #include "ldns.hpp"
 #include "txt.hpp"
@@ -193,14 +193,7 @@ std::string address_text(TypeNumber type, std::string_view rdata) {
 }
 
 std::string unknown_text(std::string_view rdata) {
-    static constexpr const char* digits = "0123456789abcdef";
-    std::string out = "\\# " + std::to_string(rdata.size());
-    if (!rdata.empty()) out += ' ';
-    for (const char c : rdata) {
-        out += digits[static_cast<unsigned char>(c) >> 4U];
-        out += digits[static_cast<unsigned char>(c) & 15U];
-    }
-    return out;
+    return "\\# " + std::to_string(rdata.size()) + (rdata.empty() ? "" : " " + sdk::to_hex(rdata));
 }
 
 std::optional<std::string> text_by_layout(const Layout& layout, std::string_view rdata) {

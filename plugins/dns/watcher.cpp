@@ -9,7 +9,6 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,7 +70,6 @@ struct Watcher::OwnCall {
 Watcher::Watcher(Backend& backend, const WatchOptions& options, const sdk::Host& host)
     : backend_(backend), host_(host), interval_(options.interval) {
     try {
-        wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         events_ = backend_.events();
         if (options.port != 0) listen(options);
     } catch (...) {
@@ -83,14 +81,13 @@ Watcher::Watcher(Backend& backend, const WatchOptions& options, const sdk::Host&
 
 Watcher::~Watcher() {
     stop_.request_stop();
-    const std::uint64_t one = 1;
-    if (write(wake_, &one, sizeof one) < 0) host_.debug("the watching thread could not be woken");
+    wake_.wake();
     thread_.join();
     close_all();
 }
 
 void Watcher::close_all() {
-    for (const int fd : {udp_, tcp_, wake_, events_})
+    for (const int fd : {udp_, tcp_, events_})
         if (fd >= 0) close(fd);
 }
 
@@ -131,8 +128,7 @@ void Watcher::watch(const sdk::Scope& scope, bool is_wanted, sdk::Hints hints) {
         const std::lock_guard lock(mutex_);
         zones_.insert_or_assign(name, Zone{origin, hints, mark, Clock::now(), false});
     }
-    const std::uint64_t one = 1;
-    if (write(wake_, &one, sizeof one) < 0) host_.debug("the watching thread could not be woken");
+    wake_.wake();
 }
 
 int Watcher::wait_ms() {
@@ -146,12 +142,11 @@ int Watcher::wait_ms() {
 void Watcher::run() {
     const std::stop_token stop = stop_.get_token();
     while (!stop.stop_requested()) {
-        std::array<pollfd, 4> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{udp_, POLLIN, 0},
+        std::array<pollfd, 4> descriptors{pollfd{wake_.fd(), POLLIN, 0}, pollfd{udp_, POLLIN, 0},
                                           pollfd{tcp_, POLLIN, 0}, pollfd{events_, POLLIN, 0}};
         poll(descriptors.data(), descriptors.size(), wait_ms());
         if (stop.stop_requested()) return;
-        std::uint64_t count = 0;
-        if ((descriptors[0].revents & POLLIN) != 0 && read(wake_, &count, sizeof count) < 0) continue;
+        wake_.clear();
         if ((descriptors[1].revents & POLLIN) != 0) take_datagram();
         if ((descriptors[2].revents & POLLIN) != 0) take_connection();
         if ((descriptors[3].revents & POLLIN) != 0) look_at_all_soon();

@@ -12,6 +12,8 @@
 
 #include <netinet/in.h>
 
+#include <holdfast/parts.hpp>
+
 #include "backend.hpp"
 
 namespace holdfast::dns {
@@ -62,7 +64,8 @@ private:
     Backend& backend_;
     sdk::Host host_;
     std::chrono::seconds interval_;
-    int udp_ = -1, tcp_ = -1, wake_ = -1, events_ = -1;
+    sdk::Wake wake_;
+    int udp_ = -1, tcp_ = -1, events_ = -1;
     std::mutex mutex_; // of zones_
     std::map<std::string, Zone> zones_;
     std::stop_source stop_;

@@ -20,6 +20,13 @@ std::string text_of(const std::optional<RrSet>& set, TypeNumber type) {
     return set->values.size() > 4 ? out + ", ..." : out;
 }
 
+sdk::Diagnostic marked(const Key& key, const std::string& owner) {
+    return problem("dns.marked",
+                   key.part() + " is marked as owned by \"" + owner + "\", in " +
+                       Markers::marker_of(key).part(),
+                   "leave it to them, or remove that TXT record by hand to take it over");
+}
+
 } // namespace
 
 Writer::Writer(Backend& backend, const sdk::Scope& scope, const WriterOptions& options, const ZoneData* known)
@@ -95,7 +102,7 @@ Writer::Wanted Writer::read_item(const sdk::Item& item) const {
     return wanted;
 }
 
-void Writer::read_zone() { zone_ = backend_.read(scope_, origin_); }
+void Writer::read_zone() { zone_ = backend_.read_to_write(scope_, origin_); }
 
 void Writer::settle_changes() {
     for (Wanted& wanted : wanted_) {
@@ -130,12 +137,16 @@ std::map<std::size_t, sdk::Diagnostic> Writer::culprits() {
         for (const Wanted& wanted : wanted_) out.emplace(wanted.item, out.begin()->second);
         return out;
     }
+    const bool is_marked = Markers::stand_in(*zone_);
     std::vector<Change> changes;
     std::vector<std::size_t> of;
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
         if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
         changes.push_back(wanted_[i].change);
         of.push_back(i);
+        const std::string other =
+            is_marked ? options_.markers.other_owner(*zone_, changes.back().key) : std::string();
+        if (!other.empty()) out.emplace(wanted_[i].item, marked(changes.back().key, other));
         const bool is_apex_ns = changes.back().key == Key{"@", type::ns};
         if (is_apex_ns && changes.back().before && !options_.may_change_apex_ns)
             out.emplace(
@@ -166,39 +177,55 @@ void Writer::blame(const std::map<std::size_t, sdk::Diagnostic>& culprits, sdk::
     }
 }
 
+void Writer::choose_what_to_send() {
+    sent_.clear();
+    markers_.clear();
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+        if (wanted_[i].fate == Wanted::Fate::unchanged) continue;
+        sent_.push_back({i});
+        if (auto marker = options_.markers.change_for(*zone_, wanted_[i].change)) {
+            sent_.push_back({i, markers_.size()});
+            markers_.push_back(*std::move(marker));
+        }
+    }
+    std::sort(sent_.begin(), sent_.end(),
+              [this](const Sent& a, const Sent& b) { return change_of(a).key < change_of(b).key; });
+}
+
 Written Writer::write() {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < wanted_.size(); ++i)
-        if (wanted_[i].fate != Wanted::Fate::unchanged) order.push_back(i);
-    if (order.empty()) return {};
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return wanted_[a].change.key < wanted_[b].change.key; });
+    choose_what_to_send();
+    if (sent_.empty()) return {};
     std::vector<Change> changes;
-    for (const std::size_t i : order) changes.push_back(wanted_[i].change);
+    changes.reserve(sent_.size());
+    for (const Sent& sent : sent_) changes.push_back(change_of(sent));
     Written written = backend_.write(scope_, *zone_, changes);
-    mark(written, order);
+    mark(written);
     return written;
 }
 
-void Writer::mark(const Written& written, const std::vector<std::size_t>& order) {
+void Writer::mark(const Written& written) {
     using Fate = Wanted::Fate;
     const Fate concerned = written.end == Written::End::unknown ? Fate::uncertain : Fate::not_written;
-    for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t i = 0; i < sent_.size(); ++i) {
+        if (sent_[i].is_marker()) continue;
         const bool is_concerned =
             i < written.count + written.concerned || written.end == Written::End::conflict;
-        wanted_[order[i]].fate = i < written.count ? Fate::written : is_concerned ? concerned : Fate::other;
+        wanted_[sent_[i].wanted].fate = i < written.count ? Fate::written
+                                        : is_concerned    ? concerned
+                                                          : Fate::other;
     }
+    written_ = written.count;
 }
 
 // The next apply in this pass goes by the version that this one left, unless somebody else wrote as well.
 bool Writer::is_as_expected() const {
     std::map<Key, RrSet> expected = zone_->sets;
-    for (const Wanted& wanted : wanted_) {
-        if (wanted.fate != Wanted::Fate::written) continue;
-        if (wanted.change.after)
-            expected[wanted.change.key] = *wanted.change.after;
+    for (std::size_t i = 0; i < written_; ++i) {
+        const Change& change = change_of(sent_[i]);
+        if (change.after)
+            expected[change.key] = *change.after;
         else
-            expected.erase(wanted.change.key);
+            expected.erase(change.key);
     }
     return expected == after_->sets;
 }

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "backend.hpp"
+#include "markers.hpp"
 
 namespace holdfast::dns {
 
 struct WriterOptions {
     bool may_change_apex_ns = false;
+    Markers markers;
 };
 
 class Writer {
@@ -40,7 +42,17 @@ private:
                sdk::Results& results);
     bool has_conflict(std::map<std::size_t, sdk::Diagnostic>& culprits) const;
     Written write();
-    void mark(const Written& written, const std::vector<std::size_t>& order);
+    // A change that is sent: of one of `wanted_`, or of its marker. Small, since they are sorted.
+    struct Sent {
+        std::size_t wanted, marker = no_marker; // places in wanted_ and markers_
+        static constexpr std::size_t no_marker = static_cast<std::size_t>(-1);
+        bool is_marker() const { return marker != no_marker; }
+    };
+    void choose_what_to_send();
+    const Change& change_of(const Sent& sent) const {
+        return sent.is_marker() ? markers_[sent.marker] : wanted_[sent.wanted].change;
+    }
+    void mark(const Written& written);
     void report(sdk::Items items, const Written& written, sdk::Results& results);
     void report_one(const Wanted& wanted, const sdk::Item& item, const Written& written,
                     sdk::Results& results);
@@ -52,6 +64,9 @@ private:
     Wire origin_;
     std::optional<ZoneData> zone_, after_;
     std::vector<Wanted> wanted_;
+    std::vector<Change> markers_;
+    std::vector<Sent> sent_;  // in order
+    std::size_t written_ = 0; // so many of them for certain
 };
 
 } // namespace holdfast::dns

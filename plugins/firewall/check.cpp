@@ -18,13 +18,7 @@ public:
     // Runs `body`; what it throws is a problem at `pointer`.
     template <typename Body>
     void attempt(const std::string& pointer, Body body) {
-        try {
-            body();
-        } catch (const sdk::Error& error) {
-            sdk::Diagnostic why = error.diagnostic();
-            why.pointer = pointer;
-            problems.push_back(std::move(why));
-        }
+        sdk::attempt(problems, pointer, body);
     }
 
     void complain(const char* code, const std::string& pointer, std::string message, std::string hint) {

@@ -41,13 +41,7 @@ public:
 private:
     template <typename Body>
     void attempt(const std::string& pointer, Body body) {
-        try {
-            body();
-        } catch (const sdk::Error& error) {
-            sdk::Diagnostic why = error.diagnostic();
-            why.pointer = pointer;
-            problems_.push_back(std::move(why));
-        }
+        sdk::attempt(problems_, pointer, body);
     }
 
     std::string text(const char* member, const char* otherwise = "") const {

@@ -164,7 +164,9 @@ std::string policy() {
                              .c_str());
 }
 
-constexpr const char* config_schema = R"json({"type":"object","additionalProperties":false,"properties":{
+constexpr const char* config_schema = R"json({"type":"object","additionalProperties":false,
+    "description":"libnftables has no compare-and-swap: tables are read before and after",
+    "properties":{
     "netns":{"type":"string","minLength":1,"examples":["blue","/run/netns/blue"],
         "description":"the network namespace to filter in, by name or path; where not set, the worker's own"},
     "tables":{"type":"array","items":{"type":"string","minLength":1},"examples":[["inet edge","inet hf_*"]],

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/parts.hpp>
 
 namespace holdfast::firewall {
 
@@ -68,10 +68,7 @@ std::string fingerprint(std::string_view text);
 
 inline sdk::Diagnostic problem(const char* code, std::string message, std::string hint = {},
                                std::string pointer = {}) {
-    sdk::Diagnostic out;
-    out.code = code;
-    out.message = std::move(message);
-    out.hint = std::move(hint);
+    sdk::Diagnostic out = sdk::problem(code, std::move(message), std::move(hint));
     out.pointer = std::move(pointer);
     return out;
 }

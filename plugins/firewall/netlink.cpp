@@ -122,32 +122,8 @@ Netlink::~Netlink() { mnl_socket_close(socket_); }
 
 int Netlink::fd() const { return mnl_socket_get_fd(socket_); }
 
-int Netlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& take) {
-    request->nlmsg_seq = ++sequence_;
-    if (mnl_socket_sendto(socket_, request, request->nlmsg_len) < 0) return errno;
-    alignas(nlmsghdr) static thread_local std::array<char, buffer_size> buffer;
-    for (;;) {
-        const ssize_t size = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
-        if (size < 0) return errno;
-        int left = static_cast<int>(size);
-        for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-             mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-            if (message->nlmsg_seq != sequence_) continue; // of a question given up
-            if (message->nlmsg_flags & NLM_F_DUMP_INTR) return EINTR;
-            if (message->nlmsg_type == NLMSG_DONE) return 0;
-            if (message->nlmsg_type == NLMSG_ERROR)
-                return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
-            take(message);
-            if (!(message->nlmsg_flags & NLM_F_MULTI) && !(request->nlmsg_flags & NLM_F_ACK)) return 0;
-        }
-    }
-}
-
-// The kernel answers each message of the batch that failed, and the last one, which asks for an answer.
-int Netlink::send_batch(const std::string& batch) {
-    int size_wanted = static_cast<int>(batch.size()) * 2 + 65536;
-    ::setsockopt(fd(), SOL_SOCKET, SO_SNDBUFFORCE, &size_wanted, sizeof size_wanted);
-    if (mnl_socket_sendto(socket_, batch.data(), batch.size()) < 0) return errno;
+// Message by message what the kernel sends, until `take` says what came of it: 0, or an error's number.
+int Netlink::receive(const std::function<std::optional<int>(const nlmsghdr*)>& take) {
     alignas(nlmsghdr) static thread_local std::array<char, buffer_size> buffer;
     for (;;) {
         const ssize_t size = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
@@ -155,9 +131,40 @@ int Netlink::send_batch(const std::string& batch) {
         int left = static_cast<int>(size);
         for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
              mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
-            if (message->nlmsg_type == NLMSG_ERROR)
-                return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
+            if (const std::optional<int> end = take(message)) return *end;
     }
+}
+
+namespace {
+
+int error_of(const nlmsghdr* message) {
+    return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
+}
+
+} // namespace
+
+int Netlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& take) {
+    request->nlmsg_seq = ++sequence_;
+    if (mnl_socket_sendto(socket_, request, request->nlmsg_len) < 0) return errno;
+    return receive([&](const nlmsghdr* message) -> std::optional<int> {
+        if (message->nlmsg_seq != sequence_) return std::nullopt; // of a question given up
+        if (message->nlmsg_flags & NLM_F_DUMP_INTR) return EINTR;
+        if (message->nlmsg_type == NLMSG_DONE) return 0;
+        if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
+        take(message);
+        const bool is_all = !(message->nlmsg_flags & NLM_F_MULTI) && !(request->nlmsg_flags & NLM_F_ACK);
+        return is_all ? std::optional(0) : std::nullopt;
+    });
+}
+
+// The kernel answers each message of the batch that failed, and the last one, which asks for an answer.
+int Netlink::send_batch(const std::string& batch) {
+    int size_wanted = static_cast<int>(batch.size()) * 2 + 65536;
+    ::setsockopt(fd(), SOL_SOCKET, SO_SNDBUFFORCE, &size_wanted, sizeof size_wanted);
+    if (mnl_socket_sendto(socket_, batch.data(), batch.size()) < 0) return errno;
+    return receive([](const nlmsghdr* message) {
+        return message->nlmsg_type == NLMSG_ERROR ? std::optional(error_of(message)) : std::nullopt;
+    });
 }
 
 std::uint32_t generation(Netlink& nftables) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ public:
     int send_batch(const std::string& batch);
 
 private:
+    int receive(const std::function<std::optional<int>(const nlmsghdr*)>& take);
+
     mnl_socket* socket_;
     std::uint32_t sequence_ = 1;
 };

@@ -11,7 +11,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace holdfast::firewall {
@@ -33,7 +32,7 @@ const nlattr* attribute(const nlmsghdr* message, int number) {
 } // namespace
 
 Watcher::Watcher(NamespaceThread::Where where, std::string own_label, sdk::Host host)
-    : own_label_(std::move(own_label)), host_(host), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : own_label_(std::move(own_label)), host_(host) {
     sigset_t all, before; // signals are for the host's own threads
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -45,16 +44,12 @@ Watcher::Watcher(NamespaceThread::Where where, std::string own_label, sdk::Host 
     if (!problem_) return;
     lock.unlock();
     thread_.join();
-    ::close(wake_);
     std::rethrow_exception(problem_);
 }
 
 Watcher::~Watcher() {
-    const std::uint64_t one = 1;
-    while (::write(wake_, &one, sizeof one) < 0 && errno == EINTR) {
-    }
+    wake_.wake();
     thread_.join();
-    ::close(wake_);
 }
 
 void Watcher::watch(const std::string& table, bool is_wanted, sdk::Hints hints) {
@@ -80,7 +75,7 @@ void Watcher::run(const NamespaceThread::Where& where) {
     started_.notify_all();
     if (problem_) return;
     for (;;) {
-        pollfd ready[2] = {{netlink_->fd(), POLLIN, 0}, {wake_, POLLIN, 0}};
+        pollfd ready[2] = {{netlink_->fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
         if (::poll(ready, 2, -1) < 0 && errno != EINTR) break;
         if (ready[1].revents) break;
         if (ready[0].revents) receive();

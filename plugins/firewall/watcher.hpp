@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/parts.hpp>
 
 #include "namespace.hpp"
 #include "netlink.hpp"
@@ -49,7 +49,7 @@ private:
 
     const std::string own_label_;
     const sdk::Host host_;
-    int wake_ = -1;
+    sdk::Wake wake_;
     std::unique_ptr<Netlink> netlink_; // of the thread
     Transaction transaction_;          // of the thread
 

@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/parts.hpp>
 
 namespace holdfast::host {
 
@@ -27,13 +27,7 @@ public:
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned size = 0;
         EVP_DigestFinal_ex(context_.get(), digest, &size);
-        static const char* const digits = "0123456789abcdef";
-        std::string out;
-        for (unsigned i = 0; i < size; ++i) {
-            out += digits[digest[i] >> 4U];
-            out += digits[digest[i] & 15U];
-        }
-        return out;
+        return sdk::to_hex({reinterpret_cast<const char*>(digest), size});
     }
 
 private:

@@ -1,5 +1,7 @@
 #include "writer.hpp"
 
+#include <holdfast/parts.hpp>
+
 namespace holdfast::kubernetes {
 
 namespace {
@@ -8,15 +10,6 @@ using std::chrono::milliseconds;
 
 constexpr int most_tries = 5;
 
-sdk::Diagnostic write_problem(const char* code, std::string message, std::string hint, sdk::Retry retry) {
-    sdk::Diagnostic out;
-    out.code = code;
-    out.message = std::move(message);
-    out.hint = std::move(hint);
-    out.retry = retry;
-    return out;
-}
-
 sdk::Result unknown(const Reply& reply, const Target& target) {
     sdk::Result result = sdk::Result::failed(explain_write(reply, target));
     result.outcome = sdk::Outcome::unknown; // it may have arrived: the engine looks
@@ -24,8 +17,8 @@ sdk::Result unknown(const Reply& reply, const Target& target) {
 }
 
 sdk::Result conflict(const Target& target, const std::string& what) {
-    return sdk::Result::failed(write_problem("kubernetes.conflict", target.shown() + " " + what,
-                                             "it is looked at and planned again", sdk::Retry::conflict));
+    return sdk::Result::failed(sdk::problem("kubernetes.conflict", target.shown() + " " + what,
+                                            "it is looked at and planned again", sdk::Retry::conflict));
 }
 
 sdk::Result written(const Json& live, bool is_changed) {
@@ -102,14 +95,14 @@ sdk::Result wait_until_gone(const Cluster& cluster, const sdk::Call& call, const
         const Json live = live_of(reply);
         if (!uid.empty() && version_of(live).uid != uid) return sdk::Result::done({}); // another one, since
         if (std::chrono::steady_clock::now() >= until || !pause(call, wait)) {
-            sdk::Diagnostic why = write_problem("kubernetes.waits-for-finalizers",
-                                                target.shown() + " is marked for deletion since " +
-                                                    sdk::text_at(live, "/metadata/deletionTimestamp", "now") +
-                                                    " and waits for: " + finalizers_of(live),
-                                                "whoever put the finalizer there has to take it off; if its "
-                                                "controller is gone for good, remove "
-                                                "it by kubectl patch",
-                                                sdk::Retry::after);
+            sdk::Diagnostic why = sdk::problem("kubernetes.waits-for-finalizers",
+                                               target.shown() + " is marked for deletion since " +
+                                                   sdk::text_at(live, "/metadata/deletionTimestamp", "now") +
+                                                   " and waits for: " + finalizers_of(live),
+                                               "whoever put the finalizer there has to take it off; if its "
+                                               "controller is gone for good, remove "
+                                               "it by kubectl patch",
+                                               sdk::Retry::after);
             why.retry_after = std::min(cluster.options().delete_wait, milliseconds(5000));
             return sdk::Result::failed(why);
         }
@@ -180,7 +173,7 @@ sdk::Result delete_object(const Cluster& cluster, const sdk::Call& call, const T
     const Version seen = parse_version(change.version());
     const std::string recorded = recorded_uid(change);
     if (!recorded.empty() && !seen.uid.empty() && recorded != seen.uid)
-        return sdk::Result::failed(write_problem(
+        return sdk::Result::failed(sdk::problem(
             "kubernetes.other-object",
             target.shown() + " is not the object that was applied: somebody has deleted that and made "
                              "another of the same name, which is left alone",

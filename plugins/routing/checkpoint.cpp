@@ -7,6 +7,8 @@
 #include <linux/nexthop.h>
 #include <sys/socket.h>
 
+#include <holdfast/parts.hpp>
+
 #include "documents.hpp"
 #include "writer.hpp"
 
@@ -34,15 +36,10 @@ bool is_saved(std::uint8_t protocol, bool is_strange, const Settings& settings) 
 
 // With what documents do not have: other metrics, as hex digits.
 Json saved(const Route& route, const Tables& tables) {
-    std::string document, metrics;
+    std::string document;
     append_document(document, route, tables);
-    for (const char c : route.more_metrics) {
-        static const char* const digits = "0123456789abcdef";
-        metrics += digits[static_cast<unsigned char>(c) >> 4U];
-        metrics += digits[static_cast<unsigned char>(c) & 15U];
-    }
     Json out{{"document", sdk::parse_json(document)}, {"protocol", route.protocol}};
-    if (!metrics.empty()) out["metrics"] = metrics;
+    if (!route.more_metrics.empty()) out["metrics"] = sdk::to_hex(route.more_metrics);
     return out;
 }
 

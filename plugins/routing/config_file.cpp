@@ -11,7 +11,7 @@
 
 #include <openssl/evp.h>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/parts.hpp>
 
 namespace holdfast::routing {
 
@@ -101,13 +101,7 @@ std::string sha256_hex(std::string_view bytes) {
     unsigned size = 0;
     if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
         throw std::bad_alloc();
-    static const char* const digits = "0123456789abcdef";
-    std::string out;
-    for (unsigned i = 0; i < size; ++i) {
-        out += digits[digest[i] >> 4U];
-        out += digits[digest[i] & 15U];
-    }
-    return out;
+    return sdk::to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 } // namespace holdfast::routing

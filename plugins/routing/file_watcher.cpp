@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -25,23 +24,20 @@ FileWatcher::FileWatcher(const std::string& path, std::function<void()> on_chang
         throw sdk::Error("routing.file", "the folder " + folder + " cannot be watched: " + why,
                          "correct the path in the provider's config, or raise fs.inotify.max_user_watches");
     }
-    wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     thread_ = std::jthread([this] { run(); }); // stopped by stop_, which it may ask for from its start
 }
 
 FileWatcher::~FileWatcher() {
     stop_.request_stop();
-    const std::uint64_t one = 1;
-    if (write(wake_, &one, sizeof one) < 0) stop_.request_stop(); // it cannot fail: the counter is ours
+    wake_.wake();
     thread_.join();
-    close(wake_);
     close(events_);
 }
 
 void FileWatcher::run() {
     const std::stop_token stop = stop_.get_token();
     while (!stop.stop_requested()) {
-        std::array<pollfd, 2> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{events_, POLLIN, 0}};
+        std::array<pollfd, 2> descriptors{pollfd{wake_.fd(), POLLIN, 0}, pollfd{events_, POLLIN, 0}};
         poll(descriptors.data(), descriptors.size(), -1);
         if (stop.stop_requested()) return;
         if (is_about_it()) on_change_();

@@ -7,6 +7,8 @@
 #include <string>
 #include <thread>
 
+#include <holdfast/parts.hpp>
+
 namespace holdfast::routing {
 
 // Owns a thread. `on_change` is called from it.
@@ -24,7 +26,8 @@ private:
 
     std::string name_;
     std::function<void()> on_change_;
-    int events_ = -1, wake_ = -1;
+    int events_ = -1;
+    sdk::Wake wake_;
     std::stop_source stop_;
     std::jthread thread_;
 };

@@ -128,7 +128,29 @@ void RoutingProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Resul
             if (problems.outcome == sdk::Outcome::failed) continue;
         }
         results.leaf(item, {kind, leaf.identity, "", "", "", leaf.document});
+        if (leaf.problems.empty()) remember_compiled(kind, leaf.document);
     }
+}
+
+namespace {
+
+std::size_t mark_of(std::string_view kind, std::string_view document) {
+    const std::hash<std::string_view> hash;
+    return hash(document) ^ hash(kind) * 0x9E3779B97F4A7C15U;
+}
+
+} // namespace
+
+void RoutingProvider::remember_compiled(std::string_view kind, std::string_view document) {
+    constexpr std::size_t most = 1'000'000;
+    if (compiled_.size() >= most) compiled_.clear();
+    compiled_.insert(mark_of(kind, document));
+}
+
+// What compile() has made is without problems and canonical. A leaf goes through here once to be validated
+// and once to be compared, and to read its document again and again would be most of the plugin's work.
+bool RoutingProvider::is_compiled(const sdk::Item& item) const {
+    return compiled_.contains(mark_of(item.kind(), item.declared()));
 }
 
 void RoutingProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
@@ -137,7 +159,7 @@ void RoutingProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results&
         try {
             if (item.kind() == bird_kind || item.kind() == frr_kind)
                 demand_daemon(item.kind());
-            else
+            else if (!is_compiled(item))
                 result.diagnostics = canonical_of(item.declared(), item.kind(), {}).problems;
         } catch (const sdk::Error& error) {
             result.diagnostics.push_back(error.diagnostic());
@@ -155,7 +177,7 @@ void RoutingProvider::canonicalize(const sdk::Scope& scope, sdk::Items items, sd
                 results.done(item, daemon->canonical(scope, item));
                 continue;
             }
-            if (item.declared() == item.observed()) {
+            if (item.declared() == item.observed() || (item.observed().empty() && is_compiled(item))) {
                 results.as_declared(item);
                 continue;
             }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 
 #include <holdfast/json.hpp>
 
@@ -48,6 +49,8 @@ private:
         sdk::Diagnostics problems;
     };
     Canonical canonical_of(std::string_view declared, std::string_view kind, std::string_view observed) const;
+    void remember_compiled(std::string_view kind, std::string_view document);
+    bool is_compiled(const sdk::Item& item) const;
     // What stands there for an item of the kernel's; nothing where there is none.
     std::optional<std::string> live_document(const Picture& picture, const sdk::Item& item) const;
     Wanted wanted_for(sdk::Items items) const;
@@ -59,6 +62,7 @@ private:
 
     Settings settings_;
     std::string target_;
+    std::unordered_set<std::size_t> compiled_; // hashes of documents and their kinds
     std::unique_ptr<Kernel> kernel_;
     std::unique_ptr<RoutingDaemon> bird_, frr_;
     std::unique_ptr<Watcher> watcher_;

@@ -6,7 +6,6 @@
 
 #include <linux/nexthop.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "documents.hpp"
@@ -39,16 +38,13 @@ Watcher::Watcher(const Kernel& kernel, const Settings& settings, const sdk::Host
       receive_bytes_(receive_bytes),
       socket_(kernel.listen(groups, receive_bytes)),
       own_port_(kernel.port()) {
-    wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     thread_ = std::jthread([this] { run(); }); // stopped by stop_, which it may ask for from its start
 }
 
 Watcher::~Watcher() {
     stop_.request_stop();
-    const std::uint64_t one = 1;
-    if (write(wake_, &one, sizeof one) < 0) host_.debug("the watching thread could not be woken");
+    wake_.wake();
     thread_.join();
-    close(wake_);
 }
 
 void Watcher::watch(std::unordered_set<std::string> identities, sdk::Hints hints) {
@@ -71,8 +67,7 @@ void Watcher::listen_again(const Kernel& kernel) {
         own_port_ = kernel.port();
         hints = hints_;
     }
-    const std::uint64_t one = 1;
-    if (write(wake_, &one, sizeof one) < 0) host_.debug("the watching thread could not be woken");
+    wake_.wake();
     if (hints) hints->all();
 }
 
@@ -84,11 +79,10 @@ void Watcher::run() {
             const std::lock_guard lock(mutex_);
             fd = socket_->fd();
         }
-        std::array<pollfd, 2> descriptors{pollfd{wake_, POLLIN, 0}, pollfd{fd, POLLIN, 0}};
+        std::array<pollfd, 2> descriptors{pollfd{wake_.fd(), POLLIN, 0}, pollfd{fd, POLLIN, 0}};
         poll(descriptors.data(), descriptors.size(), -1);
         if (stop.stop_requested()) return;
-        std::uint64_t count = 0;
-        if ((descriptors[0].revents & POLLIN) != 0 && read(wake_, &count, sizeof count) < 0) continue;
+        wake_.clear();
         if ((descriptors[1].revents & (POLLIN | POLLERR)) != 0) receive();
     }
 }

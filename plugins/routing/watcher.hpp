@@ -10,6 +10,8 @@
 #include <thread>
 #include <unordered_set>
 
+#include <holdfast/parts.hpp>
+
 #include "kernel.hpp"
 
 namespace holdfast::routing {
@@ -48,7 +50,7 @@ private:
     const Settings& settings_;
     sdk::Host host_;
     int receive_bytes_;
-    int wake_ = -1;
+    sdk::Wake wake_;
     mutable std::mutex mutex_; // of all below
     std::unique_ptr<NetlinkSocket> socket_;
     std::unordered_set<std::string> identities_;

@@ -238,6 +238,49 @@ TEST_CASE("an API that refuses, has no such zone or is gone is never an empty zo
     CHECK(world.apply(records).summary().find("done") == std::string::npos);
 }
 
+TEST_CASE("what is switched off in PowerDNS is told nobody, and stays on a write, as do comments") {
+    NEEDS_SERVERS;
+    World world(by_api);
+    const std::string url =
+        "http://127.0.0.1:" + std::to_string(api_port) + "/api/v1/servers/localhost/zones/example.org.";
+    const auto api = [&](const std::string& arguments) {
+        return output_of("curl -sSf -H 'X-API-Key: " + std::string(api_key) + "' " + arguments + " " + url)
+            .value_or("");
+    };
+    const auto record = [](const char* content, bool disabled) {
+        return Json{{"content", content}, {"disabled", disabled}};
+    };
+    const Json by_hand{{"rrsets",
+                        {{{"name", "www.example.org."},
+                          {"type", "A"},
+                          {"ttl", 300},
+                          {"changetype", "REPLACE"},
+                          {"records", {record("192.0.2.1", false), record("192.0.2.66", true)}},
+                          {"comments", {{{"content", "ask Li first"}, {"account", "li"}}}}},
+                         {{"name", "off.example.org."},
+                          {"type", "A"},
+                          {"ttl", 300},
+                          {"changetype", "REPLACE"},
+                          {"records", {record("192.0.2.67", true)}}}}}};
+    write_file(world.server.folder() + "/by-hand", by_hand.dump());
+    api("-X PATCH --data-binary @" + world.server.folder() + "/by-hand");
+
+    const std::vector<Ask> ours{rrset("www", "A", {"192.0.2.2"}), rrset("off", "A", {"192.0.2.3"})};
+    const Answers seen = world.observe(ours);
+    REQUIRE(seen.summary() == "done absent");
+    CHECK(Json::parse(seen[0].document)["spec"]["values"] == Json{"192.0.2.1"});
+    CHECK(world.apply({changed(ours[0], seen[0].document), ours[1]}, seen.scope.version).summary() ==
+          "done done");
+    CHECK(world.apply({removal("off", "A")}).summary() == "done");
+    CHECK(world.server.dig("www.example.org A") == "192.0.2.2\n");
+    CHECK(world.server.dig("off.example.org A").empty());
+    const std::string left = api("");
+    for (const char* kept : {"192.0.2.66", "192.0.2.67", "ask Li first"}) {
+        INFO(kept);
+        CHECK(left.find(kept) != std::string::npos);
+    }
+}
+
 TEST_CASE("a server is known by what it calls itself, by what the config calls it, or by its address") {
     NEEDS_SERVERS;
     const Program program = GENERATE(Program::bind, Program::pdns);
@@ -274,6 +317,56 @@ TEST_CASE("a snapshot brings back the zone as it was") {
     PluginDriver fresh("dns", world.config(), world.isolation());
     CHECK(fresh.ask(Method::restore, zone, {}, snapshot).end.ok);
     CHECK(world.all() == snapshot);
+}
+
+TEST_CASE("what one installation has marked another one neither lists nor writes") {
+    ON_EACH_BACKEND;
+    World world(backend);
+    const auto owned_by = [&](const char* owner) {
+        Json config = Json::parse(world.config());
+        if (*owner) config["owner"] = owner;
+        return PluginDriver("dns", config.dump(), world.isolation());
+    };
+    PluginDriver edge = owned_by("edge-1"), office = owned_by("office"), nobody = owned_by("");
+    const std::vector<Ask> asks{records[0], records[2], records[3], rrset("*.dev", "A", {"192.0.2.9"})};
+    const Answers before = edge.ask(Method::observe, zone, asks);
+    const Answers written = edge.ask(Method::apply, zone, asks, {}, before.scope.version);
+    REQUIRE(written.summary() == "done done done done");
+    CHECK(written.scope.version == edge.ask(Method::observe, zone, asks).scope.version);
+    for (const char* name : {"www._a", "api._cname", "_txt", "*.dev._a"})
+        CHECK(world.server.dig(name + std::string("._holdfast.example.org TXT")) == "\"owner=edge-1\"\n");
+    CHECK(edge.ask(Method::apply, zone, asks, {}, written.scope.version).summary() ==
+          "unchanged unchanged unchanged unchanged");
+
+    const auto listed = [](PluginDriver& plugin) {
+        std::vector<std::string> out;
+        const std::string options = Json{{"kind", record_set}}.dump();
+        for (const auto& [index, answer] : plugin.ask(Method::list, zone, {}, options).items)
+            out.push_back(answer.identity);
+        return out;
+    };
+    const std::vector<std::string> of_nobody{R"(["nonce","TXT"])", R"(["ns1","A"])", R"(["old","CNAME"])"};
+    CHECK(listed(office) == of_nobody);
+    CHECK(listed(nobody) == of_nobody);
+    CHECK(listed(edge).size() == 7);
+    for (PluginDriver* const other : {&office, &nobody}) {
+        const Answers seen = other->ask(Method::observe, zone, {records[0]});
+        REQUIRE(seen.summary() == "done");
+        CHECK(other
+                  ->ask(Method::apply, zone,
+                        {changed(rrset("www", "A", {"192.0.2.66"}), seen[0].document),
+                         rrset("free", "A", {"192.0.2.1"})},
+                        {}, seen.scope.version)
+                  .summary() == "failed(dns.marked) skipped");
+        CHECK(other->ask(Method::apply, zone, {removal("www", "A")}).summary() == "failed(dns.marked)");
+    }
+    CHECK(world.server.dig("www.example.org A").find("192.0.2.66") == std::string::npos);
+    CHECK(world.server.dig("free.example.org A").empty());
+
+    REQUIRE(edge.ask(Method::apply, zone, {removal("www", "A")}).summary() == "done");
+    CHECK(world.server.dig("www._a._holdfast.example.org TXT").empty());
+    CHECK(office.ask(Method::apply, zone, {rrset("www", "A", {"192.0.2.66"})}).summary() == "done");
+    CHECK(world.server.dig("www._a._holdfast.example.org TXT") == "\"owner=office\"\n");
 }
 
 TEST_CASE("more than one message's worth of changes arrives whole") {

@@ -1,6 +1,7 @@
 // The dns plugin as a person uses it: holdfast plan, apply, drift and import against a real name server.
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include <nlohmann/json.hpp>
@@ -183,13 +184,20 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
     REQUIRE(first.exit_code == 0);
     REQUIRE(planned(play).empty());
 
+    constexpr int rounds = 13, teams = 5;
     std::mt19937 random(20261123);
-    for (int round = 0; round < 6; ++round) {
+    std::map<int, std::string> of_others;
+    std::size_t changes = 0;
+    for (int round = 0; round < rounds; ++round) {
         std::vector<std::string> expected;
+        // Another team writes in the zone as well, and changes its mind.
+        const int team = static_cast<int>(random() % teams);
+        of_others[team] = "198.51.100." + std::to_string(round);
+        const std::string theirs = "team-" + std::to_string(team) + ".example.org.";
         std::string commands =
-            "update add foreign-" + std::to_string(round) + ".example.org. 300 A 198.51.100.99\n";
+            "update delete " + theirs + " A\nupdate add " + theirs + " 300 A " + of_others[team] + "\n";
         for (const Live& live : zone)
-            if (random() % 4 == 0)
+            if (random() % 2 == 0 && ++changes > 0)
                 if (const std::string change = mutate(live, static_cast<unsigned>(random()), commands);
                     !change.empty())
                     expected.push_back(change);
@@ -202,8 +210,9 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
         CHECK(apply.exit_code == 0);
         REQUIRE(planned(play).empty());
     }
-    for (int round = 0; round < 6; ++round) // nothing of others was touched
-        CHECK(server.dig("foreign-" + std::to_string(round) + ".example.org A") == "198.51.100.99\n");
+    CHECK(changes > 180);
+    for (const auto& [team, address] : of_others) // nothing of others was touched
+        CHECK(server.dig("team-" + std::to_string(team) + ".example.org A") == address + "\n");
 }
 
 TEST_CASE("an imported zone has an empty plan, and in an exclusive one only what others may write stays") {

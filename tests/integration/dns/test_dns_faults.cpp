@@ -54,6 +54,25 @@ TEST_CASE("a transfer that is cut or changed on its way is an error, never a sma
     CHECK(plugin.ask(Method::observe, zone, {last}).summary() == "done");
 }
 
+TEST_CASE("a server that fails in the middle of a change is an error, and nothing of the zone is lost") {
+    if (const auto why = obstacle()) return skip(*why);
+    NameServer server(Program::bind);
+    TamperingProxy proxy(dns_port);
+    PluginDriver plugin("dns", config_through_proxy(server));
+    const std::vector<Ask> wanted{rrset("www", "A", {"192.0.2.1"}), removal("old", "CNAME")};
+    const std::string version = plugin.ask(Method::observe, zone, wanted).scope.version;
+    proxy.set(Tamper::servfail_answer);
+    const Answers answers = plugin.ask(Method::apply, zone, wanted, {}, version);
+    for (const std::uint32_t item : {0U, 1U}) {
+        CHECK(answers[item].outcome != Outcome::done);
+        CHECK(answers[item].diagnostics.has_errors());
+    }
+    proxy.set(Tamper::nothing);
+    CHECK(server.dig("www.example.org A").empty());
+    CHECK(server.dig("old.example.org CNAME") == "ns1.example.org.\n");
+    CHECK(plugin.ask(Method::apply, zone, wanted, {}, version).summary() == "done done");
+}
+
 TEST_CASE("an update whose answer is lost is neither done nor failed, and doing it again is harmless") {
     if (const auto why = obstacle()) return skip(*why);
     NameServer server(Program::bind);

@@ -306,10 +306,13 @@ public:
         return result;
     }
 
-    // A Bundle's spec.objects is a map from name to spec; each becomes an Object.
+    // A Bundle's spec.objects is a map from name to spec; each becomes an Object. One with spec.stumbles ends
+    // the call, whatever else is in it.
     void compile(const Call&, Items documents, Results& results) override {
         for (const Item& item : documents) {
             const Json bundle = parse_json(item.declared());
+            if (find(bundle, "/spec/stumbles"))
+                throw Error(MEMORY_NAME ".stumbled", "told to stumble over this document");
             const Json* objects = find(bundle, "/spec/objects");
             if (!objects || !objects->is_object()) continue;
             for (const auto& [name, spec] : objects->items()) {

@@ -3,6 +3,7 @@
 #include "dns/check.hpp"
 #include "dns/compile.hpp"
 #include "dns/leave.hpp"
+#include "dns/markers.hpp"
 #include "dns/message.hpp"
 #include "dns/update.hpp"
 #include "dns/zonefile.hpp"
@@ -279,4 +280,34 @@ TEST_CASE("the next serial is newer on the circle of RFC 1982") {
     CHECK(next_serial(7, SerialPolicy::unixtime, at) == 1795400000U);
     CHECK(next_serial(1795400000U, SerialPolicy::unixtime, at) == 1795400001U);
     CHECK(next_serial(4294967000U, SerialPolicy::unixtime, at) == 1795400000U); // newer, past zero
+}
+
+TEST_CASE("a marker stands apart from what it is about, and says whose that is") {
+    CHECK(Markers::marker_of({"www", type::a}) == Key{"www._a._holdfast", type::txt});
+    CHECK(Markers::marker_of({"@", type::mx}) == Key{"_mx._holdfast", type::txt});
+    CHECK(Markers::marker_of({"x.y", 65280}) == Key{"x.y._type65280._holdfast", type::txt});
+    CHECK(Markers::is_marker({"www._a._holdfast", type::txt}));
+    CHECK(Markers::is_marker({"_holdfast", type::a}));
+    CHECK_FALSE(Markers::is_marker({"_holdfast.www", type::txt}));
+    CHECK_FALSE(Markers::is_marker({"not_holdfast", type::txt}));
+
+    const Markers edge(Json{{"owner", "edge-1"}}), office(Json{{"owner", "office"}}), none(Json::object());
+    ZoneData zone;
+    zone.origin = parse_zone("example.org");
+    const Key www{"www", type::a};
+    const RrSet set{300, {parse_rdata(type::a, "192.0.2.1", zone.origin)}};
+    CHECK_FALSE(none.change_for(zone, {www, {}, set}));
+    CHECK_FALSE(edge.change_for(zone, {www, set, {}})); // nothing stands there that could go
+    const std::optional<Change> made = edge.change_for(zone, {www, {}, set});
+    REQUIRE(made);
+    CHECK_FALSE(made->before);
+    zone.sets[made->key] = *made->after;
+    CHECK_FALSE(edge.change_for(zone, {www, {}, set}));
+    CHECK(edge.other_owner(zone, www).empty());
+    CHECK(office.other_owner(zone, www) == "edge-1");
+    CHECK(none.other_owner(zone, www) == "edge-1");
+    CHECK_FALSE(edge.change_for(zone, {www, set, {}})->after); // goes with its record
+    // Something else that stands at that name is nobody's mark.
+    zone.sets[made->key] = {60, {parse_rdata(type::txt, "hello", zone.origin)}};
+    CHECK(office.other_owner(zone, www).empty());
 }

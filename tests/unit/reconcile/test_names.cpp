@@ -113,3 +113,21 @@ TEST_CASE("refresh-on may name one leaf of a document that compiles to several")
     write("two", "two");
     CHECK(has_refreshed());
 }
+
+TEST_CASE("a document that a plugin stumbles over while compiling takes no other document with it") {
+    PartialWorld world;
+    for (const std::string name : {"a", "b", "c"})
+        world.write(
+            "app/" + name + ".yaml",
+            PartialWorld::document(
+                name, "objects: {" + name + "1: {value: one}, " + name + "2: {value: two}}", {}, "Bundle"));
+    world.write("app/bad.yaml", PartialWorld::document("bad", "stumbles: true", {}, "Bundle"));
+    world.commit();
+    const StackOutcome outcome = world.pass(Reach::everything);
+    INFO(problems_of(outcome));
+    REQUIRE(outcome.problems.list().size() == 1);
+    CHECK(outcome.problems.list().front().code == "memory.stumbled");
+    CHECK(outcome.problems.list().front().span.file == "app/bad.yaml");
+    CHECK(lines_of_changes(outcome).size() == 6);
+    CHECK(writes_of(world).size() == 6);
+}

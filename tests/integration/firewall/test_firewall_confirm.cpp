@@ -1,0 +1,169 @@
+// Law 10 with the real kernel: rules that cut off the peer from which the machine is managed come back by
+// themselves, whoever dies meanwhile.
+
+#include <chrono>
+#include <csignal>
+#include <string>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.hpp"
+#include "kernel.hpp"
+#include "support/catch.hpp"
+#include "support/daemon_process.hpp"
+#include "support/playground.hpp"
+#include "support/skip.hpp"
+
+using namespace holdfast::test;
+using namespace std::chrono_literals;
+using test::DaemonProcess;
+using test::Playground;
+using test::Ran;
+
+namespace {
+
+constexpr int ssh_port = 22;
+
+sockaddr_in ssh_address() {
+    sockaddr_in out{};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(ssh_port);
+    out.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return out;
+}
+
+// The management peer: reached over the loopback of the test's namespace, whose packets pass the chain input
+// like all others.
+class Peer {
+public:
+    Peer() {
+        const int on = 1;
+        const sockaddr_in at = ssh_address();
+        setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+        REQUIRE(listen(fd_, 64) == 0);
+    }
+    ~Peer() { close(fd_); }
+    Peer(const Peer&) = delete;
+    Peer& operator=(const Peer&) = delete;
+
+    // By a new connection.
+    static bool is_reached() {
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        const sockaddr_in to = ssh_address();
+        connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+        pollfd waiting{fd, POLLOUT, 0};
+        int error = 0;
+        socklen_t size = sizeof error;
+        const bool came = poll(&waiting, 1, 300) == 1 &&
+                          getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+        close(fd);
+        return came;
+    }
+
+private:
+    int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+std::string input(const std::string& policy, int port) {
+    return "apiVersion: firewall.holdfast.dev/v1alpha1\nkind: Chain\nmetadata: {name: input}\nspec:\n"
+           "  table: inet edge\n  name: input\n  hook: input\n  policy: " +
+           policy + "\n  rules:\n  - ct state established,related accept\n  - tcp dport " +
+           std::to_string(port) + " accept\n";
+}
+
+// A ruleset that accepts everything stands, with a foreign table beside it; what comes next is committed.
+void prepare(Playground& play, const std::string& of_stack, const std::string& next) {
+    REQUIRE(nft("flush ruleset"));
+    play.set_environment("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22");
+    play.write("holdfast.yaml",
+               "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: edge}\n"
+               "spec: {plugin: firewall}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\n"
+               "metadata: {name: fw}\nspec: {path: fw, " +
+                   of_stack + "providers: {firewall.holdfast.dev: edge}}\n");
+    play.write("fw/input.yaml", input("accept", ssh_port));
+    play.commit();
+    const Ran first = play.holdfast({"apply", "--yes"});
+    INFO(first.out << first.err);
+    REQUIRE(first.exit_code == 0);
+    REQUIRE(first.out.find("confirm") == std::string::npos); // nothing in it can cut off anybody
+    REQUIRE(
+        nft("add table ip foreign; add chain ip foreign kept { type nat hook prerouting priority -100; }"));
+    play.write("fw/input.yaml", next);
+    play.commit();
+}
+
+std::string rules() { return nft_output("-s list ruleset"); }
+
+bool is_waiting(const Playground& play) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(play.store() / "confirm", error))
+        if (std::filesystem::exists(entry.path() / "applied")) return true;
+    return false;
+}
+
+} // namespace
+
+#define WITH_A_PEER                                                                                          \
+    if (const auto why = obstacle()) return skip(*why);                                                      \
+    const Peer peer;                                                                                         \
+    Playground play
+
+TEST_CASE("chains that drop what comes in ask for confirmation, and others do not") {
+    if (const auto why = obstacle()) return skip(*why);
+    Firewall firewall;
+    const auto asks = [&](const char* hook, const char* policy) {
+        const Ask asked = chain("c", Json::array(), {{"hook", hook}, {"policy", policy}});
+        const holdfast::KindInfo* const kind =
+            firewall.plugin.description().find("firewall.holdfast.dev/v1alpha1", "Chain");
+        return needs_confirmation(*kind, *holdfast::parse_json(asked.declared));
+    };
+    CHECK(asks("input", "drop"));
+    CHECK_FALSE(asks("input", "accept"));
+    CHECK_FALSE(asks("forward", "drop"));
+    CHECK(firewall.plugin.description().cas == holdfast::CompareAndSwap::recheck);
+}
+
+TEST_CASE("a policy of drop on input is confirmed by the peer of the ssh session, without a word of "
+          "configuration") {
+    WITH_A_PEER;
+    prepare(play, "", input("drop", ssh_port));
+    const Ran apply = play.holdfast({"apply", "--yes"});
+    INFO(apply.out << apply.err);
+    CHECK(apply.exit_code == 0);
+    CHECK(apply.out.find("confirmed by probes") != std::string::npos);
+    CHECK(rules().find("policy drop") != std::string::npos);
+    CHECK(Peer::is_reached());
+    CHECK(play.holdfast({"plan", "--exit-code"}).exit_code == 0);
+}
+
+TEST_CASE("a typo that cuts off the management peer is taken back by itself") {
+    WITH_A_PEER;
+    prepare(play, "confirm: {changes: risky, timeout: 2s}, ", input("drop", 222));
+    const std::string before = rules();
+    const Ran apply = play.holdfast({"apply", "--yes"});
+    INFO(apply.out << apply.err);
+    CHECK(apply.exit_code == 4);
+    CHECK(apply.err.find("[confirm.reverted]") != std::string::npos);
+    CHECK(rules() == before);
+    CHECK(Peer::is_reached());
+    CHECK(play.holdfast({"apply", "--yes"}).exit_code == 3); // not tried again by itself
+    CHECK(rules() == before);
+}
+
+TEST_CASE("the rules come back also where the daemon is killed between apply and confirmation") {
+    WITH_A_PEER;
+    prepare(play, "confirm: {changes: risky, timeout: 2s, manual: true}, ", input("drop", 222));
+    const std::string before = rules();
+    DaemonProcess daemon(play);
+    daemon.start_and_wait();
+    REQUIRE(test::comes_true([&] { return is_waiting(play); }));
+    CHECK(rules().find("policy drop") != std::string::npos);
+    CHECK_FALSE(Peer::is_reached());
+    daemon.stop(SIGKILL);
+    CHECK(test::comes_true([&] { return rules() == before; }));
+    CHECK(Peer::is_reached());
+}
