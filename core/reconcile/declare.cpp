@@ -112,8 +112,13 @@ void Declaration::declare() {
         return Resolution{.state = Resolution::State::not_yet};
     };
     leaves_.reserve(loaded_.resources.size());
+    std::map<std::string, std::vector<std::size_t>> together; // by provider
     for (std::size_t r = 0; r < loaded_.resources.size(); ++r) {
         Resource& resource = loaded_.resources[r];
+        if (compiles_with_others(resource)) {
+            together[resource.provider].push_back(r);
+            continue;
+        }
         Diagnostics problems;
         const std::size_t first = leaves_.size();
         add_leaves(resource, nothing_known, leaves_, problems);
@@ -128,6 +133,7 @@ void Declaration::declare() {
             for (const Address& producer : leaves_[i].producers) consumers_[producer].push_back(i);
         resource_of_.resize(leaves_.size(), r);
     }
+    for (const auto& [provider, resources] : together) declare_together(provider, resources);
     find_reference_cycles();
     note_elsewhere();
     release_resources();
@@ -258,7 +264,8 @@ const std::vector<LedgerEntry>& Declaration::recorded_elsewhere(const Address& a
     return found;
 }
 
-Leaf Declaration::plain_leaf(Resource& resource) const {
+// All that a leaf has from its document but what names it on its target.
+Leaf Declaration::whole_leaf(const Resource& resource) const {
     Leaf leaf;
     leaf.address = {stack_.name, resource.id};
     leaf.api_version = resource.api_version;
@@ -267,15 +274,19 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     leaf.policy = resource.policy;
     for (const Address& named : resource.depends_on) leaf.depends_on.push_back(own(named));
     for (const Address& named : resource.moved_from) leaf.moved_from.push_back(own(named));
-    if (resource.has_references) { // it may be declared again
-        leaf.scope = resource.scope;
-        leaf.identity = resource.identity;
-        leaf.declared = resource.document;
-    } else {
-        leaf.scope = std::move(resource.scope);
-        leaf.identity = std::move(resource.identity);
-        leaf.declared = std::move(resource.document);
-    }
+    leaf.declared = resource.document;
+    return leaf;
+}
+
+Leaf Declaration::plain_leaf(Resource& resource) const {
+    Document document = resource.has_references ? resource.document // it may be declared again
+                                                : std::move(resource.document);
+    resource.document = {};
+    Leaf leaf = whole_leaf(resource);
+    if (resource.has_references) resource.document = document;
+    leaf.declared = std::move(document);
+    leaf.scope = resource.has_references ? resource.scope : std::move(resource.scope);
+    leaf.identity = resource.has_references ? resource.identity : std::move(resource.identity);
     return leaf;
 }
 

@@ -64,6 +64,11 @@ public:
     // What the leaf was made of; null once nothing needs it: no leaf has references, depends-on, refresh-on
     // or was compiled.
     const Resource* resource_of(std::size_t leaf) const;
+    // The document is compiled together with all others of its provider, so it means nothing without them.
+    bool compiles_with_others(const Resource& resource) const;
+    // When what is declared becomes something else by itself, since a plugin said so of a leaf. In
+    // milliseconds since 1970; 0: never.
+    std::int64_t until_ms() const { return until_ms_; }
     // Name and path of each secret that a document took.
     const std::set<std::vector<std::string>>& secrets_taken() const { return secrets_taken_; }
 
@@ -87,7 +92,21 @@ private:
     void add_leaves(Resource& resource, const OutputResolver& outputs, std::vector<Leaf>& leaves,
                     Diagnostics& problems);
     Leaf plain_leaf(Resource& resource) const;
+    // A document that compiles, and what its leaves have from it.
+    struct Whole {
+        const Resource* resource = nullptr;
+        Leaf leaf;
+    };
     std::vector<Leaf> compile(const Resource& resource, const Leaf& whole, Diagnostics& problems);
+    // All of one provider, in one call. `problems`: those of no single document.
+    void compile(const std::vector<Whole>& documents, std::vector<Diagnostics>& of_documents,
+                 Diagnostics& problems, const std::function<void(std::size_t document, Leaf leaf)>& made);
+    std::optional<Leaf> leaf_of(const Whole& whole, const ItemResult& result, Diagnostics& problems);
+    void hide(const std::vector<Value>& secrets, Leaf& leaf) const;
+    void note_until(std::string_view detail);
+    void declare_together(const std::string& provider, const std::vector<std::size_t>& resources);
+    std::string why_not_together(const std::string& provider) const;
+    Leaf whole_leaf(const Resource& resource) const;
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
                  Diagnostics& problems);
     void identify(const KindInfo& kind, const Value& document, Leaf& leaf) const;
@@ -120,6 +139,7 @@ private:
     std::set<std::vector<std::string>> secrets_taken_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
+    std::int64_t until_ms_ = 0;
     const KindInfo* last_kind_ = nullptr; // of `add_leaves`, with its provider
     std::string last_provider_;
 };
