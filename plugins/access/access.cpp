@@ -17,6 +17,7 @@ std::unique_ptr<Adapter> make_adapter(const std::string& name, const Json& confi
                              "the provider's adapter is " + name + ", and its config has a section \"" +
                                  other + "\" as well",
                              "a provider is one target: write a Provider document for each");
+    if (name == "ldap") return make_ldap(*section);
     return make_linux(*section);
 }
 

@@ -43,7 +43,8 @@ Advice advice_on(int code) {
             return {"access.credentials", "correct bindDn and password in the provider's config",
                     sdk::Retry::never};
         case LDAP_INSUFFICIENT_ACCESS:
-            return {"access.permission", "give bindDn the right to write there (olcAccess)", sdk::Retry::never};
+            return {"access.permission", "give bindDn the right to write there (olcAccess)",
+                    sdk::Retry::never};
         case LDAP_ASSERTION_FAILED:
         case LDAP_ALREADY_EXISTS:
         case LDAP_NO_SUCH_OBJECT:
@@ -54,8 +55,9 @@ Advice advice_on(int code) {
         case LDAP_INVALID_SYNTAX:
         case LDAP_CONSTRAINT_VIOLATION:
         case LDAP_NAMING_VIOLATION:
-            return {"access.schema", "the server's schema forbids it: change the document, groupKind, "
-                                     "keysClass or the schema",
+            return {"access.schema",
+                    "the server's schema forbids it: change the document, groupKind, "
+                    "keysClass or the schema",
                     sdk::Retry::never};
         default: return {"access.refused", "see the server's log", sdk::Retry::after};
     }
@@ -70,8 +72,7 @@ public:
         pointers_.resize(changes.size());
         for (std::size_t i = 0; i < changes.size(); ++i) {
             for (const std::string& value : changes[i].values)
-                values_[i].push_back(
-                    {static_cast<ber_len_t>(value.size()), const_cast<char*>(value.data())});
+                values_[i].push_back({static_cast<ber_len_t>(value.size()), const_cast<char*>(value.data())});
             for (berval& value : values_[i]) pointers_[i].push_back(&value);
             pointers_[i].push_back(nullptr);
             mods_[i].mod_op = LDAP_MOD_BVALUES | (is_new ? LDAP_MOD_ADD : how(changes[i].how));
@@ -203,8 +204,8 @@ std::string in_dn(std::string_view text) {
 void throw_ldap(ldap* connection, int code, std::string_view doing, std::string_view dn) {
     const Advice advice = advice_on(code);
     sdk::Diagnostic why =
-        problem(advice.code, "cannot " + std::string(doing) + " " + std::string(dn) + ": " +
-                                 words_of(connection, code),
+        problem(advice.code,
+                "cannot " + std::string(doing) + " " + std::string(dn) + ": " + words_of(connection, code),
                 advice.hint);
     why.retry = advice.retry;
     throw sdk::Error(std::move(why));
@@ -263,10 +264,9 @@ void LdapConnection::search(const std::string& base, Reach reach, const std::str
         ::ldap_create_page_control(connection, page_size, &cookie, 0, &page);
         LDAPControl* controls[] = {page, nullptr};
         LDAPMessage* answer = nullptr;
-        int code = ::ldap_search_ext_s(connection, base.c_str(),
-                                       reach == Reach::base ? LDAP_SCOPE_BASE : LDAP_SCOPE_ONELEVEL,
-                                       filter.c_str(), wanted.data(), 0, controls, nullptr, nullptr,
-                                       LDAP_NO_LIMIT, &answer);
+        int code = ::ldap_search_ext_s(
+            connection, base.c_str(), reach == Reach::base ? LDAP_SCOPE_BASE : LDAP_SCOPE_ONELEVEL,
+            filter.c_str(), wanted.data(), 0, controls, nullptr, nullptr, LDAP_NO_LIMIT, &answer);
         ::ldap_control_free(page);
         for (LDAPMessage* entry = ::ldap_first_entry(connection, answer); code == LDAP_SUCCESS && entry;
              entry = ::ldap_next_entry(connection, entry))
@@ -310,7 +310,8 @@ void settle(LdapConnection& connection, ldap* handle, int code, const char* doin
 void LdapConnection::add(const std::string& dn, const std::vector<Modification>& attributes) {
     ldap* const connection = handle();
     Mods mods(attributes, true);
-    settle(*this, connection, ::ldap_add_ext_s(connection, dn.c_str(), mods.get(), nullptr, nullptr), "add", dn);
+    settle(*this, connection, ::ldap_add_ext_s(connection, dn.c_str(), mods.get(), nullptr, nullptr), "add",
+           dn);
 }
 
 void LdapConnection::modify(const std::string& dn, const std::vector<Modification>& changes,
@@ -318,14 +319,15 @@ void LdapConnection::modify(const std::string& dn, const std::vector<Modificatio
     ldap* const connection = handle();
     Mods mods(changes, false);
     Assertion control(connection, assertion);
-    settle(*this, connection,
-           ::ldap_modify_ext_s(connection, dn.c_str(), mods.get(), control.get(), nullptr), "modify", dn);
+    settle(*this, connection, ::ldap_modify_ext_s(connection, dn.c_str(), mods.get(), control.get(), nullptr),
+           "modify", dn);
 }
 
 void LdapConnection::remove(const std::string& dn, const std::string& assertion) {
     ldap* const connection = handle();
     Assertion control(connection, assertion);
-    settle(*this, connection, ::ldap_delete_ext_s(connection, dn.c_str(), control.get(), nullptr), "remove", dn);
+    settle(*this, connection, ::ldap_delete_ext_s(connection, dn.c_str(), control.get(), nullptr), "remove",
+           dn);
 }
 
 } // namespace holdfast::access

@@ -58,14 +58,16 @@ public:
     ldap* handle();
     void drop();
 
-    // All entries one level below `base`, or `base` itself, in pages. Throws: a search that is cut short is none.
+    // All entries one level below `base`, or `base` itself, in pages. Throws: a search that is cut short is
+    // none.
     enum class Reach { base, below };
     void search(const std::string& base, Reach reach, const std::string& filter,
                 const std::vector<const char*>& attributes, const std::function<void(Entry)>& found);
-    // These throw `access.conflict` where `assertion`, a filter, does not fit the entry any more (RFC 4528). An
-    // error of which nobody knows whether it came before the write is an exception of another kind.
+    // These throw `access.conflict` where `assertion`, a filter, does not fit the entry any more (RFC 4528).
+    // An error of which nobody knows whether it came before the write is an exception of another kind.
     void add(const std::string& dn, const std::vector<Modification>& attributes);
-    void modify(const std::string& dn, const std::vector<Modification>& changes, const std::string& assertion);
+    void modify(const std::string& dn, const std::vector<Modification>& changes,
+                const std::string& assertion);
     void remove(const std::string& dn, const std::string& assertion);
 
 private:

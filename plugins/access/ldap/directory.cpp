@@ -14,7 +14,8 @@ constexpr std::size_t most_at_once = 100; // more names than that, and all entri
 
 std::string any_of(const char* attribute, const std::set<std::string>& values) {
     std::string out = "(|";
-    for (const std::string& value : values) out += std::string("(") + attribute + "=" + in_filter(value) + ")";
+    for (const std::string& value : values)
+        out += std::string("(") + attribute + "=" + in_filter(value) + ")";
     return out + ")";
 }
 
@@ -57,19 +58,20 @@ void Directory::read(LdapConnection& connection, const std::set<std::string>& ac
     if (!groups.empty()) filter += any_of("cn", groups);
     if (!filter.empty())
         take_groups(connection, std::string("(&(objectClass=") +
-                                    (settings_.has_names ? "groupOfNames" : "posixGroup") + ")(|" + filter + "))");
+                                    (settings_.has_names ? "groupOfNames" : "posixGroup") + ")(|" + filter +
+                                    "))");
 }
 
 void Directory::take_groups(LdapConnection& connection, const std::string& filter) {
     groups_.clear();
     groups_by_member_.clear();
-    connection.search(settings_.groups, LdapConnection::Reach::below, filter, {"*", "entryCSN"},
-                      [&](Entry entry) {
-                          const std::string name = lower_case(entry.first("cn"));
-                          for (const std::string& member : entry.all(settings_.has_names ? "member" : "memberuid"))
-                              groups_by_member_[settings_.has_names ? normal_dn(member) : member].insert(name);
-                          groups_[name] = std::move(entry);
-                      });
+    connection.search(
+        settings_.groups, LdapConnection::Reach::below, filter, {"*", "entryCSN"}, [&](Entry entry) {
+            const std::string name = lower_case(entry.first("cn"));
+            for (const std::string& member : entry.all(settings_.has_names ? "member" : "memberuid"))
+                groups_by_member_[settings_.has_names ? normal_dn(member) : member].insert(name);
+            groups_[name] = std::move(entry);
+        });
 }
 
 const Entry* Directory::person(const std::string& name) const {

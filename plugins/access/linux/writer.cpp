@@ -9,39 +9,12 @@
 
 #include <pwd.h>
 
-#include "../keys.hpp"
 #include "authorized_keys.hpp"
 #include "sudoers.hpp"
 
 namespace holdfast::access {
 
 namespace {
-
-std::set<std::string> texts_of(const Json& spec, const char* key) {
-    std::set<std::string> out;
-    if (const auto found = spec.find(key); found != spec.end() && found->is_array())
-        for (const Json& item : *found) out.insert(item.get<std::string>());
-    return out;
-}
-
-// What is declared is what stands there; members that nobody declares do not count.
-bool fits(Kind kind, const Json& want, const Json& have) {
-    for (const auto& [key, value] : want.items()) {
-        const auto found = have.find(key);
-        if (found == have.end()) return value.is_null() || (value.is_array() && value.empty());
-        const bool is_set = kind == Kind::account && value.is_array();
-        if (is_set ? texts_of(want, key.c_str()) != texts_of(have, key.c_str()) : *found != value)
-            return false;
-    }
-    return true;
-}
-
-Json spec_in(std::string_view document) {
-    if (document.empty()) return nullptr;
-    const Json json = sdk::parse_json(document, "access.document");
-    const auto spec = json.find("spec");
-    return spec == json.end() ? Json(nullptr) : *spec;
-}
 
 // Whoever runs this, also behind sudo and su.
 std::set<std::string> names_of_ours() {
@@ -66,17 +39,7 @@ std::string days_now() {
 // ---- the order of things
 
 void LinuxWriter::apply(sdk::Items changes) {
-    for (const sdk::Change& change : changes) {
-        Step step{change,
-                  kind_of(change.kind()),
-                  name_in(change.identity()),
-                  spec_in(change.declared()),
-                  spec_in(change.recorded()),
-                  nullptr,
-                  false};
-        if (change.action() == sdk::Action::remove) step.want = nullptr;
-        steps_.push_back(std::move(step));
-    }
+    steps_ = read_steps(changes);
     const AccountLock lock(root_, scope_);
     files_.read(root_);
     uids_.read(root_);
@@ -132,26 +95,8 @@ void LinuxWriter::finish(Step& step, sdk::Outcome outcome, sdk::Diagnostics why)
 // Compares with what was observed, under the lock. What is so already is done.
 void LinuxWriter::look(Step& step) {
     try {
-        if (step.want.contains("keys")) {
-            std::set<std::string> keys;
-            for (const std::string& key : texts_of(step.want, "keys"))
-                keys.insert(parse_key(key).value_or(key));
-            step.want["keys"] = keys;
-        }
         step.before = view_.spec(step.kind, step.name);
-        const bool is_so = step.want.is_null()
-                               ? step.before.is_null()
-                               : !step.before.is_null() && fits(step.kind, step.want, step.before) &&
-                                     step.change.action() == sdk::Action::create;
-        if (is_so) return finish(step, sdk::Outcome::unchanged);
-        const std::string what = std::string(name_of(step.kind)) + " " + step.name;
-        if (step.change.action() == sdk::Action::create && !step.before.is_null())
-            throw sdk::Error(conflict(what, "was made by somebody else"));
-        if (step.change.action() != sdk::Action::create && !step.want.is_null() && step.before.is_null())
-            throw sdk::Error(conflict(what, "was removed"));
-        if (!step.change.version().empty() && !step.before.is_null() &&
-            version_of(sdk::dump_json(document_of(step.kind, step.before))) != step.change.version())
-            throw sdk::Error(conflict(what, "was changed by somebody else"));
+        if (is_so_already(step)) return finish(step, sdk::Outcome::unchanged);
         check(step);
     } catch (const sdk::Error& error) {
         fail(step, error.diagnostic());
@@ -280,13 +225,7 @@ std::int64_t LinuxWriter::uid_for(const Step& step) {
 }
 
 std::set<std::string> LinuxWriter::wanted_groups(const Step& step) const {
-    std::set<std::string> groups;
-    if (step.want.contains("groups")) {
-        groups = texts_of(step.want, "groups");
-    } else { // others' to say; but what we gave and nobody declares any more goes
-        groups = texts_of(step.before.is_null() ? Json::object() : step.before, "groups");
-        for (const std::string& given : texts_of(step.recorded, "groups")) groups.erase(given);
-    }
+    std::set<std::string> groups = wanted_texts(step, "groups");
     for (const std::string& group : groups)
         if (!files_.group.find(group))
             throw sdk::Error(
@@ -383,14 +322,9 @@ void LinuxWriter::settle_account(Step& step) {
                 step.name};
     }
     try {
-        std::set<std::string> keys = texts_of(step.before.is_null() ? Json::object() : step.before, "keys");
         const bool is_suspended = row && step.want.value("state", "active") == "suspended";
-        if (!row || is_suspended)
-            keys.clear();
-        else if (step.want.contains("keys"))
-            keys = texts_of(step.want, "keys");
-        else
-            for (const std::string& given : texts_of(step.recorded, "keys")) keys.erase(given);
+        std::set<std::string> keys;
+        if (row && !is_suspended) keys = wanted_texts(step, "keys");
         const bool is_new = row && step.before.is_null();
         if (row && !is_suspended && (is_new || !keys.empty())) make_home(root_, home);
         if (!row || is_suspended || step.want.contains("keys") || step.recorded.contains("keys"))

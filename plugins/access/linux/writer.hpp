@@ -9,6 +9,7 @@
 
 #include <holdfast/provider.hpp>
 
+#include "../step.hpp"
 #include "linux.hpp"
 #include "uids.hpp"
 
@@ -23,15 +24,6 @@ public:
     void apply(sdk::Items changes);
 
 private:
-    struct Step {
-        sdk::Change change;
-        Kind kind = Kind::none;
-        std::string name;
-        Json want, recorded; // specs; null where there is none
-        Json before;         // as it stands there; null: absent
-        bool is_over = false;
-    };
-
     // Runs `body` for every step of this kind and action that is not over; what it throws ends the step.
     template <typename Body>
     void each(Kind kind, bool removes, Body body);
