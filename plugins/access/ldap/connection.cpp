@@ -258,19 +258,19 @@ void LdapConnection::search(const std::string& base, Reach reach, const std::str
     for (const char* name : attributes) wanted.push_back(const_cast<char*>(name));
     wanted.push_back(nullptr);
     berval cookie{0, nullptr};
+    bool is_first = true, was_connected = ldap_ != nullptr;
     for (bool is_more = true; is_more;) {
         ldap* const connection = handle();
         LDAPControl* page = nullptr;
         ::ldap_create_page_control(connection, page_size, &cookie, 0, &page);
         LDAPControl* controls[] = {page, nullptr};
         LDAPMessage* answer = nullptr;
-        int code = ::ldap_search_ext_s(
+        const int code = ::ldap_search_ext_s(
             connection, base.c_str(), reach == Reach::base ? LDAP_SCOPE_BASE : LDAP_SCOPE_ONELEVEL,
             filter.c_str(), wanted.data(), 0, controls, nullptr, nullptr, LDAP_NO_LIMIT, &answer);
         ::ldap_control_free(page);
-        for (LDAPMessage* entry = ::ldap_first_entry(connection, answer); code == LDAP_SUCCESS && entry;
-             entry = ::ldap_next_entry(connection, entry))
-            found(entry_of(connection, entry));
+        LDAPMessage* entry = code == LDAP_SUCCESS ? ::ldap_first_entry(connection, answer) : nullptr;
+        for (; entry; entry = ::ldap_next_entry(connection, entry)) found(entry_of(connection, entry));
         LDAPControl** returned = nullptr;
         int error = LDAP_SUCCESS;
         if (code == LDAP_SUCCESS)
@@ -284,7 +284,17 @@ void LdapConnection::search(const std::string& base, Reach reach, const std::str
         if (returned) ::ldap_controls_free(returned);
         if (answer) ::ldap_msgfree(answer);
         is_more = cookie.bv_len > 0;
-        if (code == LDAP_SUCCESS) continue;
+        if (code == LDAP_SUCCESS) {
+            is_first = false;
+            continue;
+        }
+        // Servers close connections that were idle for long.
+        if (is_down(code) && is_first && was_connected) {
+            drop();
+            is_more = true;
+            was_connected = false;
+            continue;
+        }
         try {
             throw_ldap(connection, code, "search", base);
         } catch (...) {

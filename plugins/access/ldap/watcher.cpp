@@ -58,10 +58,16 @@ public:
     }
     // Whether anything was told since; nothing where the connection is lost.
     std::optional<bool> take() {
-        something_ = false;
-        const int code = ::ldap_sync_poll(&sync_);
-        if (code != LDAP_SUCCESS || is_over_) return std::nullopt;
-        return something_;
+        bool any = false;
+        // Without time to wait, libldap reads a message in one call and gives it in the next.
+        for (int quiet = 0; quiet < 3;) {
+            something_ = false;
+            const int code = ::ldap_sync_poll(&sync_);
+            if (code != LDAP_SUCCESS || is_over_) return std::nullopt;
+            any |= something_;
+            quiet = something_ ? 0 : quiet + 1;
+        }
+        return any;
     }
 
 private:
