@@ -18,6 +18,7 @@ std::unique_ptr<Adapter> make_adapter(const std::string& name, const Json& confi
                                  other + "\" as well",
                              "a provider is one target: write a Provider document for each");
     if (name == "ldap") return make_ldap(*section);
+    if (name == "postgres") return make_postgres(*section);
     return make_linux(*section);
 }
 
@@ -83,6 +84,7 @@ void AccessProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& 
 }
 
 void AccessProvider::canonicalize(const sdk::Scope&, sdk::Items items, sdk::Results& results) {
+    adapter_->prepare_canonicalize();
     for (const sdk::Item& item : items) {
         Json document = sdk::parse_json(item.declared(), "access.document");
         if (document.contains("spec")) adapter_->canonicalize(kind_of(item.kind()), document["spec"]);

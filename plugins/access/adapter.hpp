@@ -16,6 +16,8 @@ public:
     virtual std::string target(const sdk::Call& call) = 0;
     // What is wrong with a document of this kind on such a target, besides its schema.
     virtual sdk::Diagnostics problems_of(Kind kind, const Json& spec) const = 0;
+    // Before the documents of one call: what they may have to be compared with can be read here.
+    virtual void prepare_canonicalize() {}
     // `spec` as this target would hold it.
     virtual void canonicalize(Kind kind, Json& spec) const = 0;
 

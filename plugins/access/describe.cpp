@@ -63,7 +63,7 @@ std::string role() {
             "memberOf":{"type":"array","items":{"type":"string","minLength":1},
                 "examples":[["pg_read_all_data"]],"description":"roles that exist already"},
             "privileges":{"type":"array","items":{"type":"string","minLength":1},
-                "examples":[["SELECT ON SCHEMA public TABLES"]],
+                "examples":[["SELECT ON TABLES IN SCHEMA public"]],
                 "description":"what its holders may do"}}}})json");
 }
 
