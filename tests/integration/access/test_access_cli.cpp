@@ -216,13 +216,34 @@ TEST_CASE("one list reaches all targets, and one that is down keeps none of the 
     CHECK(has(server.search("(uid=ana)"), "uid: ana"));
 }
 
+TEST_CASE("an auditor asks who can do what, and where somebody still has access") {
+    AS_ROOT;
+    Team team;
+    SUCCEEDS(team.play.holdfast({"apply", "--yes"}));
+    const Ran who = team.play.holdfast({"access", "who-can", "web-1"});
+    INFO(who.out << who.err);
+    CHECK(who.exit_code == 0);
+    CHECK(has(who.out, "ana"));
+    CHECK(has(who.out, "active  docker ops"));
+    CHECK(has(who.out, "ops: %ops ALL=(root) /usr/bin/id"));
+    const Json json = Json::parse(team.play.holdfast({"--json", "access", "show", "bob"}).out);
+    REQUIRE(json["accounts"].size() == 1);
+    CHECK(json["accounts"][0]["target"] == "web-1");
+    CHECK(json["accounts"][0]["groups"] == Json({"docker", "ops"}));
+    CHECK(json["accounts"][0]["file"] == "team/bob.yaml");
+    CHECK(has(team.play.holdfast({"access", "show", "nobody"}).out, "no target holds an account of nobody"));
+    const Ran unknown = team.play.holdfast({"access", "who-can", "web-2"});
+    CHECK(unknown.exit_code == 1);
+    CHECK(has(unknown.err, "did you mean \"web-1\"?"));
+}
+
 TEST_CASE("a grant ends on time, with a daemon that has nothing else to do and cannot reach Git") {
     AS_ROOT;
     Team team;
     team.play.write(
         "team/grant.yaml",
         document("Grant", "core-ops", "{role: ops, people: [ana]}") + "---\n" +
-            document("Grant", "visit", "{role: ops, people: [bob], until: \"" + in_seconds(6) + "\"}"));
+            document("Grant", "visit", "{role: ops, people: [bob], until: " + in_seconds(6) + "}"));
     team.play.commit();
     test::DaemonProcess daemon(team.play, "  interval: 1h\n");
     daemon.start_and_wait();
