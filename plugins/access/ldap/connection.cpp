@@ -4,7 +4,7 @@
 
 #include <ldap.h>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 
 namespace holdfast::access {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "../keys.hpp"
-#include "../linux/account_files.hpp"
+#include "access/keys.hpp"
+#include "access/linux/account_files.hpp"
 
 namespace holdfast::access {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 #include "connection.hpp"
 
 namespace holdfast::access {

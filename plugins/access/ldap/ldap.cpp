@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "../adapter.hpp"
-#include "../keys.hpp"
+#include "access/adapter.hpp"
+#include "access/keys.hpp"
 #include "directory.hpp"
 #include "watcher.hpp"
 #include "writer.hpp"

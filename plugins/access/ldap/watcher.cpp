@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 
 namespace holdfast::access {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "../keys.hpp"
-#include "../linux/account_files.hpp"
+#include "access/keys.hpp"
+#include "access/linux/account_files.hpp"
 
 namespace holdfast::access {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "../step.hpp"
+#include "access/step.hpp"
 #include "directory.hpp"
 
 namespace holdfast::access {

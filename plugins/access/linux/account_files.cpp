@@ -9,7 +9,7 @@
 
 #include <fcntl.h>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 
 namespace holdfast::access {
 

@@ -5,8 +5,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-#include "../keys.hpp"
-#include "../names.hpp"
+#include "access/keys.hpp"
+#include "access/names.hpp"
 #include "table.hpp"
 
 namespace holdfast::access {

@@ -6,7 +6,7 @@
 
 #include <dirent.h>
 
-#include "../keys.hpp"
+#include "access/keys.hpp"
 #include "authorized_keys.hpp"
 #include "sudoers.hpp"
 #include "watcher.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../adapter.hpp"
+#include "access/adapter.hpp"
 #include "account_files.hpp"
 #include "root.hpp"
 

@@ -10,7 +10,7 @@
 
 #include <holdfast/provider.hpp>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 
 namespace holdfast::access {
 

@@ -8,7 +8,7 @@
 
 #include <holdfast/program.hpp>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 #include "table.hpp"
 
 namespace holdfast::access {

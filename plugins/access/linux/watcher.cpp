@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
-#include "../names.hpp"
+#include "access/names.hpp"
 #include "table.hpp"
 
 namespace holdfast::access {
@@ -93,7 +93,7 @@ bool LinuxWatcher::matters(Place place, const inotify_event& event) {
     switch (place) {
         case Place::etc:
             return name == "passwd" || name == "shadow" || name == "group" || name == "gshadow" ||
-                   name == "sudoers.d";
+                   name == "sudoers.d"; // tidy: not a code
         case Place::sudoers: return name.substr(0, 9) == "holdfast-";
         case Place::home: return name == ".ssh";
         case Place::ssh: return name == "authorized_keys" || name == "authorized_keys2" || name.empty();

@@ -9,7 +9,7 @@
 
 #include <holdfast/provider.hpp>
 
-#include "../step.hpp"
+#include "access/step.hpp"
 #include "linux.hpp"
 #include "uids.hpp"
 

@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../adapter.hpp"
+#include "access/adapter.hpp"
 #include "writer.hpp"
 
 namespace holdfast::access {
@@ -22,7 +22,8 @@ namespace {
 // and again.
 constexpr const char* fingerprint_sql = R"(
 SELECT md5(coalesce((SELECT string_agg(r::text, ',' ORDER BY r.oid) FROM pg_roles r), '') ||
-    coalesce((SELECT string_agg(m.roleid || ' ' || m.member, ',' ORDER BY m.roleid, m.member) FROM pg_auth_members m), '') ||
+    coalesce((SELECT string_agg(m.roleid || ' ' || m.member, ',' ORDER BY m.roleid, m.member)
+        FROM pg_auth_members m), '') ||
     coalesce((SELECT string_agg(d.datacl::text, ',' ORDER BY d.oid) FROM pg_database d), '') ||
     coalesce((SELECT string_agg(n.nspacl::text, ',' ORDER BY n.oid) FROM pg_namespace n), '') ||
     coalesce((SELECT string_agg(c.oid || coalesce(c.relacl::text, ''), ',' ORDER BY c.oid) FROM pg_class c

@@ -13,9 +13,11 @@ SELECT g.rolname, a.privilege_type, 'DATABASE', '', d.datname
   FROM pg_database d, aclexplode(d.datacl) a JOIN pg_roles g ON g.oid = a.grantee WHERE a.grantee <> d.datdba
 UNION ALL
 SELECT g.rolname, a.privilege_type, 'SCHEMA', '', n.nspname
-  FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles g ON g.oid = a.grantee WHERE a.grantee <> n.nspowner
+  FROM pg_namespace n, aclexplode(n.nspacl) a
+  JOIN pg_roles g ON g.oid = a.grantee WHERE a.grantee <> n.nspowner
 UNION ALL
-SELECT g.rolname, a.privilege_type, CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname
+SELECT g.rolname, a.privilege_type, CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+       n.nspname, c.relname
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
   JOIN pg_roles g ON g.oid = a.grantee
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND a.grantee <> c.relowner)";

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../step.hpp"
+#include "access/step.hpp"
 #include "privileges.hpp"
 #include "roles.hpp"
 

@@ -305,7 +305,8 @@ kinds:
     changes:
     - spec: {state: suspended}
     - spec: {groups: []}
-    keep: [/spec/uid, /spec/state, /spec/keys, /spec/groups, /spec/sessions, /spec/emails, /spec/home, /spec/shell, /spec/fullName]
+    keep: [/spec/uid, /spec/state, /spec/keys, /spec/groups, /spec/sessions, /spec/emails,
+      /spec/home, /spec/shell, /spec/fullName]
     invalid:
     - spec: {uid: 1000}
     refused: {spec: {groups: [nobody-made-this]}}
