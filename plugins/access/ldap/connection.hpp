@@ -16,7 +16,7 @@ struct ldap;
 namespace holdfast::access {
 
 struct LdapSettings {
-    std::string uri, bind_dn, password, ca_file, people, groups;
+    std::string uri, identity, bind_dn, password, ca_file, people, groups;
     bool start_tls = false, is_posix = true, has_names = false; // has_names: groupOfNames
     std::int64_t gid = 100, first_id = 10000, last_id = 60000;
     std::string homes = "/home", shell = "/bin/bash", keys_attribute, keys_class;

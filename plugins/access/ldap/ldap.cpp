@@ -15,6 +15,7 @@ namespace {
 LdapSettings ldap_settings(const Json& config) {
     LdapSettings out;
     out.uri = config.value("uri", "");
+    out.identity = config.value("identity", "");
     out.bind_dn = config.value("bindDn", "");
     out.password = config.value("password", "");
     out.ca_file = config.value("caFile", "");
@@ -41,12 +42,11 @@ class LdapAdapter final : public Adapter {
 public:
     explicit LdapAdapter(const Json& config) : settings_(ldap_settings(config)), connection_(settings_) {}
 
-    // Whichever server of a replicated directory is asked, its entries have the same entryUUID (RFC 4530).
+    // Without asking the server: one that is down must not hold up the other targets of its stack.
     std::string target(const sdk::Call&) override {
-        std::string uuid;
-        connection_.search(settings_.people, LdapConnection::Reach::base, "(objectClass=*)", {"entryUUID"},
-                           [&](const Entry& entry) { uuid = entry.first("entryuuid"); });
-        return "ldap:" + (uuid.empty() ? settings_.uri + "/" + normal_dn(settings_.people) : uuid);
+        if (!settings_.identity.empty()) return "ldap:" + settings_.identity;
+        return "ldap:" + settings_.uri + "/" + normal_dn(settings_.people) + "/" +
+               normal_dn(settings_.groups);
     }
 
     sdk::Diagnostics problems_of(Kind kind, const Json& spec) const override {

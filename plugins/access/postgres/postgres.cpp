@@ -78,6 +78,7 @@ private:
 PostgresSettings postgres_settings(const Json& config) {
     PostgresSettings out;
     out.connection = config.value("connection", "");
+    out.identity = config.value("identity", "");
     out.password = config.value("password", "");
     out.poll_s = config.value("poll", out.poll_s);
     for (const Json& name : config.value("leave", Json::array()))
@@ -90,11 +91,11 @@ public:
     explicit PostgresAdapter(const Json& config)
         : settings_(postgres_settings(config)), session_(settings_) {}
 
-    // Roles are the cluster's, privileges on tables the database's.
+    // Roles are the cluster's, privileges on tables the database's. Without asking the server: one that is
+    // down must not hold up the other targets of its stack.
     std::string target(const sdk::Call&) override {
-        const PgRow row =
-            session_.read("SELECT system_identifier, current_database() FROM pg_control_system()").at(0);
-        return "postgres:" + row[0] + ":" + row[1];
+        return "postgres:" +
+               (settings_.identity.empty() ? place_of(settings_.connection) : settings_.identity);
     }
 
     sdk::Diagnostics problems_of(Kind kind, const Json& spec) const override {

@@ -117,6 +117,28 @@ std::vector<PgRow> PgSession::take(void* raw, const std::string& sql) {
                                   : "correct the document; nothing of this item was written");
 }
 
+std::string place_of(const std::string& connection) {
+    char* words = nullptr;
+    PQconninfoOption* const options = ::PQconninfoParse(connection.c_str(), &words);
+    if (!options) {
+        const std::string why = words ? without_end_of_line(words) : "no memory";
+        ::PQfreemem(words);
+        throw sdk::Error("access.config", "the connection of PostgreSQL cannot be read: " + why,
+                         "write it as psql takes it: host=db.example.org user=holdfast dbname=shop");
+    }
+    std::string host, port = "5432", database, user;
+    for (const PQconninfoOption* one = options; one->keyword; ++one) {
+        if (!one->val) continue;
+        const std::string_view key = one->keyword;
+        if (key == "host" || (key == "hostaddr" && host.empty())) host = one->val;
+        if (key == "port") port = one->val;
+        if (key == "dbname") database = one->val;
+        if (key == "user") user = one->val;
+    }
+    ::PQconninfoFree(options);
+    return (host.empty() ? "local" : host) + ":" + port + "/" + (database.empty() ? user : database);
+}
+
 std::string quoted_name(const std::string& name) {
     bool is_plain = !name.empty() && (name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z'));
     for (const char c : name) is_plain &= c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

@@ -12,7 +12,7 @@ struct pg_conn;
 namespace holdfast::access {
 
 struct PostgresSettings {
-    std::string connection, password;
+    std::string connection, identity, password;
     int poll_s = 10;
     std::vector<std::string> leave;
 
@@ -45,6 +45,8 @@ private:
     pg_conn* connection_ = nullptr;
 };
 
+// "db.example.org:5432/shop". Throws `access.config` where libpq cannot read it.
+std::string place_of(const std::string& connection);
 std::string quoted_name(const std::string& name); // "Ana" where it has to be
 std::string literal(const std::string& text);     // 'text'
 

@@ -208,7 +208,12 @@ TEST_CASE("one list reaches all targets, and one that is down keeps none of the 
     const Ran half = team.play.holdfast({"apply", "--yes"});
     INFO(half.out << half.err);
     CHECK(half.exit_code == 1);
-    CHECK(has(half.out + half.err, "directory"));
+    CHECK(has(half.out + half.err, "access.server-down"));
+    CHECK(team.row("passwd", "bob").empty()); // where it can be done, it is
+    const Ran open = team.play.holdfast({"access", "show", "bob"});
+    INFO(open.out);
+    CHECK(has(open.out, "directory"));
+    CHECK_FALSE(has(open.out, "web-1"));
     server.start();
     SUCCEEDS(team.play.holdfast({"apply", "--yes"}));
     CHECK(team.row("passwd", "bob").empty());
