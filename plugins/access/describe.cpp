@@ -148,7 +148,7 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
             "description":"whose rights are used; not set with ldapi://, SASL EXTERNAL"},
         "password":{"type":"string","description":"of bindDn"},
         "identity":{"type":"string","minLength":1,
-            "description":"what the ledger knows the directory by, instead of its uri: set it before that changes"},
+            "description":"what the ledger knows the directory by; set it before the uri changes"},
         "caFile":{"type":"string","format":"path","description":"trusted certificates"},
         "startTls":{"type":"boolean","default":false,
             "description":"TLS on an ldap:// connection, or nothing"},
