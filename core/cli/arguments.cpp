@@ -179,6 +179,7 @@ CommandOptions options_of(std::string_view command, const Given& given) {
     if (command == "provider")
         return ProviderOptions{given.text("ACTION"), given.text("NAME"), given.flag("c")};
     if (command == "source") return SourceOptions{given.text("ACTION"), given.text("NAME")};
+    if (command == "access") return AccessOptions{given.text("ACTION"), given.text("NAME")};
     if (command == "store") return StoreCommandOptions{given.text("ACTION"), given.text("FILE"), all};
     if (command == "completion") return CompletionOptions{given.text("SHELL")};
     if (command == "version") return VersionOptions{};

@@ -402,6 +402,24 @@ CommandSpec source_command() {
         .examples = {{"holdfast source list", ""}, {"holdfast source fetch infra", ""}}};
 }
 
+CommandSpec access_command() {
+    return {.name = "access",
+            .summary = "Show who may do what where, as it was applied",
+            .description = "`who-can TARGET` shows every account that was applied on a provider, with its "
+                           "state, its groups and\n"
+                           "who let it in; `show PERSON` shows all targets that a person has an account on, "
+                           "also those that a\n"
+                           "removal has not reached yet. Both read the ledger: no target is asked.",
+            .arguments = {{.name = "ACTION",
+                           .help = "who-can or show",
+                           .completes = Completes::choices,
+                           .choices = {"who-can", "show"}},
+                          {.name = "NAME", .help = "Provider, or login of a person"}},
+            .options = {},
+            .examples = {{"holdfast access who-can web-1", ""},
+                         {"holdfast --json access show ana", "for an auditor's script"}}};
+}
+
 CommandSpec store_command() {
     return {.name = "store",
             .summary = "Check, export, import or trim the store",
@@ -462,12 +480,12 @@ CommandSpec help_command() {
 
 const std::vector<CommandSpec>& command_table() {
     static const std::vector<CommandSpec> table{
-        init_command(),     validate_command(), plan_command(),    apply_command(),   destroy_command(),
-        status_command(),   why_command(),      history_command(), drift_command(),   output_command(),
-        import_command(),   forget_command(),   approve_command(), sync_command(),    suspend_command(),
-        resume_command(),   rollback_command(), confirm_command(), graph_command(),   schema_command(),
-        provider_command(), source_command(),   store_command(),   version_command(), completion_command(),
-        help_command()};
+        init_command(),       validate_command(), plan_command(),    apply_command(), destroy_command(),
+        status_command(),     why_command(),      history_command(), drift_command(), output_command(),
+        import_command(),     forget_command(),   approve_command(), sync_command(),  suspend_command(),
+        resume_command(),     rollback_command(), confirm_command(), graph_command(), schema_command(),
+        provider_command(),   source_command(),   access_command(),  store_command(), version_command(),
+        completion_command(), help_command()};
     return table;
 }
 

@@ -29,6 +29,7 @@ int run_schema(const SchemaOptions& options, Context& context);
 int run_provider(const ProviderOptions& options, Context& context);
 int run_provider_new(const ProviderOptions& options, Context& context);
 int run_source(const SourceOptions& options, Context& context);
+int run_access(const AccessOptions& options, Context& context);
 int run_store(const StoreCommandOptions& options, Context& context);
 int run_version(const VersionOptions& options, Context& context);
 int run_completion(const CompletionOptions& options, Context& context);

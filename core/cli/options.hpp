@@ -113,6 +113,9 @@ struct ProviderOptions {
 struct SourceOptions {
     std::string action, name; // an empty name: all
 };
+struct AccessOptions {
+    std::string action, name; // who-can TARGET, show PERSON
+};
 struct StoreCommandOptions {
     std::string action, file;
     bool all = false; // trim
@@ -131,7 +134,8 @@ using CommandOptions =
     std::variant<InitOptions, ValidateOptions, PlanOptions, ApplyOptions, DestroyOptions, StatusOptions,
                  WhyOptions, HistoryOptions, DriftOptions, OutputOptions, ImportCommandOptions, ForgetOptions,
                  ApproveOptions, SyncOptions, SuspendOptions, ResumeOptions, RollbackOptions, ConfirmOptions,
-                 GraphOptions, SchemaOptions, ProviderOptions, SourceOptions, StoreCommandOptions,
+                 GraphOptions, SchemaOptions, ProviderOptions, SourceOptions, AccessOptions,
+                 StoreCommandOptions,
                  VersionOptions, CompletionOptions, HelpOptions>;
 
 struct Invocation {

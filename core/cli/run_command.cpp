@@ -28,6 +28,7 @@ int dispatch(const GraphOptions& options, Context& context) { return run_graph(o
 int dispatch(const SchemaOptions& options, Context& context) { return run_schema(options, context); }
 int dispatch(const ProviderOptions& options, Context& context) { return run_provider(options, context); }
 int dispatch(const SourceOptions& options, Context& context) { return run_source(options, context); }
+int dispatch(const AccessOptions& options, Context& context) { return run_access(options, context); }
 int dispatch(const StoreCommandOptions& options, Context& context) { return run_store(options, context); }
 int dispatch(const VersionOptions& options, Context& context) { return run_version(options, context); }
 int dispatch(const CompletionOptions& options, Context& context) { return run_completion(options, context); }

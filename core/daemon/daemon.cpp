@@ -252,6 +252,7 @@ void Daemon::pass_ended(const std::string& stack, PassReport report) {
                  now_ms - ran.started_ms);
     note_fights(stack, report);
     const PassEnd end = report.end;
+    const std::int64_t until_ms = report.until_ms;
     report.corrections.clear();
     if (report.changed.size() > most_changes_kept) {
         report.changed.resize(most_changes_kept);
@@ -260,6 +261,7 @@ void Daemon::pass_ended(const std::string& stack, PassReport report) {
     }
     if (report.is_watched) scheduler_.set_watched(stack, *report.is_watched);
     scheduler_.ended(stack, end, now_);
+    if (until_ms != 0) scheduler_.wake(stack, now_ + Moment(std::max<std::int64_t>(until_ms - now_ms, 0)));
     // The other side's writes come as hints too.
     if (!fights_.paused(stack, now_).empty()) scheduler_.calm(stack, now_ + fight_hint_gap);
     // It came to no end that could be told of: whoever waits hears of the next one.

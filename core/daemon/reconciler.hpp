@@ -62,6 +62,8 @@ struct PassReport {
     Diagnostics problems;
     std::string plan; // hash, where something is parked
     std::size_t leaves = 0, parked = 0, drifted = 0;
+    // When what is declared becomes something else by itself; milliseconds since 1970, 0: never.
+    std::int64_t until_ms = 0;
     // Whether hints tell of every change on the stack's targets since they were looked at. Not set: as
     // before.
     std::optional<bool> is_watched;

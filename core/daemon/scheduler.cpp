@@ -196,6 +196,15 @@ void Scheduler::set_watched(const std::string& name, bool is_watched) {
     if (const auto found = stacks_.find(name); found != stacks_.end()) found->second.is_watched = is_watched;
 }
 
+void Scheduler::wake(const std::string& name, Moment at) {
+    const auto found = stacks_.find(name);
+    if (found == stacks_.end() || found->second.running || found->second.failures > 0) return;
+    Stack& stack = found->second;
+    if (at >= stack.due) return;
+    stack.due = at;
+    stack.cause = Cause::interval;
+}
+
 void Scheduler::calm(const std::string& name, Moment until) {
     if (const auto found = stacks_.find(name); found != stacks_.end()) found->second.calm_until = until;
 }

@@ -113,6 +113,9 @@ public:
     void set_watched(const std::string& stack, bool is_watched);
     // Until then, hints do not make the stack due.
     void calm(const std::string& stack, Moment until);
+    // A pass is due by then at the latest: what is declared becomes something else by itself. Said after each
+    // `ended`.
+    void wake(const std::string& stack, Moment at);
     void ended(const std::string& stack, PassEnd end, Moment now);
 
     // ---- what is due ----

@@ -102,6 +102,7 @@ PassReport report_of(const RunOutcome& outcome, const std::stop_token& stop) {
     for (const StackOutcome& stack : outcome.stacks) {
         report.problems.append(stack.problems);
         report.leaves = stack.leaves;
+        report.until_ms = stack.until_ms;
         for (const Round& round : stack.rounds) note_round(round, report);
         report.end = end_of(stack);
         if (const Plan* plan = stack.plan()) {

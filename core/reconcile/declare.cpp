@@ -111,36 +111,40 @@ void Declaration::declare() {
     constexpr std::size_t at_once = 1000; // so that not all documents are in memory twice
     const std::size_t count = loaded_.resources.size();
     leaves_.reserve(count);
+    Together together;
     for (std::size_t first = 0; first < count; first += at_once)
-        declare_some(first, std::min(first + at_once, count));
+        declare_some(first, std::min(first + at_once, count), together);
+    for (const auto& [provider, resources] : together) declare_together(provider, resources);
     find_reference_cycles();
     note_elsewhere();
     release_resources();
 }
 
-void Declaration::declare_some(std::size_t first, std::size_t end) {
+void Declaration::declare_some(std::size_t first, std::size_t end, Together& together) {
     const OutputResolver nothing_known = [](const Reference&) {
         return Resolution{.state = Resolution::State::not_yet};
     };
-    std::vector<Draft> drafts;
+    std::vector<std::pair<std::size_t, Draft>> drafts; // by resource
     drafts.reserve(end - first);
     std::map<std::string, std::vector<Draft*>> to_compile;
     for (std::size_t r = first; r < end; ++r) {
-        Draft& draft = drafts.emplace_back(draft_of(loaded_.resources[r], nothing_known));
+        Resource& resource = loaded_.resources[r];
+        if (compiles_with_others(resource)) {
+            together[resource.provider].push_back(r);
+            continue;
+        }
+        Draft& draft = drafts.emplace_back(r, draft_of(resource, nothing_known)).second;
         if (draft.compiles) to_compile[draft.resource->provider].push_back(&draft);
     }
     for (const auto& [provider, of_provider] : to_compile) compile(provider, of_provider);
-    for (std::size_t i = 0; i < drafts.size(); ++i) enter(first + i, std::move(drafts[i]));
+    for (auto& [resource, draft] : drafts) enter(resource, std::move(draft));
 }
 
 void Declaration::enter(std::size_t index, Draft draft) {
     const Resource& resource = loaded_.resources[index];
-    if (draft.problems.has_errors()) {
-        place(draft.problems, resource);
-        problems_.append(draft.problems);
-        unloaded_.push_back(resource.id);
-        return;
-    }
+    if (!draft.problems.empty()) place(draft.problems, resource);
+    problems_.append(draft.problems);
+    if (draft.problems.has_errors()) return unloaded_.push_back(resource.id);
     for (Leaf& leaf : draft.leaves) {
         for (const Address& producer : leaf.producers) consumers_[producer].push_back(leaves_.size());
         leaves_.push_back(std::move(leaf));

@@ -73,6 +73,11 @@ public:
     // What the leaf was made of; null once nothing needs it: no leaf has references, depends-on, refresh-on
     // or was compiled.
     const Resource* resource_of(std::size_t leaf) const;
+    // The document is compiled together with all others of its provider, so it means nothing without them.
+    bool compiles_with_others(const Resource& resource) const;
+    // When what is declared becomes something else by itself, since a plugin said so of a leaf. In
+    // milliseconds since 1970; 0: never.
+    std::int64_t until_ms() const { return until_ms_; }
     // Name and path of each secret that a document took.
     const std::set<std::vector<std::string>>& secrets_taken() const { return secrets_taken_; }
 
@@ -97,15 +102,29 @@ private:
         std::vector<Leaf> leaves;
         Diagnostics problems;
     };
-    void declare_some(std::size_t first, std::size_t end);
+    // And of those that went into one call.
+    struct CompileCall {
+        std::vector<Compiled> compiled; // by document
+        Diagnostics of_none;            // said of no single document
+        bool is_told_apart = true;      // all that was said is of one of them
+        CallEnd end;
+    };
+    // Resources, by the provider that compiles them together.
+    using Together = std::map<std::string, std::vector<std::size_t>>;
+    void declare_some(std::size_t first, std::size_t end, Together& together);
+    void declare_together(const std::string& provider, const std::vector<std::size_t>& resources);
+    std::string why_not_together(const std::string& provider) const;
+    void tell_what_each_lacks(Draft& draft) const;
     void enter(std::size_t resource, Draft draft);
     // Takes the document out of a resource that cannot be declared again.
     Draft draft_of(Resource& resource, const OutputResolver& outputs);
     Leaf plain_leaf(Resource& resource) const;
     // Fills in the leaves of documents that the provider `name` compiles.
     void compile(const std::string& name, std::span<Draft* const> drafts);
-    bool compile_together(Provider& provider, std::span<Draft* const> drafts);
+    CompileCall call_compile(Provider& provider, std::span<Draft* const> drafts);
+    static void take(CompileCall call, std::span<Draft* const> drafts);
     void take_compiled(const Draft& draft, const ItemResult& result, Compiled& to);
+    void note_until(std::string_view detail);
     void resolve(const Resource& resource, const KindInfo& kind, const OutputResolver& outputs, Leaf& leaf,
                  Diagnostics& problems);
     void identify(const KindInfo& kind, const Value& document, Leaf& leaf) const;
@@ -138,6 +157,7 @@ private:
     std::set<std::vector<std::string>> secrets_taken_;
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
+    std::int64_t until_ms_ = 0;
     const KindInfo* last_kind_ = nullptr; // of `draft_of`, with its provider
     std::string last_provider_;
 };

@@ -107,37 +107,41 @@ void Declaration::compile(const std::string& name, std::span<Draft* const> draft
     while (!drafts.empty()) {
         const auto batch = drafts.first(batch_size(drafts, (*provider)->description()));
         drafts = drafts.subspan(batch.size());
-        if (compile_together(**provider, batch)) continue;
-        for (Draft* const& draft : batch) compile_together(**provider, {&draft, 1});
+        CompileCall together = call_compile(**provider, batch);
+        if (batch.size() == 1 || (together.end.ok && together.is_told_apart))
+            take(std::move(together), batch);
+        else
+            for (Draft* const& draft : batch) take(call_compile(**provider, {&draft, 1}), {&draft, 1});
     }
 }
 
-// False where the call did not end well and more than one document was in it: then it did nothing.
-bool Declaration::compile_together(Provider& provider, std::span<Draft* const> drafts) {
+Declaration::CompileCall Declaration::call_compile(Provider& provider, std::span<Draft* const> drafts) {
     std::vector<std::string> kinds(drafts.size());
     std::vector<Item> items(drafts.size());
-    std::vector<Compiled> compiled(drafts.size());
+    CompileCall out;
+    out.compiled.resize(drafts.size());
     for (std::size_t i = 0; i < drafts.size(); ++i) {
         const Leaf& whole = drafts[i]->whole;
         kinds[i] = whole.kind_id();
         items[i] = {.kind = kinds[i], .declared = whole.declared.json};
         if (!whole.sensitive.empty())
-            compiled[i].secrets = values_at(whole.sensitive, tree_of(whole.declared));
+            out.compiled[i].secrets = values_at(whole.sensitive, tree_of(whole.declared));
     }
-    bool is_told_apart = true;
-    const CallEnd end =
-        provider.call({.method = Method::compile, .items = items}, [&](const ItemResult& result) {
-            const std::size_t place = place_in(result, drafts.size());
-            is_told_apart = is_told_apart && place < drafts.size();
-            if (place < drafts.size()) take_compiled(*drafts[place], result, compiled[place]);
-        });
-    if (drafts.size() > 1 && !(end.ok && is_told_apart)) return false;
+    out.end = provider.call({.method = Method::compile, .items = items}, [&](const ItemResult& result) {
+        const std::size_t place = place_in(result, drafts.size());
+        if (place < drafts.size()) return take_compiled(*drafts[place], result, out.compiled[place]);
+        out.is_told_apart = false;
+        out.of_none.append(result.diagnostics);
+    });
+    return out;
+}
+
+void Declaration::take(CompileCall call, std::span<Draft* const> drafts) {
     for (std::size_t i = 0; i < drafts.size(); ++i) {
-        drafts[i]->leaves = std::move(compiled[i].leaves);
-        drafts[i]->problems.append(compiled[i].problems);
-        drafts[i]->problems.append(end.why);
+        drafts[i]->leaves = std::move(call.compiled[i].leaves);
+        drafts[i]->problems.append(call.compiled[i].problems);
+        if (drafts.size() == 1) drafts[i]->problems.append(call.end.why);
     }
-    return true;
 }
 
 void Declaration::take_compiled(const Draft& draft, const ItemResult& result, Compiled& to) {
@@ -148,6 +152,7 @@ void Declaration::take_compiled(const Draft& draft, const ItemResult& result, Co
         to.problems.add(tree.error());
         return;
     }
+    note_until(result.detail);
     const Resource& resource = *draft.resource;
     Leaf leaf = draft.whole;
     leaf.declared = make_document(*tree);
@@ -170,6 +175,14 @@ void Declaration::take_compiled(const Draft& draft, const ItemResult& result, Co
                           fmt::format("provider {} compiled {} into a kind {} that it does not describe",
                                       resource.provider, short_name(resource.id), leaf.kind_id()));
     }
+}
+
+void Declaration::note_until(std::string_view detail) {
+    if (detail.empty()) return;
+    const Result<Value> tree = parse_json(detail);
+    const Value* value = tree ? tree->find("until") : nullptr;
+    const std::int64_t* until = value ? value->if_integer() : nullptr;
+    if (until && *until > 0 && (until_ms_ == 0 || *until < until_ms_)) until_ms_ = *until;
 }
 
 } // namespace holdfast

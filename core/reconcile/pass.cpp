@@ -173,6 +173,9 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
         return;
     }
     if (!part_) facts_ = facts_of_everything();
+    if (const std::int64_t until = declaration_->until_ms(); part_ && until != 0)
+        facts_.until_ms = facts_.until_ms == 0 ? until : std::min(until, facts_.until_ms);
+    outcome_.until_ms = facts_.until_ms;
     look(events, stop);
     if (was_cut_short(stop)) return give_up();
     finish_input(neighbours);

@@ -104,6 +104,7 @@ private:
         std::set<std::string> may_change_files; // whose leaves may change on the target
         std::vector<LedgerEntry> entries;       // of all documents that are, or were, in these files
         std::set<Address> gone;                 // entries without a leaf
+        bool was_together = false;              // of the documents before, some are compiled together
     };
     std::string gather_part();
     bool read_files_before();

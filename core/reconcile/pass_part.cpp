@@ -57,6 +57,7 @@ void Pass::start_over(std::string why) {
 std::string Pass::gather_part() {
     Part& part = *part_;
     if (!read_files_before()) return "what the changed files held before cannot be read";
+    if (part.was_together) return "the changed files held documents that mean something only together";
     for (const TreeChange& change : difference_->files) {
         if (change.type != TreeFile::Type::file)
             return fmt::format("{} is a symlink or a submodule", change.path);
@@ -101,7 +102,10 @@ bool Pass::read_files_before() {
     if (!tree) return false;
     const LoadedStack before = declaration_->files_of(**tree, paths);
     if (!before.only_whole.empty() || before.problems.has_errors() || is_broken()) return false;
-    for (const Resource& resource : before.resources) part_->before.insert(resource.id.parent());
+    for (const Resource& resource : before.resources) {
+        if (declaration_->compiles_with_others(resource)) part_->was_together = true;
+        part_->before.insert(resource.id.parent());
+    }
     facts_.files -= std::min(before.files, facts_.files);
     facts_.documents -= std::min(before.documents, facts_.documents);
     return true;
@@ -112,6 +116,8 @@ std::string Pass::why_not_apart() {
     for (const Resource& resource : declaration_->loaded().resources) {
         const std::string name = short_name(resource.id.parent());
         if (resource.policy.observe_only) return fmt::format("{} is only observed", name);
+        if (declaration_->compiles_with_others(resource))
+            return fmt::format("{} means nothing without the other documents of its provider", name);
         auto is_new = [&](const Address& named) {
             return !named.stack.empty() && named.stack != stack().name && !facts_.taken.contains(named);
         };

@@ -15,6 +15,7 @@ void Pass::rest() {
     outcome_.files = facts_.files;
     outcome_.documents = facts_.documents;
     outcome_.leaves = facts_.leaves;
+    outcome_.until_ms = facts_.until_ms;
     outcome_.problems = session_.problems();
     outcome_.problems.append(session_.files(stack()).problems);
     Round round;
@@ -44,6 +45,7 @@ RestFacts Pass::facts_of_everything() const {
     facts.files = outcome_.files;
     facts.documents = outcome_.documents;
     facts.leaves = declaration_->leaves().size();
+    facts.until_ms = declaration_->until_ms();
     for (const auto& [name, provider] : input_.providers) {
         facts.targets.emplace(name, provider.target);
         if (provider.ownership == Ownership::observe)

@@ -71,6 +71,7 @@ std::string to_json(const RestFacts& facts) {
                                {"files", static_cast<std::int64_t>(facts.files)},
                                {"documents", static_cast<std::int64_t>(facts.documents)},
                                {"leaves", static_cast<std::int64_t>(facts.leaves)},
+                               {"until", facts.until_ms},
                                {"targets", map_of(facts.targets)},
                                {"taken", addresses(facts.taken)},
                                {"secrets", Value(std::move(secrets))},
@@ -93,6 +94,7 @@ std::optional<RestFacts> parse_rest_facts(std::string_view json) {
     facts.files = number("files");
     facts.documents = number("documents");
     facts.leaves = number("leaves");
+    facts.until_ms = static_cast<std::int64_t>(number("until"));
     facts.targets = map_at(*root, "targets");
     facts.hashes = map_at(*root, "hashes");
     const auto each = [&](std::string_view key, auto take) {
@@ -202,7 +204,7 @@ public:
         if (!is_ordinary) return everything("what is asked for is no ordinary pass over a commit");
         tree_ = session_.files(stack_).tree;
         if (!tree_) return everything("what it is read from cannot be read");
-        if (!read_rest() || !inputs_are_equal() || !has_no_open_steps()) return std::move(out_);
+        if (!read_rest() || is_over() || !inputs_are_equal() || !has_no_open_steps()) return std::move(out_);
         if (!find_touched()) return std::move(out_);
         if (!is_same(*tree_, out_.facts.taken_in))
             return everything("files that it takes in from outside of its folder have changed");
@@ -237,6 +239,12 @@ private:
         out_.rest = *std::move(rest);
         out_.facts = *std::move(facts);
         return true;
+    }
+
+    bool is_over() {
+        const std::int64_t until = out_.facts.until_ms;
+        return until != 0 && session_.clock().now_ms() >= until &&
+               !not_so("the time has come at which what it declares becomes something else");
     }
 
     bool inputs_are_equal() {
@@ -343,7 +351,8 @@ bool is_at_rest(Session& session, const StackDocument& stack) {
     const Tree* tree = rest && rest->lasts ? session.files(stack).tree : nullptr;
     if (!tree || tree->id_of(stack.path) != rest->tree) return false;
     const std::optional<RestFacts> facts = parse_rest_facts(rest->facts);
-    return facts && facts->always_whole.empty() && is_same(*tree, facts->taken_in) &&
+    const bool is_over = facts && facts->until_ms != 0 && session.clock().now_ms() >= facts->until_ms;
+    return facts && !is_over && facts->always_whole.empty() && is_same(*tree, facts->taken_in) &&
            facts->hashes == hashes_of_inputs(session, stack, *facts);
 }
 

@@ -20,6 +20,8 @@ struct RestFacts {
     std::string only_whole, always_whole;
     TakenIn taken_in; // what it takes in from outside of its folder
     std::size_t files = 0, documents = 0, leaves = 0;
+    // From then on it declares something else, with the same inputs. Milliseconds since 1970; 0: never.
+    std::int64_t until_ms = 0;
     std::map<std::string, std::string> targets; // of the providers that it uses, by name
     std::set<Address> taken;                    // from other stacks: outputs, depends-on, refresh-on
     std::set<std::vector<std::string>> secrets; // name and path

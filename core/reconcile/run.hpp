@@ -90,6 +90,9 @@ struct StackOutcome {
     // Where only what changed was asked for and everything was looked at: why. A sentence.
     std::string why_everything;
     std::optional<TakenBack> reverted;
+    // When what is declared becomes something else by itself (holdfast.compile-all/1, "until"): milliseconds
+    // since 1970. 0: never.
+    std::int64_t until_ms = 0;
     std::string confirmed_by; // "ana@edge-1", "probes"; empty: nothing had to be confirmed
 
     const Plan* plan() const { return rounds.empty() ? nullptr : &rounds.front().plan; }

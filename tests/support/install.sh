@@ -17,6 +17,7 @@ build_packages=(
     libboost-dev libcli11-dev libsqlite3-dev libsqlitecpp-dev libvalijson-dev libsv-dev libssl-dev
     libldns-dev libidn2-dev                  # the dns plugin
     libnftables-dev libmnl-dev               # the firewall and routing plugins
+    libldap-dev libpq-dev                    # the access plugin
 )
 test_packages=(
     catch2
@@ -27,6 +28,7 @@ test_packages=(
     bind9 bind9-utils bind9-dnsutils knot    # the dns plugin's servers, and dig and nsupdate
     pdns-server pdns-backend-sqlite3 sqlite3
     bird2 frr frr-pythontools                # the routing plugin's daemons
+    sudo passwd slapd ldap-utils postgresql  # the access plugin's checks and servers
     # the kubernetes plugin's server, which kubernetes_server.sh builds from Debian's sources
     "golang-1.19-go|golang-go" golang-github-modern-go-reflect2-dev etcd-server make rsync jq dpkg-dev
     debian-archive-keyring util-linux curl

@@ -223,6 +223,11 @@ typedef struct holdfast_plugin {
  * scope, part and pointer; `item` says which document each came from. Kinds that compile says so in
  * describe with "compiles": true. */
 #define HOLDFAST_EXT_COMPILE "holdfast.compile/1"
+/* holdfast.compile-all/1, beside it in "extensions": the plugin's documents only together say what is to be
+ * (people, teams, grants), so all of an instance that compile come in one call, and where one of them has
+ * errors nothing is made of any. A leaf's detail may say {"until": milliseconds since 1970}: from then on the
+ * same documents compile to something else, and a pass is made in time. No table of its own. */
+#define HOLDFAST_EXT_COMPILE_ALL "holdfast.compile-all/1"
 typedef struct holdfast_compile {
     uint32_t size;
     /* [instance] */

@@ -302,6 +302,9 @@ struct Leaf {
     std::string_view part;    // short name inside the document, "www/A"
     std::string_view pointer; // where in the document it comes from, "/spec/records/3"
     std::string_view document;
+    // Of a plugin with holdfast.compile-all/1: from then on its documents compile to something else.
+    // Milliseconds since 1970; 0: never.
+    std::int64_t until_ms = 0;
 };
 
 enum class HealthState { progressing, healthy, degraded, suspended };
@@ -897,6 +900,9 @@ inline bool Results::leaf(const Item& from, const Leaf& leaf) {
     raw.part = bytes(leaf.part);
     raw.pointer = bytes(leaf.pointer);
     raw.document = bytes(leaf.document);
+    const std::string detail =
+        leaf.until_ms == 0 ? std::string() : "{\"until\":" + std::to_string(leaf.until_ms) + "}";
+    raw.detail = bytes(detail);
     return emit_raw(raw);
 }
 

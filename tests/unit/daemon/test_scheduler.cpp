@@ -773,3 +773,21 @@ TEST_CASE("a pass that was told to stop after its write is stopped for good at i
     world.step();
     CHECK(world.cancelled.size() == 2); // said once
 }
+
+TEST_CASE("what a stack declares ends by itself: a pass is due by then, and not again after it") {
+    World world;
+    world.declared = {stack("a")};
+    world.step();
+    world.end("a");
+    world.scheduler.wake("a", world.now() + 10s);
+    world.run_for(9s);
+    CHECK(world.count("a@") == 1);
+    world.run_for(2s);
+    CHECK(world.count("a@") == 2);
+    world.run_for(60s);
+    CHECK(world.count("a@") == 2);
+    // Nothing is put off by it.
+    world.scheduler.wake("a", world.now() + 2h);
+    world.run_for(6min);
+    CHECK(world.count("a@") == 3);
+}
