@@ -130,7 +130,11 @@ std::vector<Compiled> compile_document(std::string_view text, sdk::Diagnostics& 
     static const std::map<std::string, void (*)(const Json&, std::vector<Compiled>&, sdk::Diagnostics&)>
         kinds{{"RuleGroup", &compile_rule_group},
               {"PrometheusRule", &compile_prometheus_rule},
-              {"Slo", &compile_slo}};
+              {"Slo", &compile_slo},
+              {"AlertmanagerConfig", &compile_alertmanager_config},
+              {"Receiver", &compile_receiver},
+              {"Route", &compile_route},
+              {"Silence", &compile_silence}};
     if (const auto compiler = kinds.find(sdk::text_at(document, "/kind")); compiler != kinds.end())
         compiler->second(document, out, problems);
     return out;

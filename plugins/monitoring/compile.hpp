@@ -28,6 +28,12 @@ void compile_prometheus_rule(const sdk::Json& document, std::vector<Compiled>& o
                              sdk::Diagnostics& problems);
 void compile_slo(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
 
+void compile_alertmanager_config(const sdk::Json& document, std::vector<Compiled>& out,
+                                 sdk::Diagnostics& problems);
+void compile_receiver(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+void compile_route(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+void compile_silence(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+
 // A group's leaf, and what is wrong with the group. `spec` is in the words of a rule file.
 Compiled rule_group_leaf(const std::string& file, const sdk::Json& spec, const std::string& pointer,
                          sdk::Diagnostics& problems);

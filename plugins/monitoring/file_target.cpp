@@ -163,6 +163,12 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
     Edit edit{change.index(), key_of(change), nullptr, nullptr};
     const Json* const there = find(files, edit.key);
     const bool is_removal = change.action() == sdk::Action::remove;
+    if (const auto why = is_removal ? reason_to_stay(edit.key) : std::nullopt) {
+        sdk::Result out = sdk::Result::unchanged({});
+        out.diagnostics.push_back(*why);
+        results.emit(change, out);
+        return std::nullopt;
+    }
     if (!is_removal) {
         const Json declared = spec_in(change.declared());
         const Json observed = there ? *there : Json();

@@ -70,6 +70,8 @@ protected:
     // others.
     virtual void check(const sdk::Call& call, const Contents& contents, const Files& files,
                        const std::vector<Edit>& edits) = 0;
+    // Why an object is not removed when nobody declares it any more; nothing: it is.
+    virtual std::optional<sdk::Diagnostic> reason_to_stay(const Key&) const { return std::nullopt; }
     // May move edits to the failures, for reasons that concern all of them together.
     virtual void refuse(const Files&, const Leaves& /*loaded*/, std::vector<Edit>&, Failures&) {}
     virtual std::string where_to_look() const = 0; // hint for what was not loaded

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "alert_file.hpp"
 #include "compile.hpp"
 #include "rule_folder.hpp"
+#include "silences.hpp"
 
 namespace holdfast::monitoring {
 
@@ -29,6 +31,10 @@ MonitoringProvider::MonitoringProvider(const sdk::Call&, std::string_view config
     const Json json = sdk::parse_json(config, "monitoring.config");
     if (const Json* prometheus = sdk::find(json, "/prometheus"))
         parts_.push_back(std::make_unique<RuleFolder>(*prometheus));
+    if (const Json* alertmanager = sdk::find(json, "/alertmanager")) {
+        if (alertmanager->contains("config")) parts_.push_back(std::make_unique<AlertFile>(*alertmanager));
+        parts_.push_back(std::make_unique<Silences>(*alertmanager));
+    }
     if (parts_.empty())
         throw sdk::Error("monitoring.config", "the provider's config names no server",
                          "set prometheus, alertmanager or both");
@@ -36,7 +42,9 @@ MonitoringProvider::MonitoringProvider(const sdk::Call&, std::string_view config
     const bool is_named = !target_.empty();
     if (is_named) target_ = "monitoring:" + target_;
     for (const auto& part : parts_)
-        if (!is_named) target_ += (target_.empty() ? "" : " ") + part->target_id();
+        if (const std::string id = is_named ? "" : part->target_id(); !id.empty())
+            target_ += (target_.empty() ? "" : " ") + id;
+    if (target_.empty()) target_ = "silences:" + sdk::text_at(json, "/alertmanager/url");
     if (const Json* poll = sdk::find(json, "/poll")) interval_ = std::chrono::seconds(poll->get<int>());
 }
 

@@ -15,7 +15,7 @@ public:
 
     virtual const char* scope() const = 0;
     virtual bool holds(const std::string& kind) const = 0; // "RuleGroup"
-    virtual std::string target_id() const = 0;             // what identifies it for ever
+    virtual std::string target_id() const = 0;             // what identifies it for ever; may be empty
     virtual void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) = 0;
     virtual void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) = 0;
     virtual void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) = 0;

@@ -12,7 +12,7 @@ namespace {
 
 using sdk::Json;
 
-constexpr const char* header =
+constexpr const char* rule_header =
     "# Groups that Holdfast declares are written by it: change them in Git. Others stay as they are.\n";
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -22,7 +22,7 @@ Key group_key(const std::string& file, const std::string& name) {
 }
 
 std::string file_of(const Key& key) { return sdk::parse_json(key.identity).at(0).get<std::string>(); }
-std::string name_of(const Key& key) { return sdk::parse_json(key.identity).at(1).get<std::string>(); }
+std::string group_name_of(const Key& key) { return sdk::parse_json(key.identity).at(1).get<std::string>(); }
 
 Json::array_t::iterator find_group(Json& content, const std::string& name) {
     auto& groups = content["groups"].get_ref<Json::array_t&>();
@@ -92,7 +92,7 @@ Leaves RuleFolder::leaves_in(const Json& content, const std::string& path) const
         spec["file"] = file;
         const Key key = group_key(file, spec["name"].get<std::string>());
         if (!out.emplace(key, std::move(spec)).second)
-            throw sdk::Error("monitoring.yaml", path + " has two groups of the name " + name_of(key),
+            throw sdk::Error("monitoring.yaml", path + " has two groups of the name " + group_name_of(key),
                              "Prometheus refuses such a file; rename one of them by hand");
     }
     return out;
@@ -100,7 +100,7 @@ Leaves RuleFolder::leaves_in(const Json& content, const std::string& path) const
 
 void RuleFolder::put(Json& content, const Key& key, const Json& spec) const {
     if (!content.is_object()) content = {{"groups", Json::array()}};
-    const auto found = find_group(content, name_of(key));
+    const auto found = find_group(content, group_name_of(key));
     auto& groups = content["groups"].get_ref<Json::array_t&>();
     if (found != groups.end())
         *found = group_in_file(spec);
@@ -110,7 +110,7 @@ void RuleFolder::put(Json& content, const Key& key, const Json& spec) const {
 
 void RuleFolder::erase(Json& content, const Key& key) const {
     if (!content.is_object()) return;
-    const auto found = find_group(content, name_of(key));
+    const auto found = find_group(content, group_name_of(key));
     auto& groups = content["groups"].get_ref<Json::array_t&>();
     if (found != groups.end()) groups.erase(found);
 }
@@ -118,7 +118,7 @@ void RuleFolder::erase(Json& content, const Key& key) const {
 // A file without groups is no use to anybody, and promtool takes it for a good one.
 std::string RuleFolder::print(const Json& content) const {
     if (!content.is_object() || content.at("groups").empty()) return {};
-    return header + print_yaml(content);
+    return rule_header + print_yaml(content);
 }
 
 // ---- what Prometheus says ----

@@ -148,11 +148,14 @@ std::string said_by(const std::string& output, const std::string& path, const st
     std::string kept;
     for (std::size_t at = 0; at < output.size();) {
         const std::size_t end = std::min(output.find('\n', at), output.size());
-        const std::string line = output.substr(at, end - at);
+        std::string line = output.substr(at, end - at);
         at = end + 1;
+        if (const std::size_t why = line.find("  FAILED: "); why != std::string::npos)
+            line.erase(0, why + 10);
         const std::size_t start = line.find_first_not_of(" \t");
         bool is_heading = start == std::string::npos;
-        for (const char* heading : {"Checking ", "SUCCESS", "FAILED:", "Unit Testing:", "Found:"})
+        for (const char* heading : {"Checking ", "SUCCESS", "FAILED:", "Unit Testing:", "Found:",
+                                    "amtool: error: failed to validate"})
             is_heading = is_heading || line.compare(start, std::string_view(heading).size(), heading) == 0;
         if (!is_heading) kept += line + "\n";
     }

@@ -64,6 +64,54 @@ bool PrometheusServer::reload() const {
     return output_of(std::string("curl -sf -X POST ") + prometheus_url + "/-/reload").has_value();
 }
 
+AlertmanagerServer::AlertmanagerServer(const std::string& text) {
+    write_file(file(), text);
+    start();
+}
+
+void AlertmanagerServer::start() {
+    const std::string config = "--config.file=" + file(), data = "--storage.path=" + folder_ / "data";
+    const char* const words[] = {
+        "prometheus-alertmanager",   config.c_str(), data.c_str(), "--web.listen-address=127.0.0.1:19093",
+        "--cluster.listen-address=", nullptr};
+    process_ = std::make_unique<BackgroundProgram>(words, folder_ / "log");
+    for (int i = 0; i < 500 && process_->is_running(); ++i) {
+        if (output_of(std::string("curl -sf ") + alertmanager_url + "/-/ready")) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    throw std::runtime_error("Alertmanager does not come up: " + log());
+}
+
+std::string AlertmanagerServer::config(const Json& more) const {
+    Json part{{"url", alertmanager_url},
+              {"config", file()},
+              {"check", command("check-alertmanager", {"/usr/bin/amtool", "check-config"})}};
+    part.update(more);
+    return Json{{"alertmanager", part}, {"poll", 1}}.dump();
+}
+
+std::string AlertmanagerServer::ask(const std::string& path, const std::string& filter) const {
+    return output_of(std::string("curl -s '") + alertmanager_url + "/api/v2/" + path + "' | jq -j '" +
+                     filter + "'")
+        .value_or("no answer");
+}
+
+std::string AlertmanagerServer::post_silence(const Json& silence) const {
+    write_file(folder() + "/silence.json", silence.dump());
+    return output_of(std::string("curl -s -X POST -H 'Content-Type: application/json' --data @") + folder() +
+                     "/silence.json " + alertmanager_url + "/api/v2/silences | jq -j .silenceID")
+        .value_or("");
+}
+
+Ask leaf(const std::string& kind, const Json& identity, Json spec) {
+    const Json document{
+        {"apiVersion", "monitoring.holdfast.dev/v1alpha1"}, {"kind", kind}, {"spec", std::move(spec)}};
+    return {.kind = "monitoring.holdfast.dev/v1alpha1/" + kind,
+            .identity = identity.dump(),
+            .declared = document.dump(),
+            .action = ItemAction::create};
+}
+
 Json command(const std::string& name, const std::vector<std::string>& run, int timeout_ms) {
     return {{"name", name}, {"run", run}, {"timeoutMs", timeout_ms}};
 }

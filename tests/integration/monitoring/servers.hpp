@@ -48,6 +48,31 @@ private:
     std::unique_ptr<BackgroundProgram> process_;
 };
 
+class AlertmanagerServer {
+public:
+    // With `text` as its configuration. Throws where it does not come up, with its log.
+    explicit AlertmanagerServer(
+        const std::string& text = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n");
+
+    const std::string& folder() const { return folder_.path(); }
+    std::string file() const { return folder() + "/alertmanager.yml"; }
+    void start();
+    void stop() { process_.reset(); }
+    // The config of a provider for it, with `more` merged into its part `alertmanager`.
+    std::string config(const Json& more = Json::object()) const;
+    // What `jq` makes of the API's answer.
+    std::string ask(const std::string& path, const std::string& filter) const;
+    // What it runs, as YAML.
+    std::string running() const { return ask("status", ".config.original"); }
+    // To /api/v2/silences, as somebody else; what it answers.
+    std::string post_silence(const Json& silence) const;
+    std::string log() const { return read_file(folder() + "/log"); }
+
+private:
+    TempFolder folder_;
+    std::unique_ptr<BackgroundProgram> process_;
+};
+
 // As the engine puts a command of the operator's into a config.
 Json command(const std::string& name, const std::vector<std::string>& run, int timeout_ms = 10000);
 
@@ -56,6 +81,8 @@ constexpr const char* rule_group = "monitoring.holdfast.dev/v1alpha1/RuleGroup";
 // A leaf as compile makes it, to be created.
 Ask group(const std::string& name, Json rules, Json more = Json::object(),
           const std::string& file = "holdfast.yml");
+// Any other leaf of this plugin.
+Ask leaf(const std::string& kind, const Json& identity, Json spec);
 Json alert(const std::string& name, const std::string& expr = "up == 0");
 // The same, to be changed or removed, as it was observed.
 Ask changed(Ask ask, const Answer& seen);
