@@ -1,5 +1,6 @@
 #include "monitoring.hpp"
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -48,7 +49,7 @@ std::string kind(const std::string& version, const char* name, const char* more,
 }
 
 std::string rule_group() {
-    return kind(api_version, "RuleGroup", R"("identity":["/spec/file","/spec/name"],"compare":["/spec"],)",
+    return kind(api_version, "RuleGroup", R"("identity":["/spec/file","/spec/name"],"scope":["/kind"],"compare":["/spec"],)",
                 R"json("required":["rules"],"properties":{
     "file":{"type":"string","pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*\\.(yml|yaml|rules)$","maxLength":200,
         "default":"holdfast.yml","description":"the file that it stands in, in the folder of the provider's config"},
@@ -134,14 +135,14 @@ std::string receiver_members() {
     return out;
 }
 
-// JSON pointers to the secrets of a receiver at `at`.
+// JSON pointers to the secrets of a receiver at `at`. In some lists a field of such a name is no secret, and is hidden
+// all the same.
 void add_receiver_secrets(const std::string& at, std::string& out) {
-    const auto add = [&](const std::string& pointer) {
-        out += (out.empty() ? "\"" : ",\"") + pointer + "\"";
-    };
-    for (const auto& [list, field] : secrets_of_receivers) add(at + "/" + list + "/*/" + field);
-    for (const std::string& list : receiver_lists())
-        for (const char* field : secrets_of_http) add(at + "/" + list + "/*/http_config/" + field);
+    const auto add = [&](const std::string& pointer) { out += (out.empty() ? "\"" : ",\"") + pointer + "\""; };
+    std::set<std::string> fields;
+    for (const auto& [list, field] : secrets_of_receivers) fields.insert(field);
+    for (const std::string& field : fields) add(at + "/*/*/" + field);
+    for (const char* field : secrets_of_http) add(at + "/*/*/http_config/" + field);
 }
 
 std::string global_secrets() {
@@ -211,7 +212,7 @@ std::string route() {
 }
 
 std::string silence() {
-    return kind(api_version, "Silence", R"("identity":["/spec/name"],"compare":["/spec"],)",
+    return kind(api_version, "Silence", R"("identity":["/spec/name"],"scope":["/kind"],"compare":["/spec"],)",
                 std::string(R"json("required":["matchers","endsAt"],"properties":{
     "name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","maxLength":200,
         "description":"by which it is known; the document's by default"},)json") +

@@ -18,11 +18,16 @@ bool has_errors(const sdk::Diagnostics& problems) {
                        [](const sdk::Diagnostic& why) { return why.severity == sdk::Severity::error; });
 }
 
-// Where a part is configured, for the scope that lacks it.
-const char* config_of(std::string_view scope) {
-    return scope == scope::rules          ? "prometheus.rules and prometheus.checkRules"
-           : scope == scope::alertmanager ? "alertmanager.config and alertmanager.check"
-                                          : "alertmanager.url";
+// For a part that the config does not have.
+sdk::Diagnostic not_configured(std::string_view scope) {
+    if (scope == scope::rules)
+        return problem("monitoring.not-configured", "the provider's config says nothing of a Prometheus",
+                       "set prometheus.url, prometheus.rules and prometheus.checkRules");
+    if (scope == scope::silences)
+        return problem("monitoring.not-configured", "the provider's config says nothing of an Alertmanager",
+                       "set alertmanager.url");
+    return problem("monitoring.not-configured", "the provider's config says nothing of Alertmanager's file",
+                   "set alertmanager.url, alertmanager.config and alertmanager.check");
 }
 
 } // namespace
@@ -56,9 +61,7 @@ Part* MonitoringProvider::find_part(std::string_view scope) const {
 
 Part& MonitoringProvider::part(std::string_view scope) const {
     if (Part* const found = find_part(scope)) return *found;
-    throw sdk::Error("monitoring.not-configured",
-                     "the provider's config says nothing of where " + std::string(scope) + " are kept",
-                     std::string("set ") + config_of(scope));
+    throw sdk::Error(not_configured(scope));
 }
 
 void MonitoringProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& results) {
@@ -83,10 +86,7 @@ void MonitoringProvider::validate(const sdk::Call&, sdk::Items items, sdk::Resul
         sdk::Result result;
         for (const Compiled& leaf : compile_document(item.declared(), result.diagnostics))
             if (!find_part(leaf.scope))
-                result.diagnostics.push_back(problem("monitoring.not-configured",
-                                                     "the provider's config says nothing of where " +
-                                                         std::string(leaf.scope) + " are kept",
-                                                     std::string("set ") + config_of(leaf.scope)));
+                result.diagnostics.push_back(not_configured(leaf.scope));
         result.outcome = has_errors(result.diagnostics) ? sdk::Outcome::failed : sdk::Outcome::done;
         results.emit(item, result);
     }

@@ -11,13 +11,12 @@ namespace holdfast::monitoring {
 constexpr const char* api_version = "monitoring.holdfast.dev/v1alpha1";
 constexpr const char* operator_api_version = "monitoring.coreos.com/v1";
 
-// The places in which writes are serialised.
+// The places in which writes are serialised, as the kinds' documents name them. Alertmanager's file is the one
+// without a name, because no member of its three kinds has the same value in all.
 namespace scope {
-constexpr const char* rules = "rules";
-constexpr const char* targets = "targets";
-constexpr const char* alertmanager = "alertmanager";
-constexpr const char* silences = "silences";
-constexpr const char* grafana = "grafana";
+constexpr const char* rules = "RuleGroup";
+constexpr const char* alertmanager = "";
+constexpr const char* silences = "Silence";
 } // namespace scope
 
 inline std::string kind_id(std::string_view kind) {

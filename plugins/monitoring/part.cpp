@@ -1,6 +1,7 @@
 #include "part.hpp"
 
 #include "duration.hpp"
+#include "files.hpp"
 
 namespace holdfast::monitoring {
 
@@ -14,6 +15,8 @@ std::string shown(const Key& key) {
     if (key.kind == "AlertmanagerConfig") return key.kind;
     return key.kind + " " + (identity.is_string() ? identity.get<std::string>() : key.identity);
 }
+
+std::string version_of(const Json& spec) { return sha256_hex(sdk::dump_json(spec)); }
 
 Json spec_in(std::string_view document) {
     if (document.empty()) return nullptr;

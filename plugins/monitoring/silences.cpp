@@ -65,33 +65,37 @@ std::string silence_name(const Key& key) { return sdk::parse_json(key.identity).
 
 } // namespace
 
-// Of several of one name the one that is in force counts, else the one that ended last, if it ended by
-// itself.
-Silences::ByName Silences::read(const sdk::Call& call, std::map<std::string, Silence>* foreign) const {
+Silences::Silence Silences::silence_of(const Json& answer) {
+    Silence out;
+    out.id = answer.value("id", "");
+    out.state = sdk::text_at(answer, "/status/state");
+    out.version = out.id + " " + answer.value("updatedAt", "") + " " + out.state;
+    out.spec = {{"matchers", matchers_of_api(answer)},
+                {"comment", answer.value("comment", "")},
+                {"createdBy", answer.value("createdBy", "")},
+                {"startsAt", whole_seconds(answer.value("startsAt", ""))},
+                {"endsAt", whole_seconds(answer.value("endsAt", ""))}};
+    const auto mark = mark_in(answer.value("comment", ""));
+    if (!mark) return out;
+    out.spec["name"] = mark->name;
+    out.spec["comment"] = mark->comment;
+    out.until = mark->until;
+    return out;
+}
+
+// Of several of one name the one that is in force counts, else the one that ended last, if it ended by itself.
+Silences::ByName Silences::read(const sdk::Call& call) const {
     ByName out;
     for (const Json& one : server_.json(call, "GET", "/api/v2/silences")) {
-        Silence silence;
-        silence.id = one.value("id", "");
-        silence.state = sdk::text_at(one, "/status/state");
-        silence.version = silence.id + " " + one.value("updatedAt", "") + " " + silence.state;
-        silence.spec = {{"matchers", matchers_of_api(one)},
-                        {"comment", one.value("comment", "")},
-                        {"createdBy", one.value("createdBy", "")},
-                        {"startsAt", whole_seconds(one.value("startsAt", ""))},
-                        {"endsAt", whole_seconds(one.value("endsAt", ""))}};
+        Silence silence = silence_of(one);
         const bool is_over = silence.state == "expired";
-        const auto mark = mark_in(one.value("comment", ""));
-        if (!mark) {
-            if (foreign && !is_over) foreign->emplace(silence.id, std::move(silence));
-            continue;
-        }
-        if (is_over && silence.spec["endsAt"] != mark->until) continue; // somebody, or we, ended it
-        silence.spec["name"] = mark->name;
-        silence.spec["comment"] = mark->comment;
-        const auto known = out.find(mark->name);
+        if (!silence.spec.contains("name")) continue; // somebody else's
+        if (is_over && silence.spec["endsAt"] != silence.until) continue; // somebody, or we, ended it
+        const std::string name = silence.spec["name"];
+        const auto known = out.find(name);
         if (known == out.end() || (known->second.state == "expired" &&
                                    (!is_over || known->second.spec["endsAt"] < silence.spec["endsAt"])))
-            out.insert_or_assign(mark->name, std::move(silence));
+            out.insert_or_assign(name, std::move(silence));
     }
     return out;
 }
@@ -130,10 +134,9 @@ void Silences::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& 
     }
 }
 
-// Foreign ones are listed by their id, as they have no other name; ended ones are not.
+// Foreign ones are left out: without a name of ours nobody could declare them.
 void Silences::list(const sdk::Call& call, const std::string& kind, sdk::Results& results) {
-    std::map<std::string, Silence> foreign;
-    for (const auto& [name, silence] : read(call, &foreign))
+    for (const auto& [name, silence] : read(call))
         if (!results.object(kind_id(kind), Json(name).dump(), document(silence), scope(), silence.version))
             return;
 }
@@ -195,12 +198,8 @@ sdk::Result Silences::apply_one(const sdk::Scope& scope, const sdk::Change& chan
               {"endsAt", wanted["endsAt"]}};
     if (is_in_force) body["id"] = old->id; // other matchers make it another one, and end this
     const std::string id = server_.json(scope, "POST", "/api/v2/silences", body).value("silenceID", "");
-    const ByName now = read(scope);
-    const auto made = now.find(name);
-    if (made == now.end() || made->second.id != id)
-        throw sdk::Error("monitoring.ignored", "Alertmanager took " + shown(key) + " and does not have it",
-                         "see its log");
-    return sdk::Result::done(document(made->second), made->second.version);
+    const Silence made = silence_of(server_.json(scope, "GET", "/api/v2/silence/" + percent_encoded(id)));
+    return sdk::Result::done(document(made), made.version);
 }
 
 std::string Silences::mark(const sdk::Call& call) const {

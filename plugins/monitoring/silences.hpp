@@ -28,12 +28,14 @@ public:
 private:
     struct Silence {
         std::string id, state, version;
-        sdk::Json spec; // without name where it is not ours
+        sdk::Json spec;    // without name where it is not ours
+        std::string until; // when it was declared to end
     };
     using ByName = std::map<std::string, Silence>;
 
-    ByName read(const sdk::Call& call, std::map<std::string, Silence>* foreign = nullptr) const;
+    ByName read(const sdk::Call& call) const; // ours
     sdk::Result apply_one(const sdk::Scope& scope, const sdk::Change& change, const ByName& there) const;
+    static Silence silence_of(const sdk::Json& answer);
     static std::string document(const Silence& silence);
     static sdk::Json canonical(const sdk::Json& declared, const sdk::Json& observed);
 

@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* file_scope = "alertmanager";
-constexpr const char* silences = "silences";
+constexpr const char* file_scope = "";
+constexpr const char* silences = "Silence";
 constexpr const char* hand_written =
     "# by hand\nglobal: {resolve_timeout: 7m}\nroute:\n  receiver: nobody\n  routes:\n"
     "  - matchers: ['team=\"theirs\"']\n    receiver: nobody\nreceivers:\n- name: nobody\n";

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* scope = "rules";
+constexpr const char* scope = "RuleGroup";
 
 std::string first_message(const Answer& answer) { return answer.diagnostics.list().front().message; }
 bool is_loaded(const Answer& answer) { return Json::parse(answer.document)["spec"]["loaded"].get<bool>(); }
