@@ -158,7 +158,7 @@ TEST_CASE("monitoring is planned, applied, drifts and is corrected") {
     const Ran removal = play.holdfast({"apply", "--yes"});
     INFO(removal.out << removal.err);
     CHECK(removal.exit_code == 0);
-    CHECK_FALSE(has(world.alertmanager.running(), "pager"));
+    CHECK_FALSE(has(world.alertmanager.running(), "receiver: pager"));
     CHECK(world.alertmanager.ask("silences", ".[0].status.state") == "expired");
 }
 
