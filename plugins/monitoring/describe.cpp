@@ -49,7 +49,8 @@ std::string kind(const std::string& version, const char* name, const char* more,
 }
 
 std::string rule_group() {
-    return kind(api_version, "RuleGroup", R"("identity":["/spec/file","/spec/name"],"scope":["/kind"],"compare":["/spec"],)",
+    return kind(api_version, "RuleGroup",
+                R"("identity":["/spec/file","/spec/name"],"scope":["/kind"],"compare":["/spec"],)",
                 R"json("required":["rules"],"properties":{
     "file":{"type":"string","pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*\\.(yml|yaml|rules)$","maxLength":200,
         "default":"holdfast.yml","description":"the file that it stands in, in the folder of the provider's config"},
@@ -135,10 +136,12 @@ std::string receiver_members() {
     return out;
 }
 
-// JSON pointers to the secrets of a receiver at `at`. In some lists a field of such a name is no secret, and is hidden
-// all the same.
+// JSON pointers to the secrets of a receiver at `at`. In some lists a field of such a name is no secret, and
+// is hidden all the same.
 void add_receiver_secrets(const std::string& at, std::string& out) {
-    const auto add = [&](const std::string& pointer) { out += (out.empty() ? "\"" : ",\"") + pointer + "\""; };
+    const auto add = [&](const std::string& pointer) {
+        out += (out.empty() ? "\"" : ",\"") + pointer + "\"";
+    };
     std::set<std::string> fields;
     for (const auto& [list, field] : secrets_of_receivers) fields.insert(field);
     for (const std::string& field : fields) add(at + "/*/*/" + field);

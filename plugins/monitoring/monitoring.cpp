@@ -85,8 +85,7 @@ void MonitoringProvider::validate(const sdk::Call&, sdk::Items items, sdk::Resul
     for (const sdk::Item& item : items) {
         sdk::Result result;
         for (const Compiled& leaf : compile_document(item.declared(), result.diagnostics))
-            if (!find_part(leaf.scope))
-                result.diagnostics.push_back(not_configured(leaf.scope));
+            if (!find_part(leaf.scope)) result.diagnostics.push_back(not_configured(leaf.scope));
         result.outcome = has_errors(result.diagnostics) ? sdk::Outcome::failed : sdk::Outcome::done;
         results.emit(item, result);
     }

@@ -11,8 +11,8 @@ namespace holdfast::monitoring {
 constexpr const char* api_version = "monitoring.holdfast.dev/v1alpha1";
 constexpr const char* operator_api_version = "monitoring.coreos.com/v1";
 
-// The places in which writes are serialised, as the kinds' documents name them. Alertmanager's file is the one
-// without a name, because no member of its three kinds has the same value in all.
+// The places in which writes are serialised, as the kinds' documents name them. Alertmanager's file is the
+// one without a name, because no member of its three kinds has the same value in all.
 namespace scope {
 constexpr const char* rules = "RuleGroup";
 constexpr const char* alertmanager = "";

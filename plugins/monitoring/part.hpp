@@ -28,7 +28,7 @@ public:
 // ---- what parts have in common ----
 
 std::string version_of(const sdk::Json& spec); // a hash: a spec may hold secrets
-sdk::Json spec_in(std::string_view document); // null where there is no document
+sdk::Json spec_in(std::string_view document);  // null where there is no document
 // What is to stand there: what stands there, with what is declared, without what was recorded and is not
 // declared any more. Member by member of the spec.
 sdk::Json merged(const sdk::Json& there, const sdk::Json& declared, const sdk::Json& recorded);

@@ -83,13 +83,14 @@ Silences::Silence Silences::silence_of(const Json& answer) {
     return out;
 }
 
-// Of several of one name the one that is in force counts, else the one that ended last, if it ended by itself.
+// Of several of one name the one that is in force counts, else the one that ended last, if it ended by
+// itself.
 Silences::ByName Silences::read(const sdk::Call& call) const {
     ByName out;
     for (const Json& one : server_.json(call, "GET", "/api/v2/silences")) {
         Silence silence = silence_of(one);
         const bool is_over = silence.state == "expired";
-        if (!silence.spec.contains("name")) continue; // somebody else's
+        if (!silence.spec.contains("name")) continue;                     // somebody else's
         if (is_over && silence.spec["endsAt"] != silence.until) continue; // somebody, or we, ended it
         const std::string name = silence.spec["name"];
         const auto known = out.find(name);

@@ -153,7 +153,8 @@ void Watcher::look(const std::string& scope) {
         if (was_failing != watched.is_failing || (mark && *mark != watched.mark)) hints = watched.hints;
         if (mark) watched.mark = *mark;
     }
-    if (!mark && hints) host_.warning((scope.empty() ? "Alertmanager" : scope) + " cannot be watched: " + why);
+    if (!mark && hints)
+        host_.warning((scope.empty() ? "Alertmanager" : scope) + " cannot be watched: " + why);
     if (hints && !stop_.stop_requested()) hints->scope(scope);
 }
 

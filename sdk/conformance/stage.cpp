@@ -54,8 +54,10 @@ bool is_complaint(const Diagnostic& diagnostic) {
 
 bool is_removal(ItemAction action) { return action == ItemAction::remove; }
 
-// As the engine does with the operator's commands: where the config names one, the plugin gets what is to be run.
-void put_commands(Value& config, const Value& schema, const Value& commands, std::chrono::milliseconds timeout) {
+// As the engine does with the operator's commands: where the config names one, the plugin gets what is to be
+// run.
+void put_commands(Value& config, const Value& schema, const Value& commands,
+                  std::chrono::milliseconds timeout) {
     const Value* properties = schema.find("properties");
     Map* members = config.if_map();
     if (!properties || !properties->is_map() || !members) return;

@@ -1,5 +1,5 @@
-// The monitoring plugin as a person uses it: holdfast plan, apply, drift and import against a real Prometheus and
-// Alertmanager, and random edits by others.
+// The monitoring plugin as a person uses it: holdfast plan, apply, drift and import against a real Prometheus
+// and Alertmanager, and random edits by others.
 
 #include <algorithm>
 #include <filesystem>
@@ -19,7 +19,8 @@ namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// Both servers, and a repository whose stack `watch` goes to them. Commands are named, as the engine wants it.
+// Both servers, and a repository whose stack `watch` goes to them. Commands are named, as the engine wants
+// it.
 struct World {
     explicit World(const std::string& ownership = "owned", const char* more = "") {
         Json config = Json::parse(prometheus.config());
@@ -32,11 +33,13 @@ struct World {
                     commands[name] = {{"run", value["run"]}};
                     value = name;
                 }
-        const Json provider{{"apiVersion", "holdfast.dev/v1alpha1"},
-                            {"kind", "Provider"},
-                            {"metadata", {{"name", "mon"}}},
-                            {"spec", {{"plugin", "monitoring"}, {"ownership", ownership}, {"config", config}}}};
-        const Json stack = Json::parse(R"({"apiVersion":"holdfast.dev/v1alpha1","kind":"Stack","metadata":{"name":"watch"},
+        const Json provider{
+            {"apiVersion", "holdfast.dev/v1alpha1"},
+            {"kind", "Provider"},
+            {"metadata", {{"name", "mon"}}},
+            {"spec", {{"plugin", "monitoring"}, {"ownership", ownership}, {"config", config}}}};
+        const Json stack =
+            Json::parse(R"({"apiVersion":"holdfast.dev/v1alpha1","kind":"Stack","metadata":{"name":"watch"},
             "spec":{"path":"watch","providers":{"monitoring.holdfast.dev":"mon","monitoring.coreos.com":"mon"}}})");
         play.write("holdfast.yaml", provider.dump() + "\n---\n" + stack.dump() + "\n" + more);
         const std::string operators = (play.folder() / "operator.yaml").string();
@@ -126,13 +129,15 @@ TEST_CASE("monitoring is planned, applied, drifts and is corrected") {
     INFO(apply.out << apply.err);
     REQUIRE(apply.exit_code == 0);
     CHECK(has(world.prometheus.running(), "node/InstanceDown=up == 0"));
-    CHECK(has(world.prometheus.running(), "shop.rules/shop:requests:rate5m=sum by (code) (rate(requests_total[5m]))"));
+    CHECK(has(world.prometheus.running(),
+              "shop.rules/shop:requests:rate5m=sum by (code) (rate(requests_total[5m]))"));
     CHECK(has(world.prometheus.running(), "slo:shop/ErrorBudgetBurn="));
     CHECK(std::filesystem::exists(world.prometheus.rules() + "/web-shop.yml"));
     CHECK(has(world.alertmanager.running(), "receiver: pager"));
     CHECK(world.alertmanager.ask("silences", "length | tostring") == "1");
     CHECK(planned(play).empty());
-    CHECK(output_of("grep -rl only-for-tests " + play.store().string()).value_or("") == ""); // no secret in the store
+    CHECK(output_of("grep -rl only-for-tests " + play.store().string()).value_or("") ==
+          ""); // no secret in the store
 
     world.prometheus.stop();
     world.prometheus.start();
@@ -153,7 +158,10 @@ TEST_CASE("monitoring is planned, applied, drifts and is corrected") {
     CHECK(has(read_file(file), "30s"));
     CHECK(planned(play).empty());
 
-    play.write("watch/all.yaml", std::string(documents).substr(0, std::string(documents).find("---\napiVersion: monitoring.holdfast.dev/v1alpha1\nkind: Receiver")));
+    play.write("watch/all.yaml",
+               std::string(documents).substr(
+                   0, std::string(documents).find(
+                          "---\napiVersion: monitoring.holdfast.dev/v1alpha1\nkind: Receiver")));
     play.commit();
     const Ran removal = play.holdfast({"apply", "--yes"});
     INFO(removal.out << removal.err);
@@ -191,7 +199,8 @@ TEST_CASE("imported groups have an empty plan") {
     if (const auto why = obstacle()) return skip(*why);
     World world;
     write_file(world.prometheus.rules() + "/theirs.yml",
-               "groups:\n- name: a b\n  interval: 90s\n  rules:\n  - {alert: A, expr: up==0, for: 60s, labels: {n: 1.10}}\n"
+               "groups:\n- name: a b\n  interval: 90s\n  rules:\n  - {alert: A, expr: up==0, for: 60s, "
+               "labels: {n: 1.10}}\n"
                "- {name: c, rules: [{record: r, expr: 'sum(up)by(job)'}]}\n");
     REQUIRE(world.prometheus.reload());
     world.play.commit();
@@ -216,14 +225,22 @@ struct Mutation {
 
 const std::vector<Mutation>& mutations() {
     static const std::vector<Mutation> all{
-        {"another limit", [](Json& g, unsigned r) { g["rules"][0]["expr"] = "up > " + std::to_string(r % 50 + 60); }, true},
-        {"another label", [](Json& g, unsigned r) { g["rules"][0]["labels"]["severity"] = "s" + std::to_string(r); }, true},
+        {"another limit",
+         [](Json& g, unsigned r) { g["rules"][0]["expr"] = "up > " + std::to_string(r % 50 + 60); }, true},
+        {"another label",
+         [](Json& g, unsigned r) { g["rules"][0]["labels"]["severity"] = "s" + std::to_string(r); }, true},
         {"no annotation", [](Json& g, unsigned) { g["rules"][0].erase("annotations"); }, true},
-        {"another time", [](Json& g, unsigned r) { g["rules"][0]["for"] = std::to_string(r % 50 + 700) + "s"; }, true},
-        {"one rule more", [](Json& g, unsigned) { g["rules"].push_back({{"record", "x"}, {"expr", "sum(up)"}}); }, true},
+        {"another time",
+         [](Json& g, unsigned r) { g["rules"][0]["for"] = std::to_string(r % 50 + 700) + "s"; }, true},
+        {"one rule more",
+         [](Json& g, unsigned) {
+             g["rules"].push_back({{"record", "x"}, {"expr", "sum(up)"}});
+         },
+         true},
         {"other order", [](Json& g, unsigned) { std::swap(g["rules"][0], g["rules"][1]); }, true},
         {"another interval", [](Json& g, unsigned) { g["interval"] = "99s"; }, true},
-        {"spelled otherwise", [](Json& g, unsigned) { g["rules"][1]["expr"] = "sum( rate(up[300s]) )by(job)"; }, false},
+        {"spelled otherwise",
+         [](Json& g, unsigned) { g["rules"][1]["expr"] = "sum( rate(up[300s]) )by(job)"; }, false},
         {"time spelled otherwise", [](Json& g, unsigned) { g["rules"][0]["for"] = "600s"; }, false},
         {"empty map", [](Json& g, unsigned) { g["rules"][1]["labels"] = Json::object(); }, false},
         {"interval spelled otherwise", [](Json& g, unsigned) { g["interval"] = "60s"; }, false}};
@@ -235,7 +252,11 @@ Json random_group(int i) {
             {"name", "g" + std::to_string(i)},
             {"interval", "1m"},
             {"rules",
-             {{{"alert", "A"}, {"expr", "up > " + std::to_string(i)}, {"for", "10m"}, {"labels", {{"severity", "page"}}}, {"annotations", {{"s", "x"}}}},
+             {{{"alert", "A"},
+               {"expr", "up > " + std::to_string(i)},
+               {"for", "10m"},
+               {"labels", {{"severity", "page"}}},
+               {"annotations", {{"s", "x"}}}},
               {{"record", "r"}, {"expr", "sum by (job) (rate(up[5m]))"}}}}};
 }
 
@@ -248,8 +269,12 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
     constexpr int count = 24;
     std::string text;
     for (int i = 0; i < count; ++i)
-        text += Json{{"apiVersion", "monitoring.holdfast.dev/v1alpha1"}, {"kind", "RuleGroup"},
-                     {"metadata", {{"name", "g" + std::to_string(i)}}}, {"spec", random_group(i)}}.dump() + "\n---\n";
+        text += Json{{"apiVersion", "monitoring.holdfast.dev/v1alpha1"},
+                     {"kind", "RuleGroup"},
+                     {"metadata", {{"name", "g" + std::to_string(i)}}},
+                     {"spec", random_group(i)}}
+                    .dump() +
+                "\n---\n";
     play.write("watch/groups.yaml", text);
     play.commit();
     REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
@@ -260,7 +285,8 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
         std::vector<std::string> expected;
         std::string told;
         // Others' tools write the whole file anew, in their own way: as JSON, which is YAML.
-        std::map<std::string, Json> files{{"holdfast.yml", {{"groups", Json::array()}}}, {"more.yml", {{"groups", Json::array()}}}};
+        std::map<std::string, Json> files{{"holdfast.yml", {{"groups", Json::array()}}},
+                                          {"more.yml", {{"groups", Json::array()}}}};
         for (int i = 0; i < count; ++i) {
             Json group = random_group(i);
             const std::string file = group["file"], identity = Json::array({file, group["name"]}).dump();
@@ -279,12 +305,14 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
             files[file]["groups"].push_back(std::move(group));
         }
         const std::string foreign = "foreign-" + std::to_string(round);
-        files["more.yml"]["groups"].push_back({{"name", foreign}, {"rules", {{{"alert", "F"}, {"expr", "vector(1)"}}}}});
+        files["more.yml"]["groups"].push_back(
+            {{"name", foreign}, {"rules", {{{"alert", "F"}, {"expr", "vector(1)"}}}}});
         for (auto& [file, content] : files) {
             if (round % 2 == 1) std::reverse(content["groups"].begin(), content["groups"].end());
             write_file(world.prometheus.rules() + "/" + file, content.dump(1));
         }
-        if (round != 2) REQUIRE(world.prometheus.reload()); // else they are not even loaded, which changes nothing
+        if (round != 2)
+            REQUIRE(world.prometheus.reload()); // else they are not even loaded, which changes nothing
         std::sort(expected.begin(), expected.end());
         INFO("round " << round << "\n" << told);
         CHECK(planned(play) == expected);
@@ -293,7 +321,8 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
         CHECK(apply.exit_code == 0);
         REQUIRE(planned(play).empty());
         CHECK(has(world.prometheus.running(), foreign + "/F=vector(1)"));
-        CHECK(world.prometheus.ask("rules", "[.data.groups[] | select(.name | startswith(\"g\"))] | length | tostring") ==
+        CHECK(world.prometheus.ask(
+                  "rules", "[.data.groups[] | select(.name | startswith(\"g\"))] | length | tostring") ==
               std::to_string(count));
     }
 }
