@@ -120,7 +120,15 @@ Leaves AlertFile::leaves_in(const Json& content, const std::string&) const {
     return out;
 }
 
-void AlertFile::put(Json& content, const Key& key, const Json& spec) const {
+void AlertFile::change(Json& content, const std::vector<const Edit*>& edits) const {
+    for (const Edit* edit : edits)
+        if (edit->spec.is_null())
+            erase(content, edit->key);
+        else
+            put(content, edit->key, edit->spec);
+}
+
+void AlertFile::put(Json& content, const Key& key, const Json& spec) {
     if (!content.is_object()) content = Json::object();
     Json plain = spec;
     for (const char* word : {"loaded", "order"}) plain.erase(word);
@@ -151,7 +159,7 @@ void AlertFile::put(Json& content, const Key& key, const Json& spec) const {
     routes.insert(place, plain);
 }
 
-void AlertFile::erase(Json& content, const Key& key) const {
+void AlertFile::erase(Json& content, const Key& key) {
     if (!content.is_object()) return;
     const auto remove_from = [&](Json& list, auto key_of_element) {
         if (!list.is_array()) return;

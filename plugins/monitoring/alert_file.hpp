@@ -24,8 +24,7 @@ protected:
     std::string path_of(const Key&) const override { return path_; }
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void put(sdk::Json& content, const Key& key, const sdk::Json& spec) const override;
-    void erase(sdk::Json& content, const Key& key) const override;
+    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
     std::string print(const sdk::Json& content) const override;
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
@@ -38,6 +37,9 @@ protected:
     bool are_independent() const override { return false; }
 
 private:
+    static void put(sdk::Json& content, const Key& key, const sdk::Json& spec);
+    static void erase(sdk::Json& content, const Key& key);
+
     std::string path_;
 };
 

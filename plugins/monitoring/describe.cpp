@@ -9,8 +9,8 @@ namespace holdfast::monitoring {
 namespace {
 
 constexpr const char* head =
-    R"json("type":"object","required":["apiVersion","kind","metadata","spec"],"properties":{
-    "apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"type":"object"},
+    R"json("type":"object","required":["apiVersion","kind","metadata","spec"],
+    "properties":{    "apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"type":"object"},
     "status":{"type":"object"},)json";
 
 constexpr const char* texts =
@@ -20,7 +20,8 @@ constexpr const char* texts =
 std::string rule() {
     return std::string(R"json({"type":"object","additionalProperties":false,"required":["expr"],"properties":{
     "alert":{"type":"string","minLength":1,"examples":["InstanceDown"],"description":"name of the alert"},
-    "record":{"type":"string","minLength":1,"examples":["job:up:sum"],"description":"name of the recorded series"},
+    "record":{"type":"string","minLength":1,"examples":["job:up:sum"],
+        "description":"name of the recorded series"},
     "expr":{"type":["string","number"],"examples":["up == 0"],"description":"PromQL"},
     "for":{"type":["string","integer"],"examples":["5m"],
         "description":"how long it has to be so before the alert fires"},
@@ -53,10 +54,12 @@ std::string rule_group() {
                 R"("identity":["/spec/file","/spec/name"],"scope":["/kind"],"compare":["/spec"],)",
                 R"json("required":["rules"],"properties":{
     "file":{"type":"string","pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*\\.(yml|yaml|rules)$","maxLength":200,
-        "default":"holdfast.yml","description":"the file that it stands in, in the folder of the provider's config"},
+        "default":"holdfast.yml",
+            "description":"the file that it stands in, in the folder of the provider's config"},
     "tests":{"type":"array","items":{"type":"object"},
         "description":"unit tests as of `promtool test rules`, run before the group is written"},
-    "loaded":{"type":"boolean","description":"set by the provider: Prometheus runs it as the file has it"},)json" +
+    "loaded":{"type":"boolean",
+        "description":"set by the provider: Prometheus runs it as the file has it"},)json" +
                     rule_group_members() + "}");
 }
 
@@ -67,11 +70,14 @@ std::string slo() {
     return kind(api_version, "Slo", "",
                 std::string(R"json("required":["objective","indicator"],"properties":{
     "service":{"type":"string","minLength":1,"description":"becomes a label"},
-    "objective":{"type":"number","examples":[99.9],"description":"percentage of requests that are to succeed"},
-    "period":{"type":"string","default":"30d","description":"for which the objective is meant; a week or longer"},
+    "objective":{"type":"number","examples":[99.9],
+        "description":"percentage of requests that are to succeed"},
+    "period":{"type":"string","default":"30d",
+        "description":"for which the objective is meant; a week or longer"},
     "indicator":{"type":"object","additionalProperties":false,"required":["errors","total"],"properties":{
         "errors":{"type":"string","minLength":1,"description":"PromQL: how many fail; $window is the time"},
-        "total":{"type":"string","minLength":1,"description":"PromQL: how many there are; $window is the time"}}},
+        "total":{"type":"string","minLength":1,
+            "description":"PromQL: how many there are; $window is the time"}}},
     "alert":{"type":"string","minLength":1,"default":"ErrorBudgetBurn","description":"name of the alerts"},
     "alerts":{"type":"object","additionalProperties":false,"description":"what differs for each severity",
         "properties":{"page":)json") +
@@ -161,14 +167,16 @@ constexpr const char* loaded =
     R"json("loaded":{"type":"boolean","description":"set by the provider: Alertmanager runs it as the file has it"})json";
 
 constexpr const char* route_members = R"json(
-    "receiver":{"type":"string","minLength":1,"description":"who is told; that of the route above by default"},
+    "receiver":{"type":"string","minLength":1,
+        "description":"who is told; that of the route above by default"},
     "match":{"type":"object"},"match_re":{"type":"object"},
     "group_by":{"type":"array","items":{"type":"string"}},
     "group_wait":{"type":"string"},"group_interval":{"type":"string"},"repeat_interval":{"type":"string"},
     "continue":{"type":"boolean","description":"whether later routes are tried as well"},
     "mute_time_intervals":{"type":"array","items":{"type":"string"}},
     "active_time_intervals":{"type":"array","items":{"type":"string"}},
-    "routes":{"type":"array","items":{"type":"object"},"description":"below it, as in alertmanager.yml"})json";
+    "routes":{"type":"array","items":{"type":"object"},
+        "description":"below it, as in alertmanager.yml"})json";
 
 constexpr const char* matchers = R"json("matchers":{"type":"array","items":{"type":"string","minLength":1},
     "examples":[["severity=\"page\"","job=~\"db-.*\""]],"description":"all have to fit"})json";
@@ -210,7 +218,8 @@ std::string receiver() {
 std::string route() {
     return kind(api_version, "Route", R"("identity":["/spec/matchers"],"compare":["/spec"],)",
                 std::string(R"json("properties":{
-    "order":{"type":"integer","default":1000,"description":"routes with lower numbers are tried before"},)json") +
+    "order":{"type":"integer","default":1000,
+        "description":"routes with lower numbers are tried before"},)json") +
                     matchers + "," + route_members + "," + loaded + "}");
 }
 
@@ -227,16 +236,18 @@ std::string silence() {
 }
 
 constexpr const char* server_members = R"json(
-    "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:9090"],"description":"of its HTTP API"},
+    "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:9090"],
+        "description":"of its HTTP API"},
     "token":{"type":"string","minLength":1,"description":"sent as a bearer token"},
     "username":{"type":"string","minLength":1},"password":{"type":"string"},
     "caFile":{"type":"string","format":"path","description":"certificates to trust, PEM"},
     "reload":{"type":"string","format":"command",
-        "description":"a command of the operator's that lets it read its files; without, POST /-/reload does"})json";
+        "description":"the operator's command that lets it read its files, else POST /-/reload does"})json";
 
 std::string config_schema() {
     return std::string(R"json({"type":"object","additionalProperties":false,"properties":{
-    "prometheus":{"type":"object","additionalProperties":false,"required":["url","rules","checkRules"],"properties":{
+    "prometheus":{"type":"object","additionalProperties":false,"required":["url","rules","checkRules"],
+        "properties":{
         "rules":{"type":"string","format":"path","examples":["/etc/prometheus/rules.d"],
             "description":"folder of rule files, which rule_files of its configuration has to name"},
         "rulesSeenAs":{"type":"string","description":"the same folder as Prometheus sees it, in a container"},
@@ -247,7 +258,8 @@ std::string config_schema() {
         "allowNoAlerts":{"type":"boolean","default":false,
             "description":"whether the last alerting rule may be removed"},)json") +
            server_members + R"json(}},
-    "alertmanager":{"type":"object","additionalProperties":false,"required":["url"],"dependencies":{"config":["check"]},
+    "alertmanager":{"type":"object","additionalProperties":false,"required":["url"],
+        "dependencies":{"config":["check"]},
         "properties":{
         "config":{"type":"string","format":"path","examples":["/etc/prometheus/alertmanager.yml"],
             "description":"its configuration file; without, only silences are kept"},

@@ -194,16 +194,14 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
 }
 
 FileTarget::Contents FileTarget::contents_with(const Files& files, const std::vector<Edit>& edits) const {
+    std::map<std::string, std::vector<const Edit*>> by_path;
+    for (const Edit& edit : edits) by_path[path_of(edit.key)].push_back(&edit);
     Contents out;
-    for (const Edit& edit : edits) {
-        const std::string path = path_of(edit.key);
+    for (const auto& [path, of_file] : by_path) {
         const auto file = files.find(path);
-        const auto [content, is_new] = out.try_emplace(path);
-        if (is_new && file != files.end()) content->second = file->second->content;
-        if (edit.spec.is_null())
-            erase(content->second, edit.key);
-        else
-            put(content->second, edit.key, edit.spec);
+        sdk::Json& content = out[path];
+        if (file != files.end()) content = file->second->content;
+        change(content, of_file);
     }
     return out;
 }

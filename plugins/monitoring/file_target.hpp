@@ -57,8 +57,8 @@ protected:
     virtual std::string path_of(const Key& key) const = 0;
     virtual sdk::Json parse(const std::string& text, const std::string& path) const = 0;
     virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
-    virtual void put(sdk::Json& content, const Key& key, const sdk::Json& spec) const = 0;
-    virtual void erase(sdk::Json& content, const Key& key) const = 0;
+    // `edits` are those of this file, in their order. `content` is null where there is no file.
+    virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
     virtual std::string print(const sdk::Json& content) const = 0; // empty: the file goes
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
     virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,

@@ -23,8 +23,7 @@ protected:
     std::string path_of(const Key& key) const override;
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void put(sdk::Json& content, const Key& key, const sdk::Json& spec) const override;
-    void erase(sdk::Json& content, const Key& key) const override;
+    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
     std::string print(const sdk::Json& content) const override;
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
@@ -38,6 +37,7 @@ protected:
     bool are_independent() const override { return true; }
 
 private:
+    bool is_read_since_change(const std::string& file) const;
     std::string own_file(const std::string& path, const std::string& working_directory) const;
     void run_tests(const sdk::Call& call, const Contents& contents, const Files& files,
                    const std::vector<Edit>& edits) const;
@@ -46,7 +46,9 @@ private:
     std::string folder_, seen_as_;
     Command test_;
     bool allows_no_alerts_ = false;
-    std::size_t foreign_alerts_ = 0; // that Prometheus ran from elsewhere when it was asked last
+    std::chrono::seconds last_reload_{0}; // since 1970, as Prometheus said last; 0: it failed
+    std::size_t questions_left_ = 0;      // about expressions, before its word for the reload is enough
+    std::size_t foreign_alerts_ = 0;      // that Prometheus ran from elsewhere when it was asked last
 };
 
 } // namespace holdfast::monitoring

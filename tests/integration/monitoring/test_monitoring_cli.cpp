@@ -40,7 +40,8 @@ struct World {
             {"spec", {{"plugin", "monitoring"}, {"ownership", ownership}, {"config", config}}}};
         const Json stack =
             Json::parse(R"({"apiVersion":"holdfast.dev/v1alpha1","kind":"Stack","metadata":{"name":"watch"},
-            "spec":{"path":"watch","providers":{"monitoring.holdfast.dev":"mon","monitoring.coreos.com":"mon"}}})");
+            "spec":{"path":"watch","providers":
+            {"monitoring.holdfast.dev":"mon","monitoring.coreos.com":"mon"}}})");
         play.write("holdfast.yaml", provider.dump() + "\n---\n" + stack.dump() + "\n" + more);
         const std::string operators = (play.folder() / "operator.yaml").string();
         write_file(operators, Json{{"commands", commands}}.dump());
@@ -59,26 +60,32 @@ metadata: {name: node}
 spec:
   interval: 30s
   rules:
-  - {alert: InstanceDown, expr: up==0, for: 300s, labels: {severity: page}, annotations: {summary: "{{ $labels.instance }} is down"}}
+  - {alert: InstanceDown, expr: up==0, for: 300s, labels: {severity: page},
+     annotations: {summary: "{{ $labels.instance }} is down"}}
   tests:
   - interval: 1m
     input_series: [{series: 'up{instance="a"}', values: "0x10"}]
     alert_rule_test:
-    - {eval_time: 7m, alertname: InstanceDown, exp_alerts: [{exp_labels: {severity: page, instance: a}, exp_annotations: {summary: a is down}}]}
+    - eval_time: 7m
+      alertname: InstanceDown
+      exp_alerts: [{exp_labels: {severity: page, instance: a}, exp_annotations: {summary: a is down}}]
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata: {name: shop, namespace: web, labels: {prometheus: k8s}}
 spec:
   groups:
-  - {name: shop.rules, rules: [{record: "shop:requests:rate5m", expr: "sum(rate(requests_total[5m])) by (code)"}]}
+  - name: shop.rules
+    rules: [{record: "shop:requests:rate5m", expr: "sum(rate(requests_total[5m])) by (code)"}]
 ---
 apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: Slo
 metadata: {name: shop}
 spec:
   objective: 99.9
-  indicator: {errors: 'sum(rate(requests_total{code=~"5.."}[$window]))', total: "sum(rate(requests_total[$window]))"}
+  indicator:
+    errors: sum(rate(requests_total{code=~"5.."}[$window]))
+    total: sum(rate(requests_total[$window]))
 ---
 apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: Receiver

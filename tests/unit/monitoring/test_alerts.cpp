@@ -82,7 +82,8 @@ TEST_CASE("a configuration becomes its top, its receivers and its routes in thei
     sdk::Diagnostics problems;
     const auto leaves =
         compile_document(document("AlertmanagerConfig", Json::parse(R"({"global":{"resolve_timeout":"5m"},
-        "route":{"receiver":"a","group_by":["z","y"],"routes":[{"match":{"x":"y"},"receiver":"b"},{"receiver":"c"}]},
+        "route":{"receiver":"a","group_by":["z","y"],
+        "routes":[{"match":{"x":"y"},"receiver":"b"},{"receiver":"c"}]},
         "receivers":[{"name":"a"},{"name":"b"}]})"))
                              .dump(),
                          problems);

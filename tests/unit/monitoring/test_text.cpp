@@ -95,7 +95,8 @@ TEST_CASE("expressions that differ in blanks alone are one, but not inside of qu
 
 TEST_CASE("what the API says of a group is what stands in the file") {
     const Json api = Json::parse(R"j({"name":"g","interval":90,"limit":0,"rules":[
-        {"type":"alerting","name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},"annotations":{"s":"x"},"health":"ok","alerts":[]},
+        {"type":"alerting","name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},
+         "annotations":{"s":"x"},"health":"ok","alerts":[]},
         {"type":"recording","name":"r","query":"sum(up)","labels":{"a":"1"}}]})j");
     const Json file = Json::parse(R"j({"name":"g","interval":"90s","limit":0,"rules":[
         {"alert":"A","expr":"up == 0","for":"1m30s","labels":{},"annotations":{"s":"x"}},
