@@ -63,6 +63,20 @@ Json matchers_for_api(const Json& matchers) {
 
 std::string silence_name(const Key& key) { return sdk::parse_json(key.identity).get<std::string>(); }
 
+// What `body` sends may have been done although no answer came, as at a deadline: only a refusal is one.
+template <typename Body>
+sdk::Result sent(Body body) {
+    try {
+        return body();
+    } catch (const sdk::Error& error) {
+        if (error.diagnostic().code == "monitoring.refused" && error.diagnostic().retry == sdk::Retry::never)
+            throw;
+        sdk::Result out = sdk::Result::failed(error.diagnostic());
+        out.outcome = sdk::Outcome::unknown;
+        return out;
+    }
+}
+
 } // namespace
 
 Silences::Silence Silences::silence_of(const Json& answer) {
@@ -179,8 +193,10 @@ sdk::Result Silences::apply_one(const sdk::Scope& scope, const sdk::Change& chan
     if (change.action() == sdk::Action::remove) {
         if (!is_in_force) return sdk::Result::unchanged({});
         if (!is_as_observed) throw sdk::Error(conflict(key));
-        server_.json(scope, "DELETE", "/api/v2/silence/" + percent_encoded(old->id));
-        return sdk::Result::done({});
+        return sent([&] {
+            server_.json(scope, "DELETE", "/api/v2/silence/" + percent_encoded(old->id));
+            return sdk::Result::done({});
+        });
     }
     const Json observed = old ? old->spec : Json();
     const Json wanted = canonical(spec_in(change.declared()), observed);
@@ -198,9 +214,11 @@ sdk::Result Silences::apply_one(const sdk::Scope& scope, const sdk::Change& chan
               {"startsAt", wanted.value("startsAt", print_time(now_ms()))},
               {"endsAt", wanted["endsAt"]}};
     if (is_in_force) body["id"] = old->id; // other matchers make it another one, and end this
-    const std::string id = server_.json(scope, "POST", "/api/v2/silences", body).value("silenceID", "");
-    const Silence made = silence_of(server_.json(scope, "GET", "/api/v2/silence/" + percent_encoded(id)));
-    return sdk::Result::done(document(made), made.version);
+    return sent([&] {
+        const std::string id = server_.json(scope, "POST", "/api/v2/silences", body).value("silenceID", "");
+        const Silence made = silence_of(server_.json(scope, "GET", "/api/v2/silence/" + percent_encoded(id)));
+        return sdk::Result::done(document(made), made.version);
+    });
 }
 
 std::string Silences::mark(const sdk::Call& call) const {
