@@ -26,6 +26,8 @@ constexpr std::string_view settings_schema = R"({
       "disturb": {"$ref": "#/definitions/command"}, "remove": {"$ref": "#/definitions/command"}}}},
   "properties": {
     "config": {"type": "object"},
+    "commands": {"type": "object", "additionalProperties":
+      {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}},
     "prepare": {"$ref": "#/definitions/command"}, "cleanup": {"$ref": "#/definitions/command"},
     "unreadable": {"$ref": "#/definitions/command"}, "readable": {"$ref": "#/definitions/command"},
     "batch": {"type": "integer", "minimum": 3, "maximum": 100000},
@@ -66,6 +68,7 @@ KindSettings read_kind_settings(const Value& kind) {
 Settings from_tree(const Value& tree) {
     Settings out;
     out.config = value_at(tree, "config");
+    out.commands = value_at(tree, "commands");
     out.prepare = tree.text_at("prepare");
     out.cleanup = tree.text_at("cleanup");
     out.unreadable = tree.text_at("unreadable");

@@ -54,6 +54,31 @@ bool is_complaint(const Diagnostic& diagnostic) {
 
 bool is_removal(ItemAction action) { return action == ItemAction::remove; }
 
+// As the engine does with the operator's commands: where the config names one, the plugin gets what is to be
+// run.
+void put_commands(Value& config, const Value& schema, const Value& commands,
+                  std::chrono::milliseconds timeout) {
+    const Value* properties = schema.find("properties");
+    Map* members = config.if_map();
+    if (!properties || !properties->is_map() || !members) return;
+    for (const MapEntry& property : *properties->if_map()) {
+        Value* value = members->find(property.key);
+        if (!value) continue;
+        const std::string* name = value->if_string();
+        if (property.value.text_at("format") != "command" || !name) {
+            put_commands(*value, property.value, commands, timeout);
+            continue;
+        }
+        const Value* run = commands.find(*name);
+        if (!run) continue; // the plugin says what it makes of that
+        Value found;
+        found.as_map().set("name", Value(*name));
+        found.as_map().set("run", *run);
+        found.as_map().set("timeoutMs", Value(std::int64_t{timeout.count()}));
+        *value = std::move(found);
+    }
+}
+
 } // namespace
 
 const KindSettings* Run::settings_of(const KindInfo& kind) const {
@@ -118,7 +143,12 @@ Words Stage::words(const Object* object) const {
     return out;
 }
 
-std::string Stage::config() const { return to_json(fill_in(run_.settings.config, words())); }
+std::string Stage::config() const {
+    Value config = fill_in(run_.settings.config, words());
+    put_commands(config, description().config_schema, fill_in(run_.settings.commands, words()),
+                 run_.settings.command_timeout);
+    return to_json(config);
+}
 
 void Stage::shell(const std::string& command, std::string_view key, const Object* object) {
     std::string line;

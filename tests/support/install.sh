@@ -29,6 +29,7 @@ test_packages=(
     pdns-server pdns-backend-sqlite3 sqlite3
     bird2 frr frr-pythontools                # the routing plugin's daemons
     sudo passwd slapd ldap-utils postgresql  # the access plugin's checks and servers
+    prometheus prometheus-alertmanager       # the monitoring plugin's servers, promtool and amtool
     # the kubernetes plugin's server, which kubernetes_server.sh builds from Debian's sources
     "golang-1.19-go|golang-go" golang-github-modern-go-reflect2-dev etcd-server make rsync jq dpkg-dev
     debian-archive-keyring util-linux curl

@@ -1,0 +1,121 @@
+#pragma once
+// Objects that stand in files which a server reads when it is told to. Shared by Prometheus' rules and
+// Alertmanager's configuration; what a file looks like and how it is checked is the derived class's.
+//
+// A change goes this way. Every edit is tried on a copy, and the operator's checking program reads the copy:
+// what it does not like fails there, alone, and the rest goes on. All new files are written beside the old
+// ones before the first is renamed, so that a full disk changes nothing. Then the server is told to reload,
+// and is asked what it runs. Only if that is what the files say the change is done; else the old files come
+// back, and the server is told once more. An object that stands in its file but does not run is observed with
+// `loaded: false`, so whoever is killed between rename and reload plans the reload again.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "part.hpp"
+#include "server.hpp"
+
+namespace holdfast::monitoring {
+
+using Leaves = std::map<Key, sdk::Json>; // specs
+
+struct ConfigFile {
+    std::string text;
+    sdk::Json content;
+    Leaves leaves;
+    std::optional<sdk::Diagnostic> broken; // why it cannot be read; then there are no leaves
+};
+using Files = std::map<std::string, std::shared_ptr<const ConfigFile>>; // by path
+
+struct Edit {
+    std::size_t item = 0;
+    Key key;
+    sdk::Json spec;  // null: it is to go
+    sdk::Json tests; // null: none
+};
+
+class FileTarget : public Part {
+public:
+    FileTarget(const Server& server, Reload reload, Command check, std::chrono::milliseconds patience)
+        : server_(server), reload_(std::move(reload)), check_(std::move(check)), patience_(patience) {}
+
+    void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) override;
+    void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
+
+protected:
+    using Contents = std::map<std::string, sdk::Json>;       // what files are to say, by path
+    using Failures = std::map<std::size_t, sdk::Diagnostic>; // by item
+
+    // ---- what the derived class says ----
+    virtual std::vector<std::string> paths() const = 0; // that exist or may
+    virtual std::string path_of(const Key& key) const = 0;
+    virtual sdk::Json parse(const std::string& text, const std::string& path) const = 0;
+    virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
+    // `edits` are those of this file, in their order. `content` is null where there is no file.
+    virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
+    virtual std::string print(const sdk::Json& content) const = 0; // empty: the file goes
+    // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
+    virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+                                const sdk::Json& observed) = 0;
+    // What the server runs. Throws where it does not say.
+    virtual Leaves ask_loaded(const sdk::Call& call) = 0;
+    virtual bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) = 0;
+    // Throws with what the checking program says; `contents` are the files that change, and `files` all
+    // others.
+    virtual void check(const sdk::Call& call, const Contents& contents, const Files& files,
+                       const std::vector<Edit>& edits) = 0;
+    // Why an object is not removed when nobody declares it any more; nothing: it is.
+    virtual std::optional<sdk::Diagnostic> reason_to_stay(const Key&) const { return std::nullopt; }
+    // May move edits to the failures, for reasons that concern all of them together.
+    virtual void refuse(const Files&, const Leaves& /*loaded*/, std::vector<Edit>&, Failures&) {}
+    virtual std::string where_to_look() const = 0; // hint for what was not loaded
+    // True where one edit is checked without the others.
+    virtual bool are_independent() const = 0;
+
+    Files read_files();
+    const Server& server() const { return server_; }
+    const Command& check_command() const { return check_; }
+    // Runs the checking program on what is in `paths`; messages say `shown` for their folder.
+    void run_check(const sdk::Call& call, const Command& command, const std::vector<std::string>& files,
+                   const std::string& folder, const std::string& shown_folder, const char* code) const;
+
+private:
+    struct Written {
+        std::string path;
+        std::optional<std::string> before, after; // nothing: no such file
+    };
+
+    const sdk::Json* find(const Files& files, const Key& key) const;
+    bool runs(const sdk::Call& call, const Key& key, const sdk::Json& spec, const Leaves& loaded);
+    std::string document(const sdk::Call& call, const Key& key, const sdk::Json& spec, const Leaves& loaded);
+    std::optional<Edit> judge(const sdk::Scope& scope, const sdk::Change& change, const Files& files,
+                              const Leaves& loaded, sdk::Results& results);
+    Contents contents_with(const Files& files, const std::vector<Edit>& edits) const;
+    std::optional<sdk::Diagnostic> complaint(const sdk::Call& call, const Files& files,
+                                             const std::vector<Edit>& edits);
+    std::vector<Edit> sift(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
+                           Failures& failures);
+    std::vector<Edit> sift_halves(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
+                                  const sdk::Diagnostic& why, Failures& failures);
+    std::vector<Edit> sift_dependent(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
+                                     const sdk::Diagnostic& why, Failures& failures);
+    Leaves commit(const sdk::Call& call, const Files& files, const std::vector<Edit>& edits);
+    void write(const std::vector<Written>& written) const;
+    Leaves verify(const sdk::Call& call, const std::vector<Edit>& edits);
+    void give_back(const sdk::Call& call, const std::vector<Written>& written, sdk::Diagnostic& why) const;
+
+    Server server_;
+    Reload reload_;
+    Command check_;
+    std::chrono::milliseconds patience_;
+    Files known_;                  // as they were read last
+    std::optional<Leaves> loaded_; // as the last observe found it
+};
+
+} // namespace holdfast::monitoring

@@ -1,0 +1,50 @@
+#include "prometheus.hpp"
+
+#include "names.hpp"
+#include "rules.hpp"
+
+namespace holdfast::monitoring {
+
+namespace {
+
+using sdk::Json;
+
+constexpr std::size_t most_formatted = 100'000; // expressions that are remembered
+
+} // namespace
+
+Json Prometheus::get(const sdk::Call& call, const std::string& path) const {
+    Json answer = server_.json(call, "GET", "/api/v1/" + path);
+    if (!answer.is_object() || !answer.contains("data"))
+        throw sdk::Error("monitoring.bad-answer", server_.url() + "/api/v1/" + path + " gives no data",
+                         "see that the URL in the provider's config is that of a Prometheus");
+    return std::move(answer["data"]);
+}
+
+std::optional<std::string> Prometheus::format(const sdk::Call& call, const std::string& expression) {
+    if (const auto known = formatted_.find(expression); known != formatted_.end()) return known->second;
+    sdk::HttpRequest request;
+    request.method = "POST";
+    request.body = "query=" + percent_encoded(expression);
+    request.headers = {"Content-Type: application/x-www-form-urlencoded"};
+    const sdk::HttpResponse response = server_.ask(call, std::move(request), "/api/v1/format_query");
+    std::optional<std::string> out;
+    if (response.status == 200) {
+        const Json answer = sdk::parse_json(response.body, "monitoring.bad-answer");
+        out = answer.value("data", "");
+    } else if (response.status != 400) {
+        throw sdk::Error(server_.refusal(response, "to format an expression"));
+    }
+    if (formatted_.size() >= most_formatted) formatted_.clear();
+    formatted_.emplace(expression, out);
+    return out;
+}
+
+bool Prometheus::is_same_expression(const sdk::Call& call, const std::string& left,
+                                    const std::string& right) {
+    if (left == right || is_same_but_blanks(left, right)) return true;
+    const auto a = format(call, left), b = format(call, right);
+    return a && b && *a == *b;
+}
+
+} // namespace holdfast::monitoring

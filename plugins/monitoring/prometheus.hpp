@@ -1,0 +1,33 @@
+#pragma once
+// A Prometheus server by its HTTP API (prometheus.io/docs/prometheus/latest/querying/api).
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <holdfast/json.hpp>
+
+#include "server.hpp"
+
+namespace holdfast::monitoring {
+
+class Prometheus {
+public:
+    explicit Prometheus(Server server) : server_(std::move(server)) {}
+
+    // `data` of GET /api/v1/<path>. Throws where there is none. From any thread.
+    sdk::Json get(const sdk::Call& call, const std::string& path) const;
+    // How Prometheus itself writes the expression; nothing where it cannot read it. Answers are kept.
+    std::optional<std::string> format(const sdk::Call& call, const std::string& expression);
+    // True where both are one expression to Prometheus. Asks only where blanks are not all.
+    bool is_same_expression(const sdk::Call& call, const std::string& left, const std::string& right);
+
+    const Server& server() const { return server_; }
+
+private:
+    Server server_;
+    std::map<std::string, std::optional<std::string>> formatted_;
+};
+
+} // namespace holdfast::monitoring

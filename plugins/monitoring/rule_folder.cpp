@@ -1,0 +1,291 @@
+#include "rule_folder.hpp"
+
+#include <algorithm>
+
+#include <sys/stat.h>
+
+#include "alerts.hpp"
+#include "files.hpp"
+#include "rules.hpp"
+#include "yaml.hpp"
+
+namespace holdfast::monitoring {
+
+namespace {
+
+using sdk::Json;
+
+constexpr const char* rule_header =
+    "# Groups that Holdfast declares are written by it: change them in Git. Others stay as they are.\n";
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+Key group_key(const std::string& file, const std::string& name) {
+    return {"RuleGroup", Json::array({file, name}).dump()};
+}
+
+std::string file_of(const Key& key) { return sdk::parse_json(key.identity).at(0).get<std::string>(); }
+std::string group_name_of(const Key& key) { return sdk::parse_json(key.identity).at(1).get<std::string>(); }
+
+constexpr std::size_t most_questions = 200;
+
+} // namespace
+
+RuleFolder::RuleFolder(const Json& config)
+    : FileTarget(Server("Prometheus", config),
+                 Reload(Server("Prometheus", config), read_command(config, "reload")),
+                 read_command(config, "checkRules"),
+                 read_command(config, "reload").is_set() ? read_command(config, "reload").timeout
+                                                         : std::chrono::milliseconds(2000)),
+      prometheus_(server()),
+      folder_(sdk::text_at(config, "/rules")),
+      seen_as_(sdk::text_at(config, "/rulesSeenAs")),
+      test_(read_command(config, "testRules")),
+      allows_no_alerts_(config.value("allowNoAlerts", false)) {
+    while (folder_.size() > 1 && folder_.back() == '/') folder_.pop_back();
+    while (seen_as_.size() > 1 && seen_as_.back() == '/') seen_as_.pop_back();
+    if (folder_.empty() || folder_.front() != '/')
+        throw sdk::Error("monitoring.config", "the folder of rule files is named by no absolute path",
+                         "write prometheus.rules: /etc/prometheus/rules.d, or where it is");
+    if (!check_command().is_set())
+        throw sdk::Error("monitoring.config", "prometheus.rules is set, and no command that checks rules",
+                         "set prometheus.checkRules to a command of the operator's: promtool check rules");
+}
+
+std::string RuleFolder::target_id() const { return "rules:" + lasting_id(folder_); }
+
+// Also of when Prometheus read its configuration last: a foreign reload may have loaded other rules.
+std::string RuleFolder::mark(const sdk::Call& call) const {
+    std::string all;
+    for (const std::string& path : paths()) all += path + "\n" + read_file(path).value_or("") + "\n";
+    const Json runtime = prometheus_.get(call, "status/runtimeinfo");
+    return sha256_hex(all) + " " + runtime.value("lastConfigTime", "") + " " +
+           runtime.value("startTime", "") + " " + runtime.value("reloadConfigSuccess", Json()).dump();
+}
+
+// ---- files ----
+
+std::vector<std::string> RuleFolder::paths() const { return files_in(folder_, {".yml", ".yaml", ".rules"}); }
+
+std::string RuleFolder::path_of(const Key& key) const { return folder_ + "/" + file_of(key); }
+
+Json RuleFolder::parse(const std::string& text, const std::string& path) const {
+    Json content = read_yaml(text, path);
+    if (content.is_null()) content = Json::object();
+    if (!content.is_object())
+        throw sdk::Error("monitoring.yaml", path + " is no file of rules: it is no map");
+    Json& groups = content["groups"];
+    if (groups.is_null()) groups = Json::array();
+    if (!groups.is_array())
+        throw sdk::Error("monitoring.yaml", path + " is no file of rules: groups is no list");
+    return content;
+}
+
+Leaves RuleFolder::leaves_in(const Json& content, const std::string& path) const {
+    Leaves out;
+    const std::string file = base_name(path);
+    for (const Json& group : content.at("groups")) {
+        if (!group.is_object()) continue;
+        Json spec = canonical_group(group);
+        spec["file"] = file;
+        const Key key = group_key(file, spec["name"].get<std::string>());
+        if (!out.emplace(key, std::move(spec)).second)
+            throw sdk::Error("monitoring.yaml", path + " has two groups of the name " + group_name_of(key),
+                             "Prometheus refuses such a file; rename one of them by hand");
+    }
+    return out;
+}
+
+void RuleFolder::change(Json& content, const std::vector<const Edit*>& edits) const {
+    if (!content.is_object()) content = {{"groups", Json::array()}};
+    auto& groups = content["groups"].get_ref<Json::array_t&>();
+    std::map<std::string, std::size_t> places;
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        if (groups[i].is_object()) places.emplace(sdk::text_at(groups[i], "/name"), i);
+    for (const Edit* edit : edits) {
+        const auto [place, is_new] = places.emplace(group_name_of(edit->key), groups.size());
+        if (is_new) groups.emplace_back();
+        groups[place->second] = edit->spec.is_null() ? Json() : group_in_file(edit->spec);
+    }
+    groups.erase(std::remove(groups.begin(), groups.end(), Json()), groups.end());
+}
+
+// A file without groups is no use to anybody, and promtool takes it for a good one.
+std::string RuleFolder::print(const Json& content) const {
+    if (!content.is_object() || content.at("groups").empty()) return {};
+    return rule_header + print_yaml(content);
+}
+
+// ---- what Prometheus says ----
+
+// The name of a file of this folder, however Prometheus writes its path; empty for others.
+std::string RuleFolder::own_file(const std::string& path, const std::string& working_directory) const {
+    const std::string whole = path.empty() || path.front() == '/' ? path : working_directory + "/" + path;
+    const std::string folder = folder_of(whole);
+    const bool is_ours =
+        seen_as_.empty() ? folder == folder_ || real_path(folder) == real_path(folder_) : folder == seen_as_;
+    return is_ours ? base_name(whole) : std::string();
+}
+
+Leaves RuleFolder::ask_loaded(const sdk::Call& call) {
+    const Json runtime = prometheus_.get(call, "status/runtimeinfo");
+    const std::string working_directory = runtime.value("CWD", "/");
+    const auto reloaded = parse_time(runtime.value("lastConfigTime", ""));
+    last_reload_ =
+        std::chrono::seconds(runtime.value("reloadConfigSuccess", false) && reloaded ? *reloaded / 1000 : 0);
+    questions_left_ = most_questions;
+    const Json answer = prometheus_.get(call, "rules?exclude_alerts=true");
+    std::map<std::string, std::string> own; // by the path that Prometheus says
+    Leaves out;
+    foreign_alerts_ = 0;
+    for (const Json& group : answer.value("groups", Json::array())) {
+        const std::string path = group.value("file", "");
+        const auto [file, is_new] = own.try_emplace(path);
+        if (is_new) file->second = own_file(path, working_directory);
+        Json spec = group_of_api(group);
+        if (file->second.empty()) {
+            foreign_alerts_ += count_alerts(spec);
+            continue;
+        }
+        spec["file"] = file->second;
+        Key key = group_key(file->second, spec["name"].get<std::string>());
+        out.emplace(std::move(key), std::move(spec));
+    }
+    return out;
+}
+
+// Prometheus reads all rule files at a reload, so what was there before one that succeeded is what it runs.
+bool RuleFolder::is_read_since_change(const std::string& file) const {
+    struct stat status {};
+    return stat((folder_ + "/" + file).c_str(), &status) == 0 &&
+           status.st_ctim.tv_sec <= last_reload_.count();
+}
+
+// Everything is compared, expressions by asking. Thousands of them that Prometheus spells otherwise would
+// take seconds: from some number on it is enough that the rest is so and the file was there at the last
+// reload.
+bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& loaded) {
+    for (const auto& [key, value] : spec.items()) // Prometheus says an interval also where none is declared
+        if (key != "rules" && key != "labels" && key != "query_offset" &&
+            (!loaded.contains(key) || loaded[key] != value))
+            return false;
+    const Json &wanted = spec.at("rules"), &there = loaded.at("rules");
+    if (wanted.size() != there.size()) return false;
+    const bool has_group_labels = spec.contains("labels"); // they are among the rules' there
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        for (const char* key : {"alert", "record", "for", "keep_firing_for", "annotations", "labels"}) {
+            if (has_group_labels && std::string_view(key) == "labels") continue;
+            const auto left = wanted[i].find(key), right = there[i].find(key);
+            const bool is_left = left != wanted[i].end(), is_right = right != there[i].end();
+            if (is_left != is_right || (is_left && *left != *right)) return false;
+        }
+        const std::string left = wanted[i].value("expr", ""), right = there[i].value("expr", "");
+        if (is_same_but_blanks(left, right)) continue;
+        if (questions_left_ == 0 && is_read_since_change(spec.at("file").get<std::string>())) continue;
+        if (questions_left_ > 0) --questions_left_;
+        if (!prometheus_.is_same_expression(call, left, right)) return false;
+    }
+    return true;
+}
+
+// Of an expression that only spells otherwise what stands there, what stands there is taken.
+Json RuleFolder::canonical(const sdk::Call& call, const Key& key, const Json& spec, const Json& observed) {
+    Json out = canonical_group(spec);
+    out["file"] = file_of(key);
+    if (!observed.is_object() || !observed.contains("rules")) return out;
+    Json& rules = out["rules"];
+    const Json& there = observed.at("rules");
+    for (std::size_t i = 0; i < std::min(rules.size(), there.size()); ++i) {
+        const std::string said = there[i].value("expr", "");
+        const std::string wanted = rules[i].value("expr", "");
+        if (!wanted.empty() && wanted != said && prometheus_.is_same_expression(call, wanted, said))
+            rules[i]["expr"] = said;
+    }
+    return out;
+}
+
+std::string RuleFolder::where_to_look() const {
+    return "rule_files in its configuration has to name " + (seen_as_.empty() ? folder_ : seen_as_) +
+           "/*.yml; see also its log";
+}
+
+// ---- checks ----
+
+void RuleFolder::check(const sdk::Call& call, const Contents& contents, const Files& files,
+                       const std::vector<Edit>& edits) {
+    const ScratchFolder scratch;
+    std::vector<std::string> staged;
+    for (const auto& [path, content] : contents)
+        if (const std::string text = print(content); !text.empty())
+            staged.push_back(scratch.put(base_name(path), text));
+    if (!staged.empty())
+        run_check(call, check_command(), staged, scratch.path(), folder_, "monitoring.bad-rules");
+    run_tests(call, contents, files, edits);
+}
+
+// Against all groups as they are to be, since a test may be about several.
+void RuleFolder::run_tests(const sdk::Call& call, const Contents& contents, const Files& files,
+                           const std::vector<Edit>& edits) const {
+    Json tests = Json::array();
+    for (const Edit& edit : edits)
+        if (edit.tests.is_array()) tests.insert(tests.end(), edit.tests.begin(), edit.tests.end());
+    if (tests.empty()) return;
+    if (!test_.is_set())
+        throw sdk::Error(
+            {"monitoring.no-test-command",
+             "the group has unit tests, and the provider's config names no command that runs them",
+             "set prometheus.testRules to a command of the operator's: promtool test rules", "/spec/tests"});
+    const ScratchFolder scratch;
+    Json rule_files = Json::array();
+    const auto take = [&](const std::string& path, const std::string& text) {
+        if (!text.empty()) rule_files.push_back(scratch.put(base_name(path), text));
+    };
+    for (const auto& [path, content] : contents) take(path, print(content));
+    for (const auto& [path, file] : files)
+        if (contents.count(path) == 0 && !file->broken) take(path, file->text);
+    const Json all{{"rule_files", rule_files}, {"evaluation_interval", "1m"}, {"tests", tests}};
+    const std::string path = scratch.put("holdfast-tests", print_yaml(all));
+    try {
+        run_check(call, test_, {path}, scratch.path(), folder_, "monitoring.tests-failed");
+    } catch (const sdk::Error& error) {
+        sdk::Diagnostic why = error.diagnostic();
+        why.pointer = "/spec/tests";
+        why.hint = "correct the rule or its test; nothing of it was written";
+        throw sdk::Error(why);
+    }
+}
+
+// A Prometheus that has alerts now and would have none is more often a mistake than meant: nobody would be
+// woken again, and nobody be told so.
+void RuleFolder::refuse(const Files& files, const Leaves& loaded, std::vector<Edit>& edits,
+                        Failures& failures) {
+    if (allows_no_alerts_ || foreign_alerts_ > 0) return;
+    std::map<Key, std::size_t> alerts;
+    for (const auto& [path, file] : files)
+        for (const auto& [key, spec] : file->leaves) alerts[key] = count_alerts(spec);
+    const auto total = [&] {
+        std::size_t sum = 0;
+        for (const auto& [key, count] : alerts) sum += count;
+        return sum;
+    };
+    std::size_t before = total();
+    for (const auto& [key, spec] : loaded) before += count_alerts(spec);
+    const std::map<Key, std::size_t> had = alerts;
+    for (const Edit& edit : edits) alerts[edit.key] = edit.spec.is_null() ? 0 : count_alerts(edit.spec);
+    if (before == 0 || total() > 0) return;
+    const auto takes_some = [&](const Edit& edit) {
+        const auto found = had.find(edit.key);
+        return found != had.end() && found->second > 0;
+    };
+    for (const Edit& edit : edits)
+        if (takes_some(edit))
+            failures.emplace(
+                edit.item,
+                problem("monitoring.no-alerts",
+                        "this would leave Prometheus without a single alerting rule; nothing of it "
+                        "was written",
+                        "if that is meant, set prometheus.allowNoAlerts: true in the provider's config"));
+    edits.erase(std::remove_if(edits.begin(), edits.end(), takes_some), edits.end());
+}
+
+} // namespace holdfast::monitoring
