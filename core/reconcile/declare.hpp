@@ -81,6 +81,7 @@ public:
     const std::vector<LedgerEntry>& recorded_elsewhere(const Address& address);
 
 private:
+    void load_rendered(const Tree& tree, const Catalog& catalog);
     std::optional<Catalog> catalog();
     // Appends the resource's leaves to `leaves`, and takes the document out of a resource that cannot be
     // declared again.
