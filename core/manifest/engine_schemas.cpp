@@ -158,6 +158,25 @@ constexpr std::string_view stack_spec = R"json({
         }
       }
     },
+    "render": {
+      "type": "object",
+      "additionalProperties": false,
+      "minProperties": 1,
+      "maxProperties": 1,
+      "properties": {
+        "kustomize": {"type": "object", "additionalProperties": false},
+        "helm": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "release": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$",
+                        "description": "names of releases are lower-case letters, digits, '-' and '.', at most 53"},
+            "namespace": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"},
+            "values": {"type": "array", "items": {"type": "string", "minLength": 1}}
+          }
+        }
+      }
+    },
     "prune": {"type": "boolean"},
     "deletion": {"enum": ["delete", "orphan"]},
     "adopt": {"enum": ["equal", "always", "never"]},

@@ -18,6 +18,7 @@
 #include "manifest/paths.hpp"
 #include "manifest/read_documents.hpp"
 #include "manifest/reference.hpp"
+#include "manifest/rendered.hpp"
 #include "manifest/yaml.hpp"
 
 namespace holdfast {
@@ -54,6 +55,19 @@ public:
         inputs_.add(stack_.path).add(tree_.id_of(stack_.path)).add(as_bytes(catalog_.fingerprint));
         select(*std::move(files));
         read_selected();
+        return std::move(out_);
+    }
+
+    // Which files of the repository the tool has read, only the tool knows.
+    LoadedStack load_rendered(std::string_view text) {
+        only_whole(fmt::format("it is rendered by {}", to_string(stack_.render->tool)));
+        inputs_.add(stack_.path).add(as_bytes(catalog_.fingerprint)).add(text);
+        take_in_what_is_rendered();
+        RenderedDocuments rendered = read_rendered(text, tree_, stack_, router_);
+        out_.problems.append(rendered.problems);
+        if (rendered.problems.has_errors()) block_prunes("what the renderer printed");
+        for (OverlayDocument& document : rendered.documents) take_made(std::move(document), rendered.sources);
+        finish();
         return std::move(out_);
     }
 
@@ -188,7 +202,7 @@ private:
             charts.emplace(folder_of(file.path));
             Diagnostic& note = out_.problems.add({.severity = Severity::note, .code = "manifest.helm-chart"});
             note.message = fmt::format("the folder {} is a Helm chart and was skipped", folder_of(file.path));
-            note.hint = "render it and commit the result, or name the folder in .holdfastignore";
+            note.hint = "make it a stack of its own with `render: {helm: {}}`, or name it in .holdfastignore";
             note.span.file = file.path;
         }
         return charts;
@@ -260,6 +274,13 @@ private:
     // The id of the stack's own folder says everything of what is in it.
     void take_in(const std::string& path, const std::string& id) {
         if (!is_in_folder(path, stack_.path)) out_.taken_in.insert_or_assign(path, id);
+    }
+
+    void take_in_what_is_rendered() {
+        if (stack_.render->tool == RenderSpec::Tool::kustomize && !stack_.path.empty())
+            return take_in("/", tree_.id_of(""));
+        for (const std::string& values : stack_.render->values)
+            if (const std::optional<TreeFile> file = tree_.find(values)) take_in(values, file->blob);
     }
 
     void take_in_named(const std::vector<std::pair<std::string, Hash>>& files) {
@@ -643,6 +664,11 @@ private:
 LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
                        DocumentCache* cache, const KeepBlob& keep_blob) {
     return StackLoader(tree, stack, catalog, cache, keep_blob).load();
+}
+
+LoadedStack load_rendered(std::string_view text, const Tree& tree, const StackDocument& stack,
+                          const Catalog& catalog, const KeepBlob& keep_blob) {
+    return StackLoader(tree, stack, catalog, nullptr, keep_blob).load_rendered(text);
 }
 
 LoadedStack load_files(const Tree& tree, const StackDocument& stack, const Catalog& catalog,

@@ -71,6 +71,10 @@ using KeepBlob = std::function<void(const Hash& hash, std::string_view bytes)>;
 LoadedStack load_stack(const Tree& tree, const StackDocument& stack, const Catalog& catalog,
                        DocumentCache* cache, const KeepBlob& keep_blob = {});
 
+// As `load_stack`, of the documents that the stack's renderer printed from this tree.
+LoadedStack load_rendered(std::string_view text, const Tree& tree, const StackDocument& stack,
+                          const Catalog& catalog, const KeepBlob& keep_blob = {});
+
 // As `load_stack`, but of these files alone, which `paths` names as Tree::list does; those that are gone, or
 // are no manifests of the stack, give nothing. What can be said only of all files is not: duplicate ids
 // across files, `tree_is_empty`, `inputs`. Where `only_whole` says something the rest is not to be used.

@@ -67,10 +67,25 @@ constexpr std::string_view config_schema = R"json({
         }
       }
     },
+    "renderers": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {"kustomize": {"$ref": "#/definitions/renderer"}, "helm": {"$ref": "#/definitions/renderer"}}
+    },
     "fetchMaxBytes": {"type": "integer", "minimum": 1},
     "store": {"type": "string", "minLength": 1}
   },
   "definitions": {
+    "renderer": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "program": {"type": "string", "pattern": "^/", "description": "write an absolute path"},
+        "timeout": {"type": "string"},
+        "memoryMaxBytes": {"type": "integer", "minimum": 1048576},
+        "outputMaxBytes": {"type": "integer", "minimum": 1}
+      }
+    },
     "place": {
       "type": "object",
       "additionalProperties": false,
@@ -320,6 +335,20 @@ void read_commands(const Value& commands, const SourceText& source, OperatorConf
     }
 }
 
+void read_renderer(const Value& tree, std::string_view tool, Renderer& renderer, const SourceText& source,
+                   Diagnostics& problems) {
+    const Value* written = tree.find(tool);
+    if (!written) return;
+    renderer.program = written->text_at("program");
+    read_duration(*written, "/timeout", renderer.timeout, source, problems);
+    const auto bytes = [&](std::string_view key, std::size_t& to) {
+        const Value* most = written->find(key);
+        if (most && most->if_integer()) to = static_cast<std::size_t>(*most->if_integer());
+    };
+    bytes("memoryMaxBytes", renderer.memory_max_bytes);
+    bytes("outputMaxBytes", renderer.output_max_bytes);
+}
+
 DaemonConfig read_daemon(const Value& tree, const std::string& path, const SourceText& source,
                          Diagnostics& problems) {
     DaemonConfig daemon;
@@ -426,6 +455,10 @@ OperatorConfig parse_operator_config(const std::string& text, const std::string&
         config.store = beside(path, tree.text_at("store"));
         if (const Value* commands = tree.find("commands"); commands && !found.has_errors())
             read_commands(*commands, source, config, found);
+        if (const Value* renderers = tree.find("renderers"); renderers && !found.has_errors()) {
+            read_renderer(*renderers, "kustomize", config.kustomize, source, found);
+            read_renderer(*renderers, "helm", config.helm, source, found);
+        }
         if (const Value* daemon = tree.find("daemon"); daemon && !found.has_errors())
             config.daemon = read_daemon(*daemon, path, source, found);
     }

@@ -53,6 +53,14 @@ struct NamedCommand {
     std::vector<std::string> providers; // globs of whose config may name it; empty: all
 };
 
+// A program that Stacks may have rendered with, and what it may use up.
+struct Renderer {
+    std::string program; // absolute path; empty: the first of its name in the system's folders
+    std::chrono::milliseconds timeout{60'000};
+    std::size_t memory_max_bytes = std::size_t{4} << 30; // of address space
+    std::size_t output_max_bytes = 64U << 20;
+};
+
 // Where one secret text comes from: a file that holds just it, or a key of one of `secrets`.
 struct SecretPlace {
     std::string file;
@@ -85,6 +93,7 @@ struct OperatorConfig {
     std::string store;                      // folder; empty: the default
     DaemonConfig daemon;
     std::vector<NamedCommand> commands;
+    Renderer kustomize, helm;
 
     const NamedCommand* command(const std::string& name) const;
     const SecretSource* secret(const std::string& name) const;

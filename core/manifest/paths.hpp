@@ -1,5 +1,5 @@
 #pragma once
-// Paths inside a repository, as text: nothing is looked up. Private to manifest.
+// Paths inside a repository, as text: nothing is looked up.
 
 #include <optional>
 #include <string>

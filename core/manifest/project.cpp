@@ -223,8 +223,30 @@ private:
         read_schedule(tree, spec, stack.schedule);
         stack.confirm = confirm_of(tree, spec);
         if (const Value* each = spec.find("each")) return take_each(tree, *each, stack);
+        if (const Value* render = spec.find("render")) stack.render = render_of(*render, stack.path);
         project_.stacks.push_back(std::move(stack));
         sources_of_stacks_.push_back({&tree, nullptr});
+    }
+
+    RenderSpec render_of(const Value& render, const std::string& folder) {
+        RenderSpec spec;
+        const Value* helm = render.find("helm");
+        if (!helm) return spec;
+        spec.tool = RenderSpec::Tool::helm;
+        spec.release = helm->text_at("release");
+        spec.namespace_name = helm->text_at("namespace");
+        const Value* values = helm->find("values");
+        for (std::size_t i = 0; values && i < values->if_list()->size(); ++i) {
+            const Value& written = (*values->if_list())[i];
+            const std::string& text = *written.if_string();
+            if (const auto path = path_inside(folder, text))
+                spec.values.push_back(*path);
+            else
+                source_.error(problems_, "manifest.path-escapes",
+                              fmt::format("the path \"{}\" leaves the repository", text), written.position,
+                              text.size(), "write a path relative to the stack's folder");
+        }
+        return spec;
     }
 
     // One stack for each entry: "web" with {name: a} gives "web-a". What an entry says stands over the
@@ -244,6 +266,8 @@ private:
                 continue;
             }
             if (entry.find("path")) stack.path = path_at(entry);
+            if (const Value* render = find_at(tree, "/spec/render"))
+                stack.render = render_of(*render, stack.path);
             if (const Value* vars = entry.find("vars"))
                 for (const MapEntry& var : *vars->if_map()) stack.vars.set(var.key, var.value);
             instances.push_back(stack.name);

@@ -20,6 +20,10 @@ const ProviderDocument* Project::provider(std::string_view name) const {
 const StackDocument* Project::stack(std::string_view name) const { return find_by_name(stacks, name); }
 const SourceDocument* Project::source(std::string_view name) const { return find_by_name(sources, name); }
 
+std::string_view to_string(RenderSpec::Tool tool) {
+    return tool == RenderSpec::Tool::helm ? "helm" : "kustomize";
+}
+
 std::string to_string(const SourceRef& ref) {
     switch (ref.kind) {
         case SourceRef::Kind::head: return "HEAD";

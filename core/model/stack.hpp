@@ -80,6 +80,16 @@ struct SourceDocument {
     Origin origin;
 };
 
+// The operator's program that makes a stack's documents from its folder (docs/rendering.md).
+struct RenderSpec {
+    enum class Tool { kustomize, helm } tool = Tool::kustomize;
+    std::string release;             // helm; empty: the stack's name
+    std::string namespace_name;      // helm; empty: helm's own default
+    std::vector<std::string> values; // helm: files by their path in the repository, the last one wins
+    bool operator==(const RenderSpec&) const = default;
+};
+std::string_view to_string(RenderSpec::Tool tool); // "kustomize", "helm"
+
 struct StackDocument {
     std::string name;
     std::string source; // empty: the repository that holds holdfast.yaml, at HEAD
@@ -87,7 +97,8 @@ struct StackDocument {
     // group -> instances ("*" for every group that has none of its own)
     std::map<std::string, std::vector<std::string>> providers;
     Map vars;
-    Policy defaults; // for documents without annotations
+    std::optional<RenderSpec> render; // none: its documents are read as they stand in Git
+    Policy defaults;                  // for documents without annotations
     bool prune = true;
     Deletion deletion = Deletion::orphan; // of the objects when the Stack document itself goes
     BlastLimits limits;

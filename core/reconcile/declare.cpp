@@ -4,6 +4,10 @@
 #include <cassert>
 #include <set>
 
+#include <fmt/core.h>
+
+#include "render/render.hpp"
+
 namespace holdfast {
 
 Declaration::Declaration(Session& session, const StackDocument& stack) : session_(session), stack_(stack) {}
@@ -78,12 +82,30 @@ void Declaration::load() {
         loaded_.prunes_blocked = "source " + stack_.source + " cannot be read";
         return;
     }
+    if (stack_.render) return load_rendered(*files.tree, *catalog);
     // A working tree has no blob ids that a document could be remembered by.
     const bool is_cached = !session_.options().working_tree || !stack_.source.empty();
     StoreCache cache(session_.store());
     loaded_ =
         load_stack(*files.tree, stack_, *catalog, is_cached ? &cache : nullptr,
                    [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
+    problems_.append(loaded_.problems);
+    unloaded_ = loaded_.unloaded;
+}
+
+void Declaration::load_rendered(const Tree& tree, const Catalog& catalog) {
+    const Result<std::string> text = render(tree, stack_, session_.operator_config(), session_.stop());
+    if (!text) {
+        Diagnostic problem = text.error();
+        problem.span = {stack_.origin.file, {stack_.origin.line, 1}, 0};
+        problem.context.push_back(fmt::format("rendering stack {} from \"{}\"", stack_.name, stack_.path));
+        loaded_.prunes_blocked = fmt::format("stack {} could not be rendered", stack_.name);
+        problems_.add(std::move(problem));
+        return;
+    }
+    loaded_ = holdfast::load_rendered(
+        *text, tree, stack_, catalog,
+        [this](const Hash& hash, std::string_view bytes) { session_.keep_blob(hash, bytes); });
     problems_.append(loaded_.problems);
     unloaded_ = loaded_.unloaded;
 }

@@ -95,6 +95,7 @@ public:
     const std::vector<LedgerEntry>& recorded_elsewhere(const Address& address);
 
 private:
+    void load_rendered(const Tree& tree, const Catalog& catalog);
     std::optional<Catalog> catalog();
     // What the plugin made of one document; `secrets` are the values that it holds.
     struct Compiled {

@@ -127,8 +127,8 @@ void add(Hasher& hasher, const Policy& policy) {
 }
 
 Hash hash_of(const StackDocument& stack) {
-    const auto& [name, source, path, providers, vars, defaults, prune, deletion, limits, depends_on, schedule,
-                 allow_insecure_secret_fields, confirm, origin] =
+    const auto& [name, source, path, providers, vars, render, defaults, prune, deletion, limits, depends_on,
+                 schedule, allow_insecure_secret_fields, confirm, origin] =
         stack; // schedule, confirm: change no outcome
     const auto& [max_share, share_from, all_from, max_leaves] = limits;
     Hasher hasher;
@@ -138,6 +138,11 @@ Hash hash_of(const StackDocument& stack) {
     hasher.add(fmt::format("{} {} {} {} {} {} {}", prune, to_string(deletion), max_share, share_from,
                            all_from, max_leaves, allow_insecure_secret_fields));
     for (const std::string& before : depends_on) hasher.add(before);
+    if (render) {
+        const auto& [tool, release, namespace_name, values] = *render;
+        hasher.add(to_string(tool)).add(release).add(namespace_name);
+        for (const std::string& file : values) hasher.add(file);
+    }
     hasher.add(origin.file); // is no manifest itself
     return hasher.finish();
 }

@@ -84,7 +84,7 @@ public:
         : session_(session), options_(options), events_(events), stop_(std::move(stop)) {}
 
     RunOutcome run() {
-        session_.sources().attend(stop_, events_.progress);
+        session_.attend(stop_, events_.progress);
         choose();
         if (!outcome_.problems.has_errors()) lock_stacks();
         if (!outcome_.problems.has_errors()) go();

@@ -78,6 +78,12 @@ public:
     // That the files come from; null where a source has not been fetched. Nothing is fetched for it.
     const Repository* repository_of(const StackDocument& stack);
     Sources& sources() { return *sources_; }
+    // For long work on what is declared, fetching and rendering: what ends it, and who is told.
+    void attend(const std::stop_token& stop, Sources::Progress progress) {
+        stop_ = stop;
+        sources_->attend(stop, std::move(progress));
+    }
+    const std::stop_token& stop() const { return stop_; }
     const Project& project() const { return project_; }
     const OperatorConfig& operator_config() const { return operator_config_; }
     const Diagnostics& problems() const { return problems_; }
@@ -147,6 +153,7 @@ private:
     std::shared_ptr<Locked<OnTouched>> on_touched_ = std::make_shared<Locked<OnTouched>>();
     std::map<std::string, std::set<std::string>, std::less<>> watched_scopes_; // by provider
     std::unique_ptr<Sources> sources_;
+    std::stop_token stop_;
     std::map<std::string, StackFiles> files_; // by stack
 };
 

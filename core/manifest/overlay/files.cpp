@@ -33,9 +33,7 @@ bool is_remote(std::string_view path) {
 }
 
 std::string renderer_hint() {
-    return "render it with an external renderer, as in `kustomize build FOLDER > web.yaml`, commit the "
-           "result, "
-           "and let spec.path of the stack name its folder";
+    return "make it a stack of its own that has kustomize render it, with `render: {kustomize: {}}` in its spec";
 }
 
 std::optional<TreeFile> OverlayFiles::find_entry(const std::string& path) {

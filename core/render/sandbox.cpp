@@ -1,0 +1,145 @@
+#include "render/sandbox.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include "base/text.hpp"
+#include "sys/child_process.hpp"
+#include "sys/environment.hpp"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::string_view ready = "holdfast: the sandbox stands\n";
+constexpr std::size_t most_said = 64U << 10; // of standard error
+
+// Its words: how to drop rights, the home to hide, the folder to run in, then the program. Homes are hidden
+// behind an empty file system; what mounts cannot be undone, since the rights for that are gone by then.
+constexpr const char* script = R"sh(
+set -eu
+drop=$1 hidden=$2 folder=$3; shift 3
+mount --make-rprivate /
+for home in /root /home "$hidden"; do
+    if [ -d "$home" ]; then mount -t tmpfs -o size=64k,mode=0755 none "$home"; fi
+done
+cd "$folder"
+echo 'holdfast: the sandbox stands' >&2
+exec setpriv $drop --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+)sh";
+
+std::vector<std::string> sandboxed(const SandboxOptions& options) {
+    const bool is_root = geteuid() == 0;
+    std::vector<std::string> words{"unshare", "--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child"};
+    if (!is_root) words.insert(words.end(), {"--user", "--map-root-user"});
+    const std::string drop = is_root ? "--reuid=65534 --regid=65534 --clear-groups" : "";
+    words.insert(words.end(), {"/bin/sh", "-c", script, "sandbox", drop,
+                               environment("HOME").value_or("/root"), options.directory});
+    words.insert(words.end(), {"prlimit", fmt::format("--as={}", options.memory_max_bytes),
+                               fmt::format("--cpu={}", options.timeout.count() / 1000 + 1),
+                               "--fsize=268435456", "--core=0"});
+    words.insert(words.end(), options.command.begin(), options.command.end());
+    return words;
+}
+
+// Both streams of a program until it has closed them.
+class Outputs {
+public:
+    explicit Outputs(const SandboxOptions& options) : options_(options) {}
+
+    enum class End { closed, timeout, too_much };
+    End collect(const ChildProcess& child, const std::stop_token& stop) {
+        const auto until = steady_clock::now() + options_.timeout;
+        std::array<pollfd, 2> streams{{{child.output(), POLLIN, 0}, {child.errors(), POLLIN, 0}}};
+        while (streams[0].fd >= 0 || streams[1].fd >= 0) {
+            if (steady_clock::now() >= until || stop.stop_requested()) return End::timeout;
+            constexpr int look_ms = 100;
+            if (poll(streams.data(), streams.size(), look_ms) <= 0) continue;
+            if (streams[0].revents != 0) take(streams[0].fd, text, options_.output_max_bytes + 1);
+            if (streams[1].revents != 0) take(streams[1].fd, said, most_said);
+            if (text.size() > options_.output_max_bytes) return End::too_much;
+        }
+        return End::closed;
+    }
+
+    std::string text, said;
+
+private:
+    static void take(int& fd, std::string& to, std::size_t most) {
+        std::array<char, 64U << 10> buffer;
+        const ssize_t got = read(fd, buffer.data(), buffer.size());
+        if (got > 0)
+            to.append(buffer.data(),
+                      std::min(static_cast<std::size_t>(got), most - std::min(most, to.size())));
+        else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            fd = -1;
+    }
+
+    const SandboxOptions& options_;
+};
+
+Diagnostic no_sandbox(const std::string& why) {
+    return failure(
+        "render.no-sandbox", fmt::format("the sandbox cannot be made: {}", why),
+        "allow user and network namespaces, and install util-linux; or render before the commit and "
+        "let the Stack read the result");
+}
+
+// The last lines, which is where tools say what is wrong.
+std::string last_words(std::string_view said) {
+    constexpr std::size_t most = 2000;
+    while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.remove_suffix(1);
+    if (said.size() > most) said.remove_prefix(said.size() - most);
+    return std::string(said);
+}
+
+} // namespace
+
+Result<std::string> run_in_sandbox(const SandboxOptions& options, const std::stop_token& stop) {
+    const std::string& program = options.command.front();
+    const std::string home = options.home;
+    Result<std::unique_ptr<ChildProcess>> child = ChildProcess::start(
+        {.arguments = sandboxed(options),
+         .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                         "LC_ALL=C.UTF-8", "HOME=" + home, "TMPDIR=" + home, "XDG_CONFIG_HOME=" + home,
+                         "XDG_CACHE_HOME=" + home}});
+    if (!child) return no_sandbox(child.error().message);
+    (*child)->close_input();
+    Outputs outputs(options);
+    const Outputs::End end = outputs.collect(**child, stop);
+    if (end != Outputs::End::closed) (*child)->kill();
+    const int status = (*child)->wait();
+    const std::size_t stands = outputs.said.find(ready);
+    if (stands == std::string::npos && end == Outputs::End::closed)
+        return no_sandbox(outputs.said.empty() ? "unshare ended" : last_words(outputs.said));
+    if (end == Outputs::End::timeout)
+        return failure(
+            "render.timeout",
+            fmt::format("{} has not ended within {} s and was killed", program,
+                        options.timeout.count() / 1000),
+            "see what it waits for: it has no network; or raise its timeout under `renderers` in the "
+            "operator's configuration");
+    if (end == Outputs::End::too_much)
+        return failure(
+            "render.too-much-output",
+            fmt::format("{} wrote more than {} bytes and was killed", program, options.output_max_bytes),
+            "split the stack, or raise outputMaxBytes under `renderers` in the operator's configuration");
+    if (status != 0) {
+        const std::string said = last_words(std::string_view(outputs.said).substr(stands + ready.size()));
+        return failure("render.failed",
+                       fmt::format("{} failed with status {}: {}", program, status,
+                                   said.empty() ? "it said nothing" : said),
+                       "correct what it says; it runs without network and without anybody's home");
+    }
+    return std::move(outputs.text);
+}
+
+} // namespace holdfast
