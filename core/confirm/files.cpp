@@ -49,9 +49,16 @@ std::vector<std::string> names_in(const std::string& directory) {
     return names;
 }
 
+// A name that another process makes or takes away meanwhile (the draft of a verdict) ends remove_all, which
+// calls it an error: then what is left is tried again.
 void remove_directory(const std::string& path) {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+        std::error_code problem;
+        std::filesystem::remove_all(path, problem);
+        const bool is_raced =
+            problem == std::errc::no_such_file_or_directory || problem == std::errc::directory_not_empty;
+        if (!is_raced) return;
+    }
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <thread>
 
 #include "confirm/files.hpp"
 #include "guarded.hpp"
@@ -158,6 +159,22 @@ TEST_CASE("what became of a restore is told also where there is no room for all 
     // Again, after another attempt.
     REQUIRE(write_reverted(guarded.directory(), {.at_ms = 8, .is_complete = true}));
     CHECK(read_reverted(guarded.directory())->is_complete);
+}
+
+TEST_CASE("a folder is removed whole while another process makes and takes away names in it") {
+    const TempFolder folder;
+    for (int round = 0; round < 50; ++round) {
+        const std::string path = folder.path() + "/round-" + std::to_string(round);
+        REQUIRE(mkdir(path.c_str(), 0700) == 0);
+        const auto name = [&](int i) { return path + "/given-" + std::to_string(i); };
+        for (int i = 0; i < 300; ++i) REQUIRE(write_durably(name(i), "").ok());
+        std::thread other([&] {
+            for (int i = 300; i-- > 0;) unlink(name(i).c_str());
+        });
+        remove_directory(path);
+        other.join();
+        CHECK_FALSE(exists(path));
+    }
 }
 
 } // namespace
