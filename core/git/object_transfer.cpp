@@ -86,8 +86,9 @@ public:
         : from_(from), from_odb_(odb_of(from)), mirror_(mirror), limits_(limits), url_(url) {}
 
     std::vector<Sized> objects;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0; // of the blobs, unpacked
     bool has_large = false;
+    bool limits_sum = true; // of bytes; otherwise those of one blob only
 
     Status add_all(const std::vector<std::string>& wants) {
         for (const std::string& want : wants) {
@@ -177,7 +178,8 @@ private:
                 return bad_pack(url_, last_error());
             bytes += size;
             has_large |= size > max_loose_bytes;
-            if (bytes > limits_.max_bytes) return too_large(url_, limits_.max_bytes);
+            if (size > limits_.max_bytes || (limits_sum && bytes > limits_.max_bytes))
+                return too_large(url_, limits_.max_bytes);
         }
         seen_.insert(id);
         objects.push_back({id, type});
@@ -231,7 +233,8 @@ Status PackWriter::append(std::string_view bytes) {
         git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
         options.progress_cb = on_progress;
         options.progress_cb_payload = this;
-        options.verify = 1; // of all that the objects refer to: half a history is never taken for a whole
+        // Not `verify`, which keeps each object whole in memory, and a blob of zeros is a thousandth of its
+        // size on the wire: finish() looks for what the objects refer to.
         git_indexer* made = nullptr;
         const OwnedOdb odb = odb_of(mirror_);
         if (!odb || git_indexer_new(&made, folder_.c_str(), 0444, odb.get(), &options)) return fail();
@@ -251,7 +254,10 @@ Status PackWriter::finish(const std::vector<std::string>& wants) {
     if (index.empty()) return Ok{}; // a pack of nothing
     bool are_taken = false;
     if (Status taken = take_objects(index, wants, are_taken); !taken) return taken;
-    if (are_taken) return Ok{};
+    return are_taken ? Ok{} : take_pack(index);
+}
+
+Status PackWriter::take_pack(const std::string& index) {
     // The pack before its index: nobody looks for a pack whose index he does not see.
     const std::string packs = std::string(git_repository_path(&mirror_)) + "objects/pack/";
     const std::string pack = index.substr(0, index.size() - 4) + ".pack";
@@ -264,10 +270,10 @@ Status PackWriter::finish(const std::vector<std::string>& wants) {
     return Ok{};
 }
 
-// Its objects one by one, where they are few and small.
+// Half a history is never taken for a whole: all that `wants` need is in the pack, or has been here before.
+// The objects go in one by one where they are few and small.
 Status PackWriter::take_objects(const std::string& index, const std::vector<std::string>& wants,
                                 bool& are_taken) {
-    if (stats_.total_objects > max_loose_objects) return Ok{};
     git_odb* made = nullptr;
     git_odb_backend* backend = nullptr;
     git_repository* wrapped = nullptr;
@@ -278,9 +284,11 @@ Status PackWriter::take_objects(const std::string& index, const std::vector<std:
     const OwnedRepository repository(wrapped);
     const OwnedOdb odb = odb_of(mirror_);
     if (!odb) return fail();
+    const bool are_few = stats_.total_objects <= max_loose_objects;
     Missing missing(*wrapped, *odb, limits_, url_);
+    missing.limits_sum = are_few;
     if (Status added = missing.add_all(wants); !added) return added;
-    if (missing.has_large) return Ok{};
+    if (!are_few || missing.has_large) return Ok{};
     are_taken = true;
     return copy_loose(*made, *odb, missing.objects, url_);
 }

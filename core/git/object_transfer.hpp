@@ -29,6 +29,7 @@ private:
     static int on_progress(const git_indexer_progress* stats, void* self);
     Status fail();
     Status take_objects(const std::string& index, const std::vector<std::string>& wants, bool& are_taken);
+    Status take_pack(const std::string& index);
 
     git_repository& mirror_;
     std::string folder_;

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -325,6 +326,47 @@ TEST_CASE("a fetch that is larger than the limit is broken off, and leaves the l
     CHECK(reader.content(url, commit) == "1");
     reader.limits.max_bytes = 1U << 30;
     CHECK(reader.fetch(url).commit != commit);
+}
+
+// A blob of zeros is a thousandth of its size on the wire, so no limit of a transfer sees it.
+TEST_CASE("a blob that is huge once unpacked costs no memory, and is refused where it is read") {
+    const auto peak_kib = [] {
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss;
+    };
+    GitServers servers;
+    const std::string repository = servers.make_repository("app", "1");
+    servers.start_https();
+    Reader reader;
+    reader.access.ca_file = servers.ca_file();
+    const std::string way = GENERATE("https", "file");
+    const std::string url = way == "file" ? repository : servers.https("open/app.git");
+    const std::string good = reader.fetch(url).commit;
+    test::shell(
+        "set -e; cd " + repository +
+        "; big=$(head -c 268435456 /dev/zero | git -c core.bigFileThreshold=1m hash-object -w --stdin)"
+        "; tree=$( (git ls-tree main; printf '100644 blob %s\\tbig.yaml\\n' $big) | git mktree)"
+        "; git update-ref refs/heads/main $(git commit-tree -p main -m big $tree)");
+    const long before = peak_kib();
+    reader.limits.max_bytes = 1U << 27;
+    MirroredRef found = reader.fetch(url);
+    check_problem(found, "source.too-large");
+    CHECK(found.commit == good);
+    reader.limits.max_bytes = 1U << 29;
+    found = reader.fetch(url);
+    if (found.problem) FAIL(found.problem->message);
+    CHECK(found.commit != good);
+    CHECK(reader.content(url, found.commit) == "1");
+    const auto tree = reader.open(url)->repository().at(found.commit);
+    REQUIRE(tree);
+    const auto file = (*tree)->find("big.yaml");
+    REQUIRE(file);
+    const Result<std::string> read = (*tree)->read(*file, 1U << 20);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().code == "git.too-large");
+    // Out of a repository at hand libgit2 packs it in memory.
+    if (way == "https") CHECK(peak_kib() - before < 64 << 10);
 }
 
 TEST_CASE("ssh is read with a key, with a passphrase and from an agent; old servers included") {
