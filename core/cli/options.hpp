@@ -135,8 +135,7 @@ using CommandOptions =
                  WhyOptions, HistoryOptions, DriftOptions, OutputOptions, ImportCommandOptions, ForgetOptions,
                  ApproveOptions, SyncOptions, SuspendOptions, ResumeOptions, RollbackOptions, ConfirmOptions,
                  GraphOptions, SchemaOptions, ProviderOptions, SourceOptions, AccessOptions,
-                 StoreCommandOptions,
-                 VersionOptions, CompletionOptions, HelpOptions>;
+                 StoreCommandOptions, VersionOptions, CompletionOptions, HelpOptions>;
 
 struct Invocation {
     GlobalOptions global;

@@ -121,6 +121,27 @@ constexpr std::string_view confirm_schema = R"json({
   }
 })json";
 
+// `render` of a Stack: one renderer, and its own settings.
+constexpr std::string_view render_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "minProperties": 1,
+  "maxProperties": 1,
+  "properties": {
+    "kustomize": {"type": "object", "additionalProperties": false},
+    "helm": {
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "release": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$",
+                    "description": "releases are lower-case letters, digits, '-' and '.', at most 53"},
+        "namespace": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"},
+        "values": {"type": "array", "items": {"type": "string", "minLength": 1}}
+      }
+    }
+  }
+})json";
+
 constexpr std::string_view stack_spec = R"json({
   "type": "object",
   "required": ["path"],
@@ -155,25 +176,6 @@ constexpr std::string_view stack_spec = R"json({
                    "description": "names are lower-case letters, digits, '-' and '.'"},
           "path": {"type": "string"},
           "vars": {"type": "object"}
-        }
-      }
-    },
-    "render": {
-      "type": "object",
-      "additionalProperties": false,
-      "minProperties": 1,
-      "maxProperties": 1,
-      "properties": {
-        "kustomize": {"type": "object", "additionalProperties": false},
-        "helm": {
-          "type": "object",
-          "additionalProperties": false,
-          "properties": {
-            "release": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$",
-                        "description": "names of releases are lower-case letters, digits, '-' and '.', at most 53"},
-            "namespace": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"},
-            "values": {"type": "array", "items": {"type": "string", "minLength": 1}}
-          }
         }
       }
     },
@@ -230,6 +232,7 @@ Value stack_schema() {
     Value schema = schema_of("Stack", stack_spec, true);
     const Value providers = *find_at(schema, "/properties/spec/properties/providers");
     set_at(schema, "/properties/spec/properties/each/items/properties/providers", providers);
+    set_at(schema, "/properties/spec/properties/render", parse(render_schema));
     return schema;
 }
 

@@ -67,25 +67,11 @@ constexpr std::string_view config_schema = R"json({
         }
       }
     },
-    "renderers": {
-      "type": "object",
-      "additionalProperties": false,
-      "properties": {"kustomize": {"$ref": "#/definitions/renderer"}, "helm": {"$ref": "#/definitions/renderer"}}
-    },
+    "renderers": {"type": "object", "additionalProperties": false, "properties": {}},
     "fetchMaxBytes": {"type": "integer", "minimum": 1},
     "store": {"type": "string", "minLength": 1}
   },
   "definitions": {
-    "renderer": {
-      "type": "object",
-      "additionalProperties": false,
-      "properties": {
-        "program": {"type": "string", "pattern": "^/", "description": "write an absolute path"},
-        "timeout": {"type": "string"},
-        "memoryMaxBytes": {"type": "integer", "minimum": 1048576},
-        "outputMaxBytes": {"type": "integer", "minimum": 1}
-      }
-    },
     "place": {
       "type": "object",
       "additionalProperties": false,
@@ -129,6 +115,18 @@ constexpr std::string_view git_credential_schema = R"json({
         "configFile": {"type": "string", "minLength": 1}
       }
     }
+  }
+})json";
+
+// One of `renderers`; docs/rendering.md explains them.
+constexpr std::string_view renderer_schema = R"json({
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "program": {"type": "string", "pattern": "^/", "description": "write an absolute path"},
+    "timeout": {"type": "string"},
+    "memoryMaxBytes": {"type": "integer", "minimum": 1048576},
+    "outputMaxBytes": {"type": "integer", "minimum": 1}
   }
 })json";
 
@@ -177,6 +175,9 @@ Value whole_schema() {
     Value schema = *parse_json(config_schema);
     set_at(schema, "/properties/daemon", *parse_json(daemon_schema));
     set_at(schema, "/properties/gitCredentials/items", *parse_json(git_credential_schema));
+    for (const char* tool : {"kustomize", "helm"})
+        set_at(schema, fmt::format("/properties/renderers/properties/{}", tool),
+               *parse_json(renderer_schema));
     return schema;
 }
 

@@ -66,10 +66,11 @@ void Declaration::tell_what_each_lacks(Draft& draft) const {
     const bool waits = !draft.leaves.empty() && !draft.leaves.front().waits.empty();
     if (!waits) return;
     draft.problems
-        .error("reconcile.waits-together",
-               fmt::format("{} takes an output, and is compiled together with the other documents of provider "
-                           "{}, which cannot wait for it",
-                           short_name(draft.resource->id), draft.resource->provider))
+        .error(
+            "reconcile.waits-together",
+            fmt::format("{} takes an output, and is compiled together with the other documents of provider "
+                        "{}, which cannot wait for it",
+                        short_name(draft.resource->id), draft.resource->provider))
         .hint = "write the value itself, or take it from a variable";
 }
 

@@ -111,14 +111,13 @@ std::string link() {
 }
 
 std::string config_file(const char* name, const char* more) {
-    return kind(name, R"("identity":["/kind"],"scope":["/kind"],"files":["/spec/source"],)",
-                std::string(R"json(
+    return kind(name,
+                R"("identity":["/kind"],"scope":["/kind"],"files":["/spec/source"],)", std::string(R"json(
         "content":{"type":"string","description":"the whole configuration file"},
         "source":{"type":["string","object"],
             "description":"a file of the same commit, relative to this document"},
         "loaded":{"type":"boolean","default":true,
-            "description":"whether the daemon runs what its file says"})json") +
-                    more,
+            "description":"whether the daemon runs what its file says"})json") + more,
                 "[]");
 }
 

@@ -110,7 +110,7 @@ private:
     std::size_t size_ = 0;
     std::vector<std::uint32_t> sequences_; // of the requests in the buffer
     std::vector<std::size_t> tags_;        // of the same
-    nlmsghdr* last_ = nullptr;      // complete, in the buffer
+    nlmsghdr* last_ = nullptr;             // complete, in the buffer
     std::vector<Failure> failures_;
 };
 

@@ -27,9 +27,9 @@ struct KindSettings {
 struct Settings {
     std::string path; // of the file, for messages
     Value config;
-    Value commands; // name -> words, for fields of the config whose format is "command"
-    std::string prepare, cleanup;              // shell commands around every level
-    std::string unreadable, readable;          // shell commands: make the target fail reads, and mend that
+    Value commands;                   // name -> words, for fields of the config whose format is "command"
+    std::string prepare, cleanup;     // shell commands around every level
+    std::string unreadable, readable; // shell commands: make the target fail reads, and mend that
     std::map<std::string, KindSettings> kinds; // by "Kind" or "group/version/Kind"
     std::size_t batch = 1000;
     std::chrono::milliseconds call_timeout{30'000}; // of one call

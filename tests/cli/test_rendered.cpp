@@ -129,7 +129,7 @@ TEST_CASE("what the engine does not read natively, kustomize renders") {
                        "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\nmetadata: {name: where}\n"
                        "spec: {path: where.txt, content: here}\n");
     charts.place.commit();
-    const Ran ran = charts.place.holdfast({"validate"});
+    const Ran ran = charts.place.holdfast({"plan"});
     INFO(ran.out << ran.err);
     // Two documents for one object: both have been rendered, with the variable filled in.
     CHECK(ran.err.find("where.txt") != std::string::npos);

@@ -151,7 +151,7 @@ void check_includes(const Source& source, const std::vector<std::string>& folder
         if (is_plugin && target[0] == '"' && (is_core || target.find("..") != target.npos))
             report(source, i + 1,
                    "plugins and the SDK see only <holdfast/...>, not " + std::string(target) + "\"");
-        static const std::set<std::string> for_kit{"base", "sys",      "log",      "model",
+        static const std::set<std::string> for_kit{"base", "sys",      "log",     "model",
                                                    "plan", "manifest", "provider"};
         if (is_kit && target[0] == '"' && is_core && !for_kit.contains(first))
             report(source, i + 1, "the conformance kit may not include " + std::string(target) + "\"");

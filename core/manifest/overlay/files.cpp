@@ -33,7 +33,8 @@ bool is_remote(std::string_view path) {
 }
 
 std::string renderer_hint() {
-    return "make it a stack of its own that has kustomize render it, with `render: {kustomize: {}}` in its spec";
+    return "make it a stack of its own that has kustomize render it, with `render: {kustomize: {}}` in its "
+           "spec";
 }
 
 std::optional<TreeFile> OverlayFiles::find_entry(const std::string& path) {
