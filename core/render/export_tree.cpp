@@ -23,8 +23,6 @@ Status write(const std::string& path, const std::string& content) {
     out << content;
     out.close();
     if (!out) return cannot_export(path, "the disk is full, or may not be written to");
-    std::error_code failed;
-    fs::permissions(path, fs::perms(0644), failed);
     return Ok{};
 }
 

@@ -15,7 +15,6 @@
 #include "manifest/taken_in.hpp"
 #include "render/export_tree.hpp"
 #include "render/sandbox.hpp"
-#include "sys/environment.hpp"
 #include "sys/file.hpp"
 
 namespace holdfast {
@@ -33,11 +32,11 @@ public:
             path_.clear();
             return;
         }
-        // The tool is nobody: it may read the tree, and write to a home of its own.
+        // Nobody but us gets into it. Within, the tool, who may be nobody, reads the tree and has a home.
         std::error_code failed;
-        fs::create_directory(tree(), failed);
+        fs::create_directories(tree(), failed);
         fs::create_directory(home(), failed);
-        fs::permissions(path_, fs::perms(0755), failed);
+        fs::create_directory(empty_folder(), failed);
         fs::permissions(home(), fs::perms(0777), failed);
     }
     ~Workplace() {
@@ -48,22 +47,21 @@ public:
     Workplace& operator=(const Workplace&) = delete;
 
     int error() const { return error_; }
-    const std::string& path() const { return path_; }
-    std::string tree() const { return path_ + "/tree"; }
-    std::string home() const { return path_ + "/home"; }
+    std::string inside() const { return path_ + "/inside"; }
+    std::string tree() const { return inside() + "/tree"; }
+    std::string empty_folder() const { return path_ + "/empty"; }
 
 private:
+    std::string home() const { return inside() + "/home"; }
+
     std::string path_;
     int error_ = 0;
 };
 
+const std::string tree_inside = std::string(SandboxOptions::inside) + "/tree";
+
 bool is_program(const std::string& path) {
     return access(path.c_str(), X_OK) == 0 && !fs::is_directory(path);
-}
-
-bool is_hidden(const std::string& path) {
-    const std::string home = environment("HOME").value_or("/root");
-    return is_in_folder(path, "/root") || is_in_folder(path, "/home") || is_in_folder(path, home);
 }
 
 // What `renderers` names, or the first of these in the folders that the system installs programs to.
@@ -85,14 +83,10 @@ Result<std::string> program_of(RenderSpec::Tool tool, const Renderer& renderer) 
                           : fmt::format("{} is no program that can be run", found),
             fmt::format("install {}{}, or name it under `renderers` in the operator's configuration", name,
                         name == "kustomize" ? " or kubectl" : ""));
-    if (is_hidden(found))
-        return failure("render.no-tool", fmt::format("{} lies in a home, which the sandbox hides", found),
-                       "install it in /usr/local/bin");
     return found;
 }
 
-std::vector<std::string> command_of(const std::string& program, const StackDocument& stack,
-                                    const std::string& tree) {
+std::vector<std::string> command_of(const std::string& program, const StackDocument& stack) {
     const RenderSpec& spec = *stack.render;
     if (spec.tool == RenderSpec::Tool::kustomize) {
         const bool is_kubectl = name_of_file(program).starts_with("kubectl");
@@ -103,7 +97,7 @@ std::vector<std::string> command_of(const std::string& program, const StackDocum
                                    ".",     "--no-hooks", "--include-crds"};
     if (!spec.namespace_name.empty()) words.insert(words.end(), {"--namespace", spec.namespace_name});
     for (const std::string& values : spec.values)
-        words.insert(words.end(), {"--values", fmt::format("{}/{}", tree, values)});
+        words.insert(words.end(), {"--values", fmt::format("{}/{}", tree_inside, values)});
     return words;
 }
 
@@ -140,15 +134,12 @@ Result<std::string> render(const Tree& tree, const StackDocument& stack, const O
         return failure("render.cannot-export",
                        fmt::format("cannot make a folder to render in: {}", error_text(place.error())),
                        "make room, or give Holdfast another TMPDIR");
-    if (is_hidden(place.path()))
-        return failure("render.no-sandbox",
-                       fmt::format("{} lies in a home, which the sandbox hides", place.path()),
-                       "set TMPDIR to /tmp or another folder outside of homes");
     if (Status done = export_for(tree, stack, place.tree()); !done) return done.error();
     Result<std::string> text =
-        run_in_sandbox({.command = command_of(*program, stack, place.tree()),
-                        .directory = stack.path.empty() ? place.tree() : place.tree() + "/" + stack.path,
-                        .home = place.home(),
+        run_in_sandbox({.command = command_of(*program, stack),
+                        .workplace = place.inside(),
+                        .empty_folder = place.empty_folder(),
+                        .directory = stack.path.empty() ? tree_inside : tree_inside + "/" + stack.path,
                         .timeout = renderer.timeout,
                         .memory_max_bytes = renderer.memory_max_bytes,
                         .output_max_bytes = renderer.output_max_bytes},
@@ -156,7 +147,7 @@ Result<std::string> render(const Tree& tree, const StackDocument& stack, const O
     if (text) return text;
     // Its words are about files below a folder that nobody has ever seen.
     Diagnostic problem = text.error();
-    problem.message = without(std::move(problem.message), place.tree() + "/");
+    problem.message = without(std::move(problem.message), tree_inside + "/");
     return problem;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 
 #include "base/text.hpp"
 #include "sys/child_process.hpp"
-#include "sys/environment.hpp"
+#include "sys/file.hpp"
 
 namespace holdfast {
 
@@ -22,27 +23,51 @@ using std::chrono::steady_clock;
 constexpr std::string_view ready = "holdfast: the sandbox stands\n";
 constexpr std::size_t most_said = 64U << 10; // of standard error
 
-// Its words: how to drop rights, the home to hide, the folder to run in, then the program. Homes are hidden
-// behind an empty file system; what mounts cannot be undone, since the rights for that are gone by then.
+// Its words: how to drop rights, an empty folder, the workplace, the program's folder by its name and without
+// symlinks, the folder to run in, then the program. The new root has the system's programs and libraries,
+// three devices and the workplace: not /etc, /run, /var, /home, so no store, no secret and no socket. What is
+// mounted cannot be undone, and the root not be left, since the rights for that are gone by then.
 constexpr const char* script = R"sh(
 set -eu
-drop=$1 hidden=$2 folder=$3; shift 3
+drop=$1 root=$2 work=$3 named=$4 real=$5 folder=$6; shift 6
+chmod -R a+rX "$work"
 mount --make-rprivate /
-for home in /root /home "$hidden"; do
-    if [ -d "$home" ]; then mount -t tmpfs -o size=64k,mode=0755 none "$home"; fi
+mount -t tmpfs -o size=1m,mode=0755 none "$root"
+take() {
+    mkdir -p "$root$1"
+    mount --rbind "$1" "$root$1"
+}
+for name in bin lib lib32 lib64 libx32 sbin usr nix; do
+    if [ -L "/$name" ]; then cp -P "/$name" "$root/$name"
+    elif [ -d "/$name" ]; then take "/$name"; fi
 done
-cd "$folder"
+if [ -d /etc/alternatives ]; then take /etc/alternatives; fi
+mkdir -p "$root/dev" "$root/etc" "$root/holdfast"
+for name in dev/null dev/zero dev/urandom etc/ld.so.cache; do
+    if [ -e "/$name" ]; then : > "$root/$name"; mount --bind "/$name" "$root/$name"; fi
+done
+ln -s holdfast/home "$root/tmp"
+mount --bind "$work" "$root/holdfast"
+for tools in "$named" "$real"; do
+    if [ ! -e "$root$tools" ]; then take "$tools"; fi
+done
+mount -o remount,bind,ro "$root"
+cd "$root$folder"
 echo 'holdfast: the sandbox stands' >&2
-exec setpriv $drop --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+exec chroot "$root" env -C "$folder" setpriv $drop --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 )sh";
 
 std::vector<std::string> sandboxed(const SandboxOptions& options) {
     const bool is_root = geteuid() == 0;
     std::vector<std::string> words{"unshare", "--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child"};
     if (!is_root) words.insert(words.end(), {"--user", "--map-root-user"});
+    const std::string& program = options.command.front();
+    std::error_code failed;
+    const std::string real = std::filesystem::canonical(program, failed).string();
     const std::string drop = is_root ? "--reuid=65534 --regid=65534 --clear-groups" : "";
-    words.insert(words.end(), {"/bin/sh", "-c", script, "sandbox", drop,
-                               environment("HOME").value_or("/root"), options.directory});
+    words.insert(words.end(),
+                 {"/bin/sh", "-c", script, "sandbox", drop, options.empty_folder, options.workplace,
+                  parent_path(program), parent_path(real.empty() ? program : real), options.directory});
     words.insert(words.end(), {"prlimit", fmt::format("--as={}", options.memory_max_bytes),
                                fmt::format("--cpu={}", options.timeout.count() / 1000 + 1),
                                "--fsize=268435456", "--core=0"});
@@ -55,12 +80,13 @@ class Outputs {
 public:
     explicit Outputs(const SandboxOptions& options) : options_(options) {}
 
-    enum class End { closed, timeout, too_much };
+    enum class End { closed, timeout, stopped, too_much };
     End collect(const ChildProcess& child, const std::stop_token& stop) {
         const auto until = steady_clock::now() + options_.timeout;
         std::array<pollfd, 2> streams{{{child.output(), POLLIN, 0}, {child.errors(), POLLIN, 0}}};
         while (streams[0].fd >= 0 || streams[1].fd >= 0) {
-            if (steady_clock::now() >= until || stop.stop_requested()) return End::timeout;
+            if (stop.stop_requested()) return End::stopped;
+            if (steady_clock::now() >= until) return End::timeout;
             constexpr int look_ms = 100;
             if (poll(streams.data(), streams.size(), look_ms) <= 0) continue;
             if (streams[0].revents != 0) take(streams[0].fd, text, options_.output_max_bytes + 1);
@@ -105,7 +131,7 @@ std::string last_words(std::string_view said) {
 
 Result<std::string> run_in_sandbox(const SandboxOptions& options, const std::stop_token& stop) {
     const std::string& program = options.command.front();
-    const std::string home = options.home;
+    const std::string home = std::string(SandboxOptions::inside) + "/home";
     Result<std::unique_ptr<ChildProcess>> child = ChildProcess::start(
         {.arguments = sandboxed(options),
          .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -120,6 +146,9 @@ Result<std::string> run_in_sandbox(const SandboxOptions& options, const std::sto
     const std::size_t stands = outputs.said.find(ready);
     if (stands == std::string::npos && end == Outputs::End::closed)
         return no_sandbox(outputs.said.empty() ? "unshare ended" : last_words(outputs.said));
+    if (end == Outputs::End::stopped)
+        return failure("render.stopped", fmt::format("{} was ended, as the pass was told to stop", program),
+                       "nothing of the stack was changed; the next pass renders it anew");
     if (end == Outputs::End::timeout)
         return failure(
             "render.timeout",

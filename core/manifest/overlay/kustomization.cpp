@@ -149,10 +149,12 @@ void report_unsupported(Value& tree, OverlayContext& context) {
         if (!entry) continue;
         Value at = entry->value;
         at.position = entry->key_position;
+        const bool is_chart = std::string_view(field.field).starts_with("helm");
         context
             .error("overlay.unsupported",
                    fmt::format("\"{}\" is not read natively: {}", field.field, field.why), at,
-                   renderer_hint())
+                   is_chart ? "make the chart a stack of its own, with render: {helm: {}} in its spec"
+                            : renderer_hint())
             .span.length = static_cast<std::uint32_t>(field.field.size());
         map.erase(field.field);
     }
@@ -216,7 +218,7 @@ std::optional<std::string> OverlayContext::path_of(const Value& value, const Kus
     if (is_remote(text)) {
         error("overlay.remote",
               fmt::format("\"{}\" lies outside of this repository and is not fetched", text), value,
-              "put a copy into this repository, or " + renderer_hint());
+              "put a copy into this repository");
         return std::nullopt;
     }
     std::optional<std::string> path = path_inside(kustomization.folder, text);
