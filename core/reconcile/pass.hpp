@@ -15,6 +15,7 @@
 #include "plan/entry_finder.hpp"
 #include "reconcile/declare.hpp"
 #include "reconcile/guarded_changes.hpp"
+#include "reconcile/held_leaves.hpp"
 #include "reconcile/observe.hpp"
 #include "reconcile/rest.hpp"
 #include "reconcile/run.hpp"
@@ -193,10 +194,6 @@ private:
     void remove_dropped();
     std::vector<bool> hold_back(const Plan& plan, const PlanInput& input);
     void take_in(const Round& round, const std::vector<bool>& held);
-    std::set<std::size_t> held_for_approval() const;
-    bool hold(std::size_t leaf);
-    void release(std::size_t leaf);
-    std::vector<std::size_t> ready_leaves();
     std::optional<Round> next_round(const RunEvents& events, PlanInput& input, std::stop_token stop);
     PlanInput input_for(const std::vector<std::size_t>& leaves);
     void copy_owners(const Leaf& leaf, PlanInput& input) const;
@@ -229,10 +226,9 @@ private:
     std::map<std::string, std::unique_ptr<ScopeLock>> locks_;
     std::set<Address> parked_;     // leaves whose change waits for an approval
     std::set<Address> unfinished_; // leaves whose change did not succeed: nothing that depends on them runs
-    std::set<std::size_t> held_;   // leaves that wait for outputs of others, or stand behind one that does
-    std::set<std::size_t> unexamined_; // those of them that may be ready
-    std::unordered_map<std::size_t, std::vector<std::size_t>>
-        behind_; // held leaf -> held leaves that wait for it
+    HeldLeaves held_{
+        {.leaf = [this](std::size_t leaf) -> const Leaf& { return declaration_->leaves()[leaf]; },
+         .find = [this](const Address& address) { return leaf_at(address); }}};
     std::map<std::pair<std::string, std::string>, std::vector<Address>> held_in_scope_; // at the beginning
     std::vector<bool> held_changes_;                                                    // of the first plan
     std::set<std::size_t> removals_behind_approval_;                    // changes of the first plan

@@ -66,7 +66,7 @@ void Pass::tell_taken_over(Neighbours& neighbours) const {
 
 void Pass::tell_unfinished(Neighbours& neighbours) const {
     std::set<std::size_t> for_approval;
-    if (was_executed() && !neighbours.named.empty()) for_approval = held_for_approval();
+    if (was_executed() && !neighbours.named.empty()) for_approval = held_.behind(parked_, unfinished_);
     for (const auto& [address, named] : neighbours.named) {
         if (address.stack != stack().name) continue;
         std::set<Address>& unfinished = neighbours.unfinished;

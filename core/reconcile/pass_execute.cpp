@@ -123,7 +123,7 @@ void Pass::run_guarded(const Plan& plan, std::vector<bool>& held, const PlanInpu
     if (guarded.is_needed()) {
         for (std::size_t i : guarded.hold_behind(held)) {
             const Change& change = plan.changes[i];
-            if (const auto leaf = change.leaf ? leaf_at(change.address) : std::nullopt) hold(*leaf);
+            if (const auto leaf = change.leaf ? leaf_at(change.address) : std::nullopt) held_.hold(*leaf);
         }
         guarded.arm(++guards_, events);
     }
@@ -165,7 +165,7 @@ std::vector<bool> Pass::hold_back(const Plan& plan, const PlanInput& input) {
             std::any_of(change.after_gates.begin(), change.after_gates.end(), is_held_by_gate);
         held[i] = waits;
         if (!waits || !change.leaf) continue;
-        if (const auto leaf = leaf_at(change.address)) hold(*leaf);
+        if (const auto leaf = leaf_at(change.address)) held_.hold(*leaf);
     }
     return held;
 }
@@ -182,7 +182,7 @@ void Pass::hold_consumers(const Plan& plan) {
         changing.pop_back();
         if (!consumers) continue;
         for (std::size_t i : *consumers) {
-            if (!hold(i)) continue;
+            if (!held_.hold(i)) continue;
             const Leaf& leaf = input_.leaves[i];
             changing.push_back(leaf.address);
             held_in_scope_[{leaf.provider, leaf.scope}].push_back(leaf.address);
@@ -256,42 +256,10 @@ void Pass::take_in(const Round& round, const std::vector<bool>& held) {
     }
 }
 
-bool Pass::hold(std::size_t leaf) {
-    unexamined_.insert(leaf);
-    return held_.insert(leaf).second;
-}
-
-// Held leaves with nothing before them that is held or unfinished. A leaf that has to wait is looked at again
-// only once the one that it was found to wait for is released: looking at all of them in every round would
-// make a chain of references quadratic. What is unfinished stays so, and whoever waits for that stays held.
-std::vector<std::size_t> Pass::ready_leaves() {
-    std::vector<std::size_t> ready;
-    for (std::size_t i : std::exchange(unexamined_, {})) {
-        if (!held_.contains(i)) continue;
-        bool is_free = true;
-        for (const Address& before : declaration_->leaves()[i].depends_on) {
-            const std::optional<std::size_t> other = leaf_at(before);
-            const bool is_behind = other && held_.contains(*other);
-            if (is_behind) behind_[*other].push_back(i);
-            is_free = !is_behind && !unfinished_.contains(before);
-            if (!is_free) break;
-        }
-        if (is_free) ready.push_back(i);
-    }
-    return ready;
-}
-
-void Pass::release(std::size_t leaf) {
-    held_.erase(leaf);
-    if (auto waiting = behind_.extract(leaf))
-        unexamined_.insert(waiting.mapped().begin(), waiting.mapped().end());
-}
-
 std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input, std::stop_token stop) {
     const std::size_t held_before = held_.size();
     std::set<std::size_t> made; // the leaves of one compiled document bring each other
-    for (std::size_t i : ready_leaves()) {
-        unexamined_.insert(i); // unless it is released below
+    for (std::size_t i : held_.ready(unfinished_)) {
         if (made.contains(i) || declaration_->is_dropped(i)) continue;
         if (declaration_->leaves()[i].producers.empty()) {
             declaration_->relink(i);
@@ -304,7 +272,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     }
     std::vector<std::size_t> leaves;
     for (std::size_t i : made) {
-        release(i);
+        held_.release(i);
         if (!declaration_->awaited_elsewhere().empty()) wait_for_other_stacks(i);
         const Leaf& leaf = declaration_->leaves()[i];
         if (leaf.waits.empty())
@@ -312,7 +280,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
         else // for another stack, whose turn is over
             unfinished_.insert(leaf.address);
     }
-    for (std::size_t i : declaration_->dropped()) release(i);
+    for (std::size_t i : declaration_->dropped()) held_.release(i);
     // Where all of them are gone, or are given up, others may be ready that stood behind them.
     if (leaves.empty() && held_.size() < held_before) return next_round(events, input, stop);
     if (leaves.empty()) return std::nullopt;
@@ -403,38 +371,6 @@ PlanInput Pass::input_for(const std::vector<std::size_t>& leaves) {
         input.canonical.push_back(input_.canonical.empty() ? Canonical{} : input_.canonical[i]);
     }
     return input;
-}
-
-// Held leaves that stand behind a parked change, directly or through others that are held as well, and behind
-// nothing that failed. Both spread from where they begin, so that each leaf is looked at once; asking for
-// each what it stands behind would make a chain of them quadratic.
-std::set<std::size_t> Pass::held_for_approval() const {
-    std::unordered_map<std::size_t, std::vector<std::size_t>> behind; // held leaf -> those that come after it
-    std::vector<std::size_t> approval, failure;
-    for (std::size_t i : held_) {
-        for (const Address& before : declaration_->leaves()[i].depends_on) {
-            if (parked_.contains(before))
-                approval.push_back(i);
-            else if (unfinished_.contains(before))
-                failure.push_back(i);
-            const std::optional<std::size_t> other = leaf_at(before);
-            if (other && held_.contains(*other)) behind[*other].push_back(i);
-        }
-    }
-    const auto spread = [&](std::vector<std::size_t> open) {
-        std::set<std::size_t> reached;
-        while (!open.empty()) {
-            const std::size_t at = open.back();
-            open.pop_back();
-            if (!reached.insert(at).second) continue;
-            if (auto after = behind.find(at); after != behind.end())
-                open.insert(open.end(), after->second.begin(), after->second.end());
-        }
-        return reached;
-    };
-    std::set<std::size_t> for_approval = spread(std::move(approval));
-    for (std::size_t i : spread(std::move(failure))) for_approval.erase(i);
-    return for_approval;
 }
 
 } // namespace holdfast

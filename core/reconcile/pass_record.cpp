@@ -112,7 +112,7 @@ void Pass::begin_record(const Plan& plan) {
 
 void Pass::end_record(bool interrupted) {
     std::map<std::string_view, std::size_t> counts;
-    bool all_done = held_for_approval().size() == held_.size();
+    bool all_done = held_.behind(parked_, unfinished_).size() == held_.size();
     bool parked = false;
     for (const Round& round : outcome_.rounds) {
         for (std::size_t i = 0; i < round.plan.changes.size(); ++i) {

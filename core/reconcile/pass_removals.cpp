@@ -37,7 +37,7 @@ Pass::Hold Pass::hold_of(const Address& address, const std::set<std::size_t>& fo
 std::vector<Pass::Hold> Pass::holds_of_removals() const {
     const Plan& plan = outcome_.rounds.front().plan;
     const auto failed = failed_scopes();
-    const std::set<std::size_t> for_approval = held_for_approval();
+    const std::set<std::size_t> for_approval = held_.behind(parked_, unfinished_);
     std::vector<std::optional<Hold>> of_change(plan.changes.size()), of_gate(plan.gates.size());
     std::function<Hold(std::size_t)> removal, gate;
     auto before = [&](std::size_t i) {
