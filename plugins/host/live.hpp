@@ -9,9 +9,12 @@
 
 #include "content.hpp"
 #include "document.hpp"
-#include "fd.hpp"
+
+#include <holdfast/files.hpp>
 
 namespace holdfast::host {
+
+using sdk::Fd;
 
 class Names;
 

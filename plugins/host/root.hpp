@@ -9,9 +9,11 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "fd.hpp"
+#include <holdfast/files.hpp>
 
 namespace holdfast::host {
+
+using sdk::Fd;
 
 enum class OpenFor { reading, writing }; // writing: the descriptor can be synced
 

@@ -6,9 +6,11 @@
 
 #include <string>
 
-#include "fd.hpp"
+#include <holdfast/files.hpp>
 
 namespace holdfast::host {
+
+using sdk::Fd;
 
 enum class Placed { yes, name_is_taken, not_what_was_expected, gone };
 

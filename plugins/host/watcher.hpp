@@ -20,11 +20,13 @@
 
 #include <holdfast/provider.hpp>
 
-#include "fd.hpp"
-
 struct inotify_event;
 
+#include <holdfast/files.hpp>
+
 namespace holdfast::host {
+
+using sdk::Fd;
 
 class Root;
 

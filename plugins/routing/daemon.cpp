@@ -1,8 +1,14 @@
 #include "daemon.hpp"
 
+#include <array>
+#include <new>
+
 #include <unistd.h>
 
-#include "config_file.hpp"
+#include <openssl/evp.h>
+
+#include <holdfast/files.hpp>
+
 #include "documents.hpp"
 
 namespace holdfast::routing {
@@ -12,6 +18,8 @@ namespace {
 using sdk::Json;
 
 constexpr std::size_t max_inline_bytes = 64U << 10; // larger files are compared by their hash
+constexpr const char* file_code = "routing.file";
+constexpr mode_t new_file_mode = 0640;
 constexpr const char* config_snapshot_format = "routing-config/1";
 
 bool is_plain_text(std::string_view bytes) {
@@ -21,6 +29,14 @@ bool is_plain_text(std::string_view bytes) {
         at += length;
     }
     return true;
+}
+
+std::string sha256_hex(std::string_view bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::bad_alloc();
+    return sdk::to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 void put_content(Json& spec, const std::string& content) {
@@ -68,7 +84,7 @@ std::string RoutingDaemon::document(const sdk::Call& call, const std::string& co
 }
 
 std::optional<std::string> RoutingDaemon::observe(const sdk::Call& call) {
-    const auto content = read_config_file(settings_.config);
+    const auto content = sdk::read_file(file_code, settings_.config);
     if (!content) return std::nullopt;
     return document(call, *content);
 }
@@ -99,8 +115,8 @@ sdk::Result RoutingDaemon::apply(const sdk::Scope& scope, const sdk::Change& cha
 // back whatever goes wrong, and the daemon with it.
 sdk::Result RoutingDaemon::put(const sdk::Scope& scope, const sdk::Change& change) {
     const DesiredConfig desired = read_desired(scope, change.declared());
-    const std::string path = real_path(settings_.config);
-    const auto before = read_config_file(path);
+    const std::string path = sdk::real_path(settings_.config);
+    const auto before = sdk::read_file(file_code, path);
     const std::string seen = before ? version_of(document(scope, *before)) : "";
     const bool is_so = before && *before == desired.content;
     const bool is_as_observed = change.version().empty() || change.version() == seen;
@@ -108,9 +124,9 @@ sdk::Result RoutingDaemon::put(const sdk::Scope& scope, const sdk::Change& chang
         throw sdk::Error({"routing.conflict",
                           settings_.config + " was changed after it was observed; nothing was written",
                           "plan again: the plan will show what is there now", "", sdk::Retry::conflict});
-    StagedFile staged(path, desired.content);
+    sdk::StagedFile staged(file_code, path, desired.content, new_file_mode);
     check(scope, staged.path(), settings_.config);
-    if (!is_so && read_config_file(path) != before)
+    if (!is_so && sdk::read_file(file_code, path) != before)
         throw sdk::Error({"routing.conflict", settings_.config + " was changed just now; nothing was written",
                           "plan again: the plan will show what is there now", "", sdk::Retry::conflict});
     if (!is_so) staged.put_in_place();
@@ -118,7 +134,7 @@ sdk::Result RoutingDaemon::put(const sdk::Scope& scope, const sdk::Change& chang
         load(scope, desired);
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();
-        if (before && !is_so) StagedFile(path, *before).put_in_place();
+        if (before && !is_so) sdk::StagedFile(file_code, path, *before, new_file_mode).put_in_place();
         if (!before) unlink(path.c_str());
         try {
             load_back(scope);
@@ -136,7 +152,7 @@ sdk::Result RoutingDaemon::put(const sdk::Scope& scope, const sdk::Change& chang
 }
 
 std::string RoutingDaemon::snapshot(const sdk::Call&) {
-    const auto content = read_config_file(settings_.config);
+    const auto content = sdk::read_file(file_code, settings_.config);
     Json out{{"format", config_snapshot_format}, {"kind", kind_}};
     if (content) {
         std::vector<int> bytes; // any bytes, as JSON has no other way
@@ -153,7 +169,7 @@ void RoutingDaemon::restore(const sdk::Call& call, std::string_view snapshot) {
     const Json saved = sdk::parse_json(snapshot, "routing.snapshot");
     if (saved.value("format", "") != config_snapshot_format || saved.value("kind", "") != kind_)
         throw sdk::Error("routing.snapshot", "the snapshot is not one of " + kind_, "nothing was restored");
-    const std::string path = real_path(settings_.config);
+    const std::string path = sdk::real_path(settings_.config);
     std::string content = saved.value("content", "");
     for (const Json& byte : saved.value("bytes", Json::array()))
         content += static_cast<char>(byte.get<unsigned char>());
@@ -162,7 +178,8 @@ void RoutingDaemon::restore(const sdk::Call& call, std::string_view snapshot) {
         unlink(path.c_str());
         return; // what the daemon ran then is not known to anybody
     }
-    if (read_config_file(path) != content) StagedFile(path, content).put_in_place();
+    if (sdk::read_file(file_code, path) != content)
+        sdk::StagedFile(file_code, path, content, new_file_mode).put_in_place();
     load_back(call);
 }
 

@@ -7,30 +7,12 @@
 #include <string_view>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <utility>
+#include <holdfast/files.hpp>
 
 namespace holdfast::access {
 
-class Fd {
-public:
-    Fd() = default;
-    explicit Fd(int fd) : fd_(fd) {}
-    ~Fd() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-
-private:
-    int fd_ = -1;
-};
+using sdk::Fd;
 
 // Throws sdk::Error: "cannot <doing> <path>: <why>".
 [[noreturn]] void throw_system(int error, std::string_view doing, std::string_view path);

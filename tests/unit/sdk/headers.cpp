@@ -1,7 +1,10 @@
 // provider.hpp first: it must not lean on anything that was included before it.
 #include <holdfast/provider.hpp>
 
+#include <holdfast/files.hpp>
 #include <holdfast/json.hpp>
+#include <holdfast/parts.hpp>
+#include <holdfast/program.hpp>
 
 namespace {
 
