@@ -8,21 +8,12 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-root=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source-path=SCRIPTDIR source=../support.sh
+. "$here/../support.sh"
 
 if [ -z "${INSIDE_NAMESPACE:-}" ]; then
-    if [ -z "${BUILD:-}" ]; then
-        "$root/tests/support/install.sh" build test
-        BUILD=$root/build/release
-        (cd "$root" && cmake --preset release >/dev/null && cmake --build "$BUILD" --parallel "$(nproc)" \
-            --target holdfast holdfast_provider_worker holdfast_plugin_monitoring)
-    fi
-    BUILD=$(readlink -f "$BUILD")
-    options=(--net)
-    [ "$(id -u)" = 0 ] || options+=(--map-root-user)
-    export BUILD INSIDE_NAMESPACE=yes
-    exec unshare "${options[@]}" "$here/run.sh"
+    build holdfast_plugin_monitoring
+    enter_namespaces --net
 fi
 ip link set lo up
 
@@ -30,16 +21,6 @@ work=$(mktemp -d)
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
-fail() { printf '\nNOT AS PROMISED: %s\n' "$1" >&2; exit 1; }
-chapter() { printf '\n== %s\n' "$1"; }
-# expect CODE COMMAND...: shows and runs it, and insists on that exit code.
-expect() {
-    local code=$1 status=0
-    shift
-    printf '\n$ %s\n' "$*"
-    "$@" || status=$?
-    [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
-}
 prometheus_says() { curl -sf "http://127.0.0.1:19090/api/v1/$1" | jq -c "$2"; }
 alertmanager_says() { curl -sf "http://127.0.0.1:19093/api/v2/$1" | jq -c "$2"; }
 # is EXPECTED COMMAND...

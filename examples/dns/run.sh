@@ -8,21 +8,12 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-root=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source-path=SCRIPTDIR source=../support.sh
+. "$here/../support.sh"
 
 if [ -z "${INSIDE_NAMESPACE:-}" ]; then
-    if [ -z "${BUILD:-}" ]; then
-        "$root/tests/support/install.sh" build test
-        BUILD=$root/build/release
-        (cd "$root" && cmake --preset release >/dev/null && cmake --build "$BUILD" --parallel "$(nproc)" \
-            --target holdfast holdfast_provider_worker holdfast_plugin_dns)
-    fi
-    BUILD=$(readlink -f "$BUILD")
-    options=(--net)
-    [ "$(id -u)" = 0 ] || options+=(--map-root-user)
-    export BUILD INSIDE_NAMESPACE=yes
-    exec unshare "${options[@]}" "$here/run.sh"
+    build holdfast_plugin_dns
+    enter_namespaces --net
 fi
 ip link set lo up
 
@@ -31,16 +22,6 @@ trap 'kill "$server" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$wor
 key=$(head -c 32 /dev/urandom | base64)
 nonce=$RANDOM$RANDOM
 
-fail() { printf '\nNOT AS PROMISED: %s\n' "$1" >&2; exit 1; }
-chapter() { printf '\n== %s\n' "$1"; }
-# expect CODE COMMAND...: shows and runs it, and insists on that exit code.
-expect() {
-    local code=$1 status=0
-    shift
-    printf '\n$ %s\n' "$*"
-    "$@" || status=$?
-    [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
-}
 ask() { dig +short +time=1 +tries=1 @127.0.0.1 -p 15354 "$@" | sort | tr '\n' ' '; }
 holds() { [ "$(ask "$1" "$2")" = "$3" ] || fail "$1 $2 should be \"$3\" and is \"$(ask "$1" "$2")\""; }
 edit() { printf 'server 127.0.0.1 15354\nzone example.org\n%s\nsend\n' "$1" | nsupdate -y "hmac-sha256:holdfast:$key"; }

@@ -8,36 +8,18 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-root=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source-path=SCRIPTDIR source=../support.sh
+. "$here/../support.sh"
 
 if [ -z "${INSIDE_NAMESPACE:-}" ]; then
-    if [ -z "${BUILD:-}" ]; then
-        "$root/tests/support/install.sh" build test
-        BUILD=$root/build/release
-        (cd "$root" && cmake --preset release >/dev/null && cmake --build "$BUILD" --parallel "$(nproc)" \
-            --target holdfast holdfast_provider_worker holdfast_supervisor holdfast_plugin_routing holdfast_plugin_firewall)
-    fi
-    BUILD=$(readlink -f "$BUILD")
-    options=(--net --mount --fork --pid --mount-proc --kill-child)
-    [ "$(id -u)" = 0 ] || options+=(--map-root-user)
-    export BUILD INSIDE_NAMESPACE=yes
-    exec unshare "${options[@]}" "$here/run.sh"
+    build holdfast_supervisor holdfast_plugin_routing holdfast_plugin_firewall
+    enter_namespaces --net --mount --fork --pid --mount-proc --kill-child
 fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT # the processes end with this namespace of processes
 
-fail() { printf '\nNOT AS PROMISED: %s\n' "$1" >&2; exit 1; }
-chapter() { printf '\n== %s\n' "$1"; }
-# expect CODE COMMAND...: shows and runs it in the administrator's place, and insists on that exit code.
-expect() {
-    local code=$1 status=0
-    shift
-    printf '\n$ %s\n' "$*"
-    ip netns exec office "$@" || status=$?
-    [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
-}
+within=(ip netns exec office) # the administrator's place
 on_router() { ip netns exec edge "$@"; }
 # reaches PLACE HOST PORT: whether a new TCP connection comes about.
 reaches() { ip netns exec "$1" timeout 1 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null; }

@@ -11,18 +11,11 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-root=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source-path=SCRIPTDIR source=../support.sh
+. "$here/../support.sh"
 space=holdfast-example-shop
 
-if [ -z "${BUILD:-}" ]; then
-    "$root/tests/support/install.sh" build test
-    BUILD=$root/build/release
-    (cd "$root" && cmake --preset release >/dev/null && cmake --build "$BUILD" --parallel "$(nproc)" \
-        --target holdfast holdfast_provider_worker holdfast_plugin_kubernetes)
-fi
-BUILD=$(readlink -f "$BUILD")
-export BUILD
+build holdfast_plugin_kubernetes
 if [ -z "${KUBECONFIG:-}" ] && [ -z "${INSIDE_NAMESPACE:-}" ]; then
     # As a test it says that there is no server, rather than building one for ten minutes.
     if [ -n "${AS_TEST:-}" ] && ! "$root/tests/support/kubernetes_server.sh" --where >/dev/null 2>&1; then
@@ -30,26 +23,13 @@ if [ -z "${KUBECONFIG:-}" ] && [ -z "${INSIDE_NAMESPACE:-}" ]; then
         exit 0
     fi
     "$root/tests/support/kubernetes_server.sh" >/dev/null
-    options=(--net)
-    [ "$(id -u)" = 0 ] || options+=(--map-root-user)
-    export INSIDE_NAMESPACE=yes
-    exec unshare "${options[@]}" "$here/run.sh"
+    enter_namespaces --net
 fi
 
 work=$(mktemp -d)
 server=
 trap 'if [ -n "$server" ]; then kill "$server" 2>/dev/null; fi; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
-fail() { printf '\nNOT AS PROMISED: %s\n' "$1" >&2; exit 1; }
-chapter() { printf '\n== %s\n' "$1"; }
-# expect CODE COMMAND...: shows and runs it, and insists on that exit code.
-expect() {
-    local code=$1 status=0
-    shift
-    printf '\n$ %s\n' "$*"
-    "$@" || status=$?
-    [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
-}
 as() { # NAME: whose commits these are
     export GIT_AUTHOR_NAME=$1 GIT_COMMITTER_NAME=$1
     export GIT_AUTHOR_EMAIL=${1%% *}@example.org GIT_COMMITTER_EMAIL=${1%% *}@example.org

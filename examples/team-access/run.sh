@@ -8,20 +8,13 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-root=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source-path=SCRIPTDIR source=../support.sh
+. "$here/../support.sh"
 [ "$(id -u)" = 0 ] || { echo "accounts are root's to write: run this as root" >&2; exit 1; }
 
 if [ -z "${INSIDE_NAMESPACE:-}" ]; then
-    if [ -z "${BUILD:-}" ]; then
-        "$root/tests/support/install.sh" build test
-        BUILD=$root/build/release
-        (cd "$root" && cmake --preset release >/dev/null && cmake --build "$BUILD" --parallel "$(nproc)" \
-            --target holdfast holdfast_provider_worker holdfast_plugin_access)
-    fi
-    BUILD=$(readlink -f "$BUILD")
-    export BUILD INSIDE_NAMESPACE=yes
-    exec unshare --net "$here/run.sh"
+    build holdfast_plugin_access
+    enter_namespaces --net
 fi
 ip link set lo up
 
@@ -38,16 +31,6 @@ clean_up() {
 }
 trap clean_up EXIT
 
-fail() { printf '\nNOT AS PROMISED: %s\n' "$1" >&2; exit 1; }
-chapter() { printf '\n== %s\n' "$1"; }
-# expect CODE COMMAND...: shows and runs it, and insists on that exit code.
-expect() {
-    local code=$1 status=0
-    shift
-    printf '\n$ %s\n' "$*"
-    "$@" || status=$?
-    [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
-}
 password=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
 in_directory() { ldapsearch -LLL -x -H ldap://127.0.0.1:13389 -D cn=admin,dc=example,dc=org -w "$password" -b dc=example,dc=org "$1" "$2"; }
 in_db() { psql -h 127.0.0.1 -p 15432 -U postgres -d postgres -AtqXc "$1"; }
