@@ -38,3 +38,11 @@ expect() {
     "${within[@]}" "$@" || status=$?
     [ "$status" = "$code" ] || fail "\"$*\" exited with $status instead of $code"
 }
+
+# says WORDS COMMAND...: whether the words are in what it prints. Not by `| grep -q`, which goes away at the first
+# match and with it, now and then, the command: that would count as a failure.
+says() {
+    local words=$1 said
+    shift
+    said=$("$@") && [[ $said == *"$words"* ]]
+}

@@ -34,7 +34,7 @@ ns1 IN A 127.0.0.1
 nonce IN TXT $nonce
 END
 lock=
-if named -v | grep -q 'BIND 9.18'; then lock='lock-file none;'; fi
+if says 'BIND 9.18' named -v; then lock='lock-file none;'; fi
 cat >"$work/named.conf" <<END
 key "holdfast" { algorithm hmac-sha256; secret "$key"; };
 options { directory "$work"; pid-file none; session-keyfile none; $lock managed-keys-directory "$work";

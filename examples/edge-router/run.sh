@@ -84,10 +84,10 @@ on_router nft add chain ip docker forward '{ type filter hook forward priority 0
 on_router ip route add 172.31.0.0/16 via 10.1.0.99 proto bird
 expect 2 holdfast drift --exit-code
 expect 0 holdfast apply --yes
-on_router ip route show default | grep -q 'via 198.51.100.1 dev wan1' || fail "the default route was not set back"
+says 'via 198.51.100.1 dev wan1' on_router ip route show default || fail "the default route was not set back"
 reaches guests 192.0.2.80 22 && fail "guests reach more than names"
-on_router nft list table ip docker | grep -q forward || fail "somebody else's table is gone"
-on_router ip route show proto bird | grep -q 172.31 || fail "somebody else's route is gone"
+says forward on_router nft list table ip docker || fail "somebody else's table is gone"
+says 172.31 on_router ip route show proto bird || fail "somebody else's route is gone"
 
 chapter "A typo locks the office out; the firewall takes itself back"
 sed -i 's/interfaces: \[office\]/interfaces: [ofice]/' firewall/zones.yaml

@@ -93,7 +93,7 @@ chapter "One list, three targets"
 expect 0 holdfast plan
 expect 0 holdfast apply --yes
 grep -q '^docker:x:998:ana,bob$' "$work/web-1/etc/group" || fail "ana and bob should be in docker"
-in_directory '(cn=ops)' memberUid | grep -q 'memberUid: bob' || fail "bob should be in ops in the directory"
+says 'memberUid: bob' in_directory '(cn=ops)' memberUid || fail "bob should be in ops in the directory"
 [ "$(in_db "SELECT has_table_privilege('bob', 'orders', 'SELECT')")" = t ] || fail "bob should read orders"
 expect 0 holdfast plan --exit-code
 expect 0 holdfast access who-can web-1
