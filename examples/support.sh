@@ -46,3 +46,12 @@ says() {
     shift
     said=$("$@") && [[ $said == *"$words"* ]]
 }
+
+# clear_away FOLDER: a supervisor may still be removing what it kept in there, which rm takes for an error.
+clear_away() {
+    for _ in $(seq 50); do
+        rm -rf "$1" 2>/dev/null && return
+        sleep 0.1
+    done
+    rm -rf "$1"
+}

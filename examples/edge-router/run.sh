@@ -17,7 +17,7 @@ if [ -z "${INSIDE_NAMESPACE:-}" ]; then
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT # the processes end with this namespace of processes
+trap 'clear_away "$work"' EXIT # the processes end with this namespace of processes
 
 within=(ip netns exec office) # the administrator's place
 on_router() { ip netns exec edge "$@"; }
