@@ -51,7 +51,9 @@ sdk::Diagnostic refusal(const Script::Culprit& culprit) {
     const auto says = [&](const char* text) { return culprit.message.find(text) != std::string::npos; };
     sdk::Diagnostic out =
         problem("firewall.refused", "nft refuses this: " + culprit.message, "", culprit.place.pointer);
-    if (says("No such file or directory"))
+    if (says("No such file or directory") && culprit.place.lacks)
+        out.hint = culprit.place.lacks;
+    else if (says("No such file or directory"))
         out.hint =
             "it names a chain, set or object that the table does not have; declare it, or correct the name";
     else if (says("Interface does not exist"))

@@ -95,7 +95,7 @@ TEST_CASE("a listing is read whole: handles, bases, sets over many lines, and wh
     const LiveTable& edge = tables.at("inet edge");
     CHECK_FALSE(edge.is_of_iptables);
     CHECK(edge.flags == std::vector<std::string>{"dormant"});
-    CHECK(edge.others.at(0).head == "ct helper ftp");
+    CHECK(edge.objects.count("ct helper ftp") == 1);
     CHECK(edge.sets.at("s").elements == std::vector<std::string>{"1.2.3.4 comment \"}, {\"", "10.0.0.0/8"});
     const LiveChain& in = edge.chains.at("in");
     CHECK(in.base.device == "lo");
