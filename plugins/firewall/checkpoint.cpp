@@ -17,7 +17,7 @@ std::string load_text(const TableName& table, std::string listing) {
     // A timeout policy of nothing but defaults.
     for (std::size_t at; (at = listing.find("\t\tpolicy = {  }\n")) != listing.npos;)
         listing.erase(at, listing.find('\n', at) + 1 - at);
-    return out + "}\n" + with_bounded_quotas(listing);
+    return out + "}\n" + listing;
 }
 
 // Of objects that nobody declares: those come back only with the whole table.
@@ -122,7 +122,7 @@ void restore_snapshot(Live& live, const TableName& table, std::string_view snaps
     const bool exists = std::find(tables.begin(), tables.end(), table) != tables.end();
     if (listing.empty() && !exists) return;
     const Then then{parse_table_listing(sdk::text_at(saved, "/rules"), table, true),
-                    parse_table_listing(with_bounded_quotas(listing), table, false).objects};
+                    parse_table_listing(listing, table, false).objects};
     if (exists && then.table.exists && restore_with_least_change(live, table, then)) return;
     const std::string commands = (exists ? "delete table " + table.text() + "\n" : "") +
                                  (listing.empty() ? "" : load_text(table, listing));

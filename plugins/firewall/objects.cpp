@@ -126,18 +126,6 @@ std::string timeout_policy(const Json& spec) {
     return out + " }; ";
 }
 
-// "25 mbytes" in bytes.
-std::optional<std::uint64_t> bytes_in(std::string_view amount) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(amount.data(), amount.data() + amount.size(), number);
-    if (error != std::errc() || end == amount.data() + amount.size() || *end != ' ') return std::nullopt;
-    const std::string_view unit = amount.substr(static_cast<std::size_t>(end - amount.data()) + 1);
-    if (unit.starts_with("bytes")) return number;
-    if (unit.starts_with("kbytes")) return number << 10U;
-    if (unit.starts_with("mbytes")) return number << 20U;
-    return std::nullopt;
-}
-
 } // namespace
 
 const char* object_word(Kind kind) {
@@ -260,32 +248,6 @@ std::string object_word_of_map(const LiveSet& set) {
                                                                                                : word;
     }
     return {};
-}
-
-std::string with_bounded_quotas(std::string_view listing) {
-    constexpr std::string_view used = " used ";
-    std::string out;
-    while (!listing.empty()) {
-        const std::size_t at = listing.find(used);
-        if (at == listing.npos) break;
-        // "over 25 mbytes used 26 mbytes": the two words before, and the two behind.
-        const std::string_view before = listing.substr(0, at);
-        const std::size_t space = before.rfind(' ');
-        const std::size_t from =
-            space == before.npos || space == 0 ? before.npos : before.find_last_of(" \t", space - 1);
-        const std::string_view whole = from == before.npos ? std::string_view() : before.substr(from + 1);
-        const std::size_t rest = at + used.size();
-        const std::string_view behind = listing.substr(rest);
-        const std::size_t unit = behind.find(' ');
-        const std::size_t end = unit == behind.npos ? behind.npos : behind.find_first_of(" ,;\n}", unit + 1);
-        const auto all = bytes_in(whole), consumed = bytes_in(behind.substr(0, end));
-        out += listing.substr(0, rest);
-        listing.remove_prefix(rest);
-        if (!all || !consumed || *consumed <= *all) continue;
-        out += whole;
-        listing.remove_prefix(std::min(end, listing.size()));
-    }
-    return out += listing;
 }
 
 } // namespace holdfast::firewall

@@ -51,8 +51,4 @@ bool gives_object(std::string_view element, std::string_view name);
 // "counter" for a map whose elements are counters; empty for other sets.
 std::string object_word_of_map(const LiveSet& set);
 
-// The text with amounts that nft can take back: it lists a quota of which more than all is used, and refuses
-// to load one.
-std::string with_bounded_quotas(std::string_view listing);
-
 } // namespace holdfast::firewall
