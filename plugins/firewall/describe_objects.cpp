@@ -49,8 +49,9 @@ constexpr Fields object_kinds[] = {
             "examples":[{"established":3600,"close_wait":10}],
             "description":"seconds by state; what is not declared is as the kernel has it"})json",
      ""},
-    {Kind::ct_expectation, R"("protocol","dport","timeout","size")",
-     R"json("protocol":{"enum":["tcp","udp"],"description":"of the connections that are expected"},
+    {Kind::ct_expectation, R"("protocol","l3proto","dport","timeout","size")",
+     R"json("l3proto":{"enum":["ip","ip6"],"description":"the version of IP"},
+        "protocol":{"enum":["tcp","udp"],"description":"of the connections that are expected"},
         "dport":{"type":"integer","minimum":1,"maximum":65535,"description":"where they go"},
         "timeout":{"type":"string","minLength":1,"examples":["2m"],"description":"how long they are expected"},
         "size":{"type":"integer","minimum":1,"maximum":255,"description":"most at a time"})json",
@@ -76,8 +77,7 @@ std::string fields_of(const Fields& fields) {
     if (fields.kind == Kind::quota) return std::string(R"("quota":)") + quota_field;
     if (fields.kind == Kind::limit) return std::string(R"("rate":)") + rate_field;
     std::string out = fields.properties;
-    if (fields.kind >= Kind::ct_helper && fields.kind <= Kind::ct_expectation)
-        out += std::string(",") + l3proto;
+    if (fields.kind >= Kind::ct_helper && fields.kind <= Kind::ct_timeout) out += std::string(",") + l3proto;
     return out;
 }
 

@@ -42,9 +42,12 @@ std::vector<std::string> lost_by_object(const TableName& table, const LiveTable&
     if (now == spec) return {};
     if (key.kind == Kind::quota) return {"it is changed in place, and what is used stays"};
     if (changes_in_place(key.kind, now, spec)) return {};
+    const char* const besides = key.kind == Kind::limit ? ", with a full burst"
+                                : key.kind == Kind::ct_timeout
+                                    ? ", connections that have it get the kernel's own"
+                                    : "";
     return {
-        std::string("it cannot be changed in place and is made anew in the same transaction") +
-        (key.kind == Kind::limit ? ", with a full burst" : "") +
+        std::string("it cannot be changed in place and is made anew in the same transaction") + besides +
         lost_in_rules(live, [&](const std::string& rule) { return names_object(rule, key.kind, key.name); })};
 }
 

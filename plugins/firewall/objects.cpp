@@ -19,7 +19,6 @@ Json defaults_of(Kind kind) {
     switch (kind) {
         case Kind::ct_helper: return {{"l3proto", "inet"}};
         case Kind::ct_timeout: return {{"l3proto", "inet"}, {"policy", Json::object()}};
-        case Kind::ct_expectation: return {{"l3proto", "inet"}};
         case Kind::synproxy: return {{"timestamp", false}, {"sackPerm", false}};
         case Kind::flowtable:
             return {{"hook", "ingress"},
