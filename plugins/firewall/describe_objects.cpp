@@ -25,7 +25,7 @@ struct Fields {
 
 constexpr const char* quota_field = R"json({"type":"string","minLength":1,
         "examples":["over 500 mbytes","until 20 kbytes"],
-        "description":"as nft writes it; over: it matches once more has come, until (or nothing): up to then"})json";
+        "description":"as nft writes it; over: matches beyond it, until (or nothing): up to it"})json";
 
 constexpr const char* rate_field = R"json({"type":"string","minLength":1,
         "examples":["5/minute burst 10 packets","over 10 mbytes/second"],
@@ -53,12 +53,12 @@ constexpr Fields object_kinds[] = {
      R"json("l3proto":{"enum":["ip","ip6"],"description":"the version of IP"},
         "protocol":{"enum":["tcp","udp"],"description":"of the connections that are expected"},
         "dport":{"type":"integer","minimum":1,"maximum":65535,"description":"where they go"},
-        "timeout":{"type":"string","minLength":1,"examples":["2m"],"description":"how long they are expected"},
+        "timeout":{"type":"string","minLength":1,"examples":["2m"],"description":"how long they are"},
         "size":{"type":"integer","minimum":1,"maximum":255,"description":"most at a time"})json",
      ""},
     {Kind::synproxy, R"("mss","wscale")",
      R"json("mss":{"type":"integer","minimum":1,"maximum":65535,"description":"announced to clients"},
-        "wscale":{"type":"integer","minimum":0,"maximum":14,"description":"the window's scale of the servers"},
+        "wscale":{"type":"integer","minimum":0,"maximum":14,"description":"window scale of the servers"},
         "timestamp":{"type":"boolean","default":false,"description":"offers time stamps"},
         "sackPerm":{"type":"boolean","default":false,"description":"offers selective acknowledgement"})json",
      ""},
@@ -69,7 +69,7 @@ constexpr Fields object_kinds[] = {
         "devices":{"type":"array","items":{"type":"string","minLength":1,"maxLength":15},
             "examples":[["eth0","eth1"]],"description":"both ends of the way; they have to exist"},
         "counter":{"type":"boolean","default":false,"description":"connections count what goes that way"},
-        "offload":{"type":"boolean","default":false,"description":"the network card does it, if it can"})json",
+        "offload":{"type":"boolean","default":false,"description":"the card does it, if it can"})json",
      R"("lists":[{"pointer":"/spec/devices","type":"set","exclusive":true}],)"},
 };
 
