@@ -145,7 +145,10 @@ public:
                      "leave `used` out; what is used stays when the quota changes");
         if (const Json* const policy = sdk::find(spec_, "/policy"); policy && policy->is_object())
             for (const auto& [state, time] : policy->items())
-                attempt("/spec/policy/" + state, [&, word = state] { check_name("state", word); });
+                attempt("/spec/policy/" + state, [&, word = state, value = time] {
+                    check_name("state", word);
+                    if (value.is_string()) check_element(value.get<std::string>()); // "1m40s", in newer nft
+                });
         const std::vector<std::string> devices = texts_in(spec_, "devices");
         for (std::size_t i = 0; i < devices.size(); ++i)
             if (devices[i].empty() || devices[i].find_first_of("\"\\ \t\n/{},;*") != std::string::npos)

@@ -45,7 +45,7 @@ constexpr Fields object_kinds[] = {
      ""},
     {Kind::ct_timeout, R"("protocol")",
      R"json("protocol":{"enum":["tcp","udp"],"description":"of the connections"},
-        "policy":{"type":"object","additionalProperties":{"type":"integer","minimum":1},
+        "policy":{"type":"object","additionalProperties":{"type":["integer","string"],"minimum":1,"minLength":1},
             "examples":[{"established":3600,"close_wait":10}],
             "description":"seconds by state; what is not declared is as the kernel has it"})json",
      ""},

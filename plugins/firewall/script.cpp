@@ -66,6 +66,8 @@ sdk::Diagnostic refusal(const Script::Culprit& culprit) {
             "and types exist in some families only";
     else if (says("Device or resource busy"))
         out.hint = "something in the table still uses it; remove that as well";
+    else if (says("File exists"))
+        out.hint = "it is there already, or its place is taken: a device belongs to one flow table at a time";
     else if (says("conflicting intervals"))
         out.hint = "two entries overlap; correct one of them, or say autoMerge: true";
     else if (says("Could not resolve"))
