@@ -15,6 +15,13 @@ std::string flowtable_with(Json spec, const std::vector<std::string>& devices) {
     return object_definition(Kind::flowtable, spec);
 }
 
+// A comment is no document's, so one that is there comes back with the object.
+std::string with_comment_of(const LiveObject* live, std::string definition) {
+    for (const std::string& line : live ? live->lines : std::vector<std::string>())
+        if (line.starts_with("comment ") && definition.starts_with("{ ")) definition.insert(2, line + "; ");
+    return definition;
+}
+
 std::vector<std::string> not_among(const std::vector<std::string>& all,
                                    const std::vector<std::string>& some) {
     std::vector<std::string> out;
@@ -82,9 +89,10 @@ void Transaction::write_objects() {
     for (const auto& [key, plan] : objects_) {
         if (!plan.is_made && !plan.is_changed) continue;
         const Json& spec = plan.change->spec;
-        std::string definition = plan.is_made && !plan.change->made_as.empty()
-                                     ? plan.change->made_as
-                                     : object_definition(key.kind, spec);
+        std::string definition =
+            plan.is_made && !plan.change->made_as.empty()
+                ? plan.change->made_as
+                : with_comment_of(plan.is_removed ? plan.live : nullptr, object_definition(key.kind, spec));
         if (plan.is_changed && key.kind == Kind::flowtable) {
             const Json now = object_spec(key.kind, table_, key.name, *plan.live);
             const auto devices = not_among(texts_in(spec, "devices"), texts_in(now, "devices"));

@@ -159,6 +159,7 @@ TEST_CASE("what is counted is no drift, and stays whatever else changes") {
 TEST_CASE("a limit is made anew alone, with what names it, and the plan says what is lost") {
     NEEDS_THE_KERNEL;
     Firewall firewall;
+    REQUIRE(nft("add table inet edge { limit slow { rate 1/hour ; comment \"theirs\" ; }; }"));
     firewall.must_apply(accounting);
     REQUIRE(
         nft("add element inet edge by_address { 198.51.100.1 : \"slow\" }")); // somebody's, and no document's
@@ -173,6 +174,7 @@ TEST_CASE("a limit is made anew alone, with what names it, and the plan says wha
               "full burst, and the rule that names it counts from zero"});
     CHECK(firewall.apply({faster}).summary() == "done");
     CHECK_THAT(counted("limit inet edge slow"), ContainsSubstring("rate 2/second burst 30 packets"));
+    CHECK_THAT(counted("limit inet edge slow"), ContainsSubstring("comment \"theirs\""));
     CHECK(handle_of("output", "\"hits\"") == hits);
     CHECK(handle_of("output", "udp dport 9 counter packets") == plain);
     CHECK_THAT(counted("chain inet edge output"),
