@@ -121,9 +121,8 @@ void Transaction::plan_chains() {
 
 // A rule holds on to what it names, so it makes room while that is made anew.
 bool Transaction::must_go(const std::string& rule) const {
-    const bool names_any = std::any_of(objects_.begin(), objects_.end(), [&](const auto& entry) {
-        return entry.second.is_removed && entry.second.is_made &&
-               names_object(rule, entry.first.kind, entry.first.name);
+    const bool names_any = std::any_of(remade_objects_.begin(), remade_objects_.end(), [&](const Key& key) {
+        return names_object(rule, key.kind, key.name);
     });
     return names_any || std::any_of(sets_.begin(), sets_.end(), [&](const auto& entry) {
                return entry.second.is_removed && names_set(rule, entry.first);

@@ -89,6 +89,7 @@ private:
     const std::vector<Change>& changes_;
     const std::string at_;
     std::map<Key, ObjectPlan> objects_;
+    std::vector<Key> remade_objects_; // which what names them has to make room for
     std::map<std::string, SetPlan> sets_;
     std::map<std::string, ChainPlan> chains_;
     std::map<std::string, std::vector<const Change*>> guests_; // by chain

@@ -46,17 +46,16 @@ void Transaction::plan_objects() {
         plan.is_changed = plan.live && changes_in_place(key.kind, now, change.spec);
         plan.is_made = !plan.is_changed;
         plan.is_removed = plan.is_made && plan.live;
+        if (plan.is_removed) remade_objects_.push_back(key);
     }
 }
 
 // Elements of maps hold on to the objects that they give, like rules.
 void Transaction::make_room_in_maps() {
-    for (const auto& [key, object] : objects_) {
-        if (!object.is_removed || !object.is_made) continue;
+    for (const Key& key : remade_objects_)
         for (const auto& [name, set] : live_.sets)
             if (set.elements && object_word_of_map(set) == object_word(key.kind))
                 make_room_in_map(name, set, key.name);
-    }
 }
 
 void Transaction::make_room_in_map(const std::string& name, const LiveSet& live, const std::string& object) {
