@@ -4,11 +4,14 @@
 //   holdfast-supervisor DIRECTORY          wait for the verdict on this checkpoint
 //   holdfast-supervisor --now DIRECTORY    take it back now, unless it was confirmed
 //   holdfast-supervisor --boot STATE...    the same for all checkpoints of stores in these folders
+//   holdfast-supervisor --boot-early STATE...   the same, before there is a network: each scope is tried once
 //   holdfast-supervisor --restore DIRECTORY INDEX   one scope, in this process
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -26,7 +29,15 @@ using namespace holdfast;
 
 namespace {
 
+using Restore = std::function<Reverted(const Checkpoint&)>;
+
 Reverted restore(const Checkpoint& checkpoint) { return restore_all(checkpoint); }
+
+// What needs interfaces or a network fails here, and has its turn with --boot.
+Reverted restore_once(Checkpoint checkpoint) {
+    checkpoint.restore_limit_ms = 0;
+    return restore_all(checkpoint, {.attempt_limit = std::chrono::seconds(15)});
+}
 
 void say(std::string_view line) { (void)!write(STDOUT_FILENO, line.data(), line.size()); }
 
@@ -86,7 +97,7 @@ std::vector<std::string> stores_in(const std::string& state) {
     return stores;
 }
 
-int run_boot(const std::vector<std::string>& states) {
+int run_boot(const std::vector<std::string>& states, const Restore& restore_scopes) {
     bool is_good = true;
     for (const std::string& state : states)
         for (const std::string& store : stores_in(state))
@@ -100,7 +111,7 @@ int run_boot(const std::vector<std::string>& states) {
                 const GivenVerdict revert{.verdict = Verdict::revert,
                                           .why = "the machine was started anew before anybody confirmed",
                                           .at_ms = SystemClock().now_ms()};
-                const bool is_done = end_checkpoint(*held.checkpoint, revert, restore);
+                const bool is_done = end_checkpoint(*held.checkpoint, revert, restore_scopes);
                 std::printf("%s: %s\n", directory.c_str(), is_done ? "ended" : "could not be restored");
                 is_good &= is_done;
             }
@@ -123,7 +134,10 @@ int main(int count, char** words) {
     const std::vector<std::string> arguments(words + 1, words + count);
     const std::string first = arguments.empty() ? "" : arguments.front();
     if (first == "--restore" && arguments.size() == 3) return run_restore(arguments[1], arguments[2]);
-    if (first == "--boot" && arguments.size() >= 2) return run_boot({arguments.begin() + 1, arguments.end()});
+    const bool has_states = arguments.size() >= 2;
+    const std::vector<std::string> states(arguments.begin() + (has_states ? 1 : 0), arguments.end());
+    if (first == "--boot" && has_states) return run_boot(states, restore);
+    if (first == "--boot-early" && has_states) return run_boot(states, restore_once);
     if (first == "--now" && arguments.size() == 2) return run_supervisor(arguments[1], true);
     if (!first.empty() && first.front() != '-' && arguments.size() == 1) return run_supervisor(first, false);
     complain("it is started by holdfast; by hand: holdfast-supervisor --now DIRECTORY, or --boot STATE");

@@ -79,10 +79,24 @@ bool GuardedChanges::asks_for_confirmation(const Change& change) const {
         if (!policy->is_enabled) return false;
         // Of a stack, what can be: its other providers may well be unable to.
         const bool is_of_provider = document && document->confirm;
-        if (policy->is_for_all && (is_of_provider || plugin.has("holdfast.checkpoint/1"))) return true;
+        if (policy->is_for_all && (is_of_provider || plugin.has("holdfast.checkpoint/1")))
+            return !went_with_the_boot(change);
     }
     const KindInfo* kind = plugin.find(change.api_version, change.object.kind_name());
-    return kind && !kind->confirm.empty() && asks_by_its_kind(change, *kind);
+    return kind && !kind->confirm.empty() && asks_by_its_kind(change, *kind) && !went_with_the_boot(change);
+}
+
+// Rules and routes are the kernel's, and gone once the machine is started anew. What is recorded of them was
+// confirmed, and comes back as it was without asking: at that hour there is often nobody and nothing to
+// confirm it, and taking it back would leave the machine open.
+bool GuardedChanges::went_with_the_boot(const Change& change) const {
+    if (change.action != Action::create || !change.leaf || !change.recorded) return false;
+    const LedgerEntry& brief = input_.recorded[*change.recorded];
+    if (brief.state != EntryState::applied ||
+        brief.declared_hash != input_.leaves[*change.leaf].recordable().hash)
+        return false;
+    const std::optional<LedgerEntry> entry = pass_.session.store().entry(brief.address);
+    return entry && entry->applied_at_ms > 0 && entry->applied_at_ms < boot_time_ms();
 }
 
 bool GuardedChanges::asks_by_its_kind(const Change& change, const KindInfo& kind) const {

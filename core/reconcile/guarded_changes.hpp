@@ -52,6 +52,7 @@ public:
 
 private:
     bool asks_for_confirmation(const Change& change) const;
+    bool went_with_the_boot(const Change& change) const;
     bool asks_by_its_kind(const Change& change, const KindInfo& kind) const;
     Status make_checkpoint(std::size_t number);
     Status set_policy();

@@ -188,8 +188,9 @@ void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid
         return;
     }
     Result<Value> detail = result.detail.empty() ? Result<Value>(Value{}) : parse_json(result.detail);
-    const bool is_as_declared = result.outcome == Outcome::unchanged ||
-                                (result.outcome == Outcome::done && result.document == leaf.declared.json);
+    const bool is_as_declared =
+        result.outcome == Outcome::unchanged ||
+        (result.outcome == Outcome::done && result.detail.empty() && result.document == leaf.declared.json);
     if (is_as_declared) { // with secrets the plain document is compared, as it is where the plugin changed it
         if (leaf.masked.empty()) return;
         canonical.document = leaf.declared;

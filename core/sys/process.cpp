@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "sys/clock.hpp"
 #include "sys/file.hpp"
 
 namespace holdfast {
@@ -21,6 +22,11 @@ ProcessIdentity this_process() {
     utsname names{};
     uname(&names);
     return {getpid(), names.nodename, read_boot_id()};
+}
+
+std::int64_t boot_time_ms() {
+    SystemClock clock; // uptime: CLOCK_BOOTTIME
+    return clock.now_ms() - clock.uptime().count();
 }
 
 } // namespace holdfast

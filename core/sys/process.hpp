@@ -15,4 +15,7 @@ struct ProcessIdentity {
 };
 ProcessIdentity this_process();
 
+// When this machine was started, as its clock sees it now: Unix time.
+std::int64_t boot_time_ms();
+
 } // namespace holdfast

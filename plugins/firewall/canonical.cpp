@@ -72,7 +72,8 @@ private:
     Script script_;
 };
 
-// Sets before chains, since nothing but rules names sets; elements after chains, since verdicts name these.
+// Objects and sets before chains, since nothing but rules and elements names them; elements after chains,
+// since verdicts name these.
 void Load::write() {
     script_ = {};
     Surroundings around(table_, live_);
@@ -81,6 +82,13 @@ void Load::write() {
     std::size_t number = 0;
     for (const std::string& line : around.lines())
         if (!dropped_surroundings_.count(number++)) script_.add(line);
+    for (std::size_t i = 0; i < asked_.size(); ++i) {
+        const Key& key = asked_[i].key;
+        if (is_object(key.kind) && !is_refused(i, "/spec"))
+            script_.add("add " + std::string(object_word(key.kind)) + " " + at_ + key.name + " " +
+                            object_definition(key.kind, asked_[i].spec),
+                        object_place(i, key.kind));
+    }
     for (std::size_t i = 0; i < asked_.size(); ++i)
         if (asked_[i].key.kind == Kind::set) write_set(i);
     for (std::size_t i = 0; i < asked_.size(); ++i) {
@@ -189,6 +197,9 @@ void Load::read() {
             case Kind::set: spec = read_set(asked, listed); break;
             case Kind::chain: spec = read_chain(asked, listed); break;
             case Kind::rule: spec = next_guest(asked.key.chain, listed); break;
+            default:
+                spec = object_spec(asked.key.kind, table_, asked.key.name,
+                                   listed.objects.at(object_head(asked.key.kind, asked.key.name)));
         }
         if (spec.is_null())
             throw sdk::Error("firewall.scratch", "a rule was loaded to be compared, and is not listed");

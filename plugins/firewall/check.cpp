@@ -132,6 +132,30 @@ public:
                         [&] { check_element(elements[i].get_ref<const std::string&>()); });
     }
 
+    // What becomes one line of a script, whoever wrote it.
+    void object(Kind kind) {
+        name("object");
+        for (const char* const member :
+             {"quota", "rate", "type", "protocol", "l3proto", "dport", "timeout", "hook", "priority"})
+            one_line("word", member);
+        if (kind == Kind::ct_helper && text("type").find('"') != std::string::npos)
+            complain("firewall.name", "/spec/type", "a helper's name has no quotes", "write it as in: ftp");
+        if (kind == Kind::quota && text("quota").find("used") != std::string::npos)
+            complain("firewall.counted", "/spec/quota", "what a quota has used is counted, and not declared",
+                     "leave `used` out; what is used stays when the quota changes");
+        if (const Json* const policy = sdk::find(spec_, "/policy"); policy && policy->is_object())
+            for (const auto& [state, time] : policy->items())
+                attempt("/spec/policy/" + state, [&, word = state, value = time] {
+                    check_name("state", word);
+                    if (value.is_string()) check_element(value.get<std::string>()); // "1m40s", in newer nft
+                });
+        const std::vector<std::string> devices = texts_in(spec_, "devices");
+        for (std::size_t i = 0; i < devices.size(); ++i)
+            if (devices[i].empty() || devices[i].find_first_of("\"\\ \t\n/{},;*") != std::string::npos)
+                complain("firewall.interface", "/spec/devices/" + std::to_string(i),
+                         "\"" + devices[i] + "\" names no interface", "write its name as `ip link` shows it");
+    }
+
 private:
     const Json& spec_;
 };
@@ -157,6 +181,7 @@ sdk::Diagnostics check_document(Kind kind, const Json& document) {
         case Kind::set: check.set(); break;
         case Kind::chain: check.chain(); break;
         case Kind::rule: check.rule(); break;
+        default: check.object(kind);
     }
     return std::move(check.problems);
 }

@@ -30,8 +30,10 @@ public:
 
     std::vector<Compiled> compile() {
         attempt("/spec/table", [&] { table_ = parse_table(text("table")).text(); });
-        attempt("/spec/name", [&] { check_name("document", text("name")); });
+        const bool has_name = kind_ != "Objects";
+        if (has_name) attempt("/spec/name", [&] { check_name("document", text("name")); });
         if (!problems_.empty()) return {};
+        if (!has_name) out_ = compile_objects(spec_, table_, problems_);
         if (kind_ == "FirewallZone") zone();
         if (kind_ == "Service") service();
         if (kind_ == "Policy") policy();

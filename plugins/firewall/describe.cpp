@@ -1,3 +1,4 @@
+#include "describe_objects.hpp"
 #include "firewall.hpp"
 
 namespace holdfast::firewall {
@@ -29,7 +30,7 @@ std::string table() {
 }
 
 std::string set() {
-    return kind("Set", R"json("identity":["/spec/name"],"rank":1,
+    return kind("Set", R"json("identity":["/spec/name"],"rank":2,
         "lists":[{"pointer":"/spec/elements","type":"set","exclusive":true},
             {"pointer":"/spec/flags","type":"set","exclusive":true}],)json",
                 (std::string(R"json("required":["table","name"],"properties":{)json") + table_member +
@@ -59,7 +60,7 @@ std::string set() {
 }
 
 std::string chain() {
-    return kind("Chain", R"json("identity":["/spec/name"],"rank":2,
+    return kind("Chain", R"json("identity":["/spec/name"],"rank":3,
         "confirm":[{"/spec/hook":"input","/spec/policy":"drop"}],
         "lists":[{"pointer":"/spec/rules","type":"ordered"}],)json",
                 (std::string(R"json("required":["table","name"],"properties":{)json") + table_member +
@@ -88,7 +89,7 @@ std::string chain() {
 }
 
 std::string rule() {
-    return kind("Rule", R"json("identity":["/spec/chain","/spec/name"],"rank":3,)json",
+    return kind("Rule", R"json("identity":["/spec/chain","/spec/name"],"rank":4,)json",
                 (std::string(R"json("required":["table","chain","name","rule"],"properties":{)json") +
                  table_member +
                  R"json(
@@ -184,8 +185,8 @@ std::string FirewallProvider::describe() {
         "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1",
             "holdfast.checkpoint/1"],
         "kinds":[)" +
-           table() + "," + set() + "," + chain() + "," + rule() + "," + zone() + "," + service() + "," +
-           policy() + "]}";
+           table() + "," + set() + "," + chain() + "," + rule() + "," + describe_objects() + zone() + "," +
+           service() + "," + policy() + "]}";
 }
 
 } // namespace holdfast::firewall

@@ -125,6 +125,11 @@ Json TableView::spec(const Key& key) {
         const auto set = live_.sets.find(key.name);
         return set == live_.sets.end() ? Json() : set_spec(table_, key.name, set->second);
     }
+    if (is_object(key.kind)) {
+        const auto object = live_.objects.find(object_head(key.kind, key.name));
+        return object == live_.objects.end() ? Json()
+                                             : object_spec(key.kind, table_, key.name, object->second);
+    }
     const auto chain = live_.chains.find(key.kind == Kind::rule ? key.chain : key.name);
     if (chain == live_.chains.end()) return nullptr;
     if (key.kind == Kind::rule) return rule(key.chain, chain->second, key.name);

@@ -10,11 +10,10 @@
 
 #include "listing.hpp"
 #include "names.hpp"
+#include "objects.hpp"
 #include "order.hpp"
 
 namespace holdfast::firewall {
-
-using sdk::Json;
 
 // Which object of a table.
 struct Key {

@@ -7,6 +7,7 @@
 
 #include "checkpoint.hpp"
 #include "compile.hpp"
+#include "losses.hpp"
 #include "writer.hpp"
 
 namespace holdfast::firewall {
@@ -192,7 +193,11 @@ void FirewallProvider::canonicalize(const sdk::Scope& scope, sdk::Items items, s
     for (const sdk::Item& item : items) {
         Canonical& canonical = found[item.index()];
         if (canonical.spec.is_object()) {
-            results.done(item, document_of(asked[item.index()].key.kind, canonical.spec));
+            const Key& key = asked[item.index()].key;
+            sdk::Result result = sdk::Result::done(document_of(key.kind, canonical.spec));
+            if (const auto notes = losses(table, now, key, canonical.spec); !notes.empty())
+                result.detail = sdk::dump_json({{"notes", notes}});
+            results.emit(item, result);
             continue;
         }
         sdk::Result refused;

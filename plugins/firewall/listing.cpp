@@ -92,7 +92,7 @@ private:
     }
 
     void take_head(std::string_view line) {
-        chain_ = nullptr, set_ = nullptr, other_ = nullptr;
+        chain_ = nullptr, set_ = nullptr, object_ = nullptr;
         take_handle(line);
         if (starts_with(line, "flags ")) return table_->flags = split_elements(line.substr(6)), void();
         if (line.empty() || line.back() != '{') return; // "}", or the table's comment
@@ -105,7 +105,7 @@ private:
             set_->is_map = starts_with(line, "map ");
             if (has_elements_) set_->elements.emplace();
         } else {
-            other_ = &table_->others.emplace_back(OtherObject{std::string(line), {}});
+            object_ = &table_->objects[std::string(line)];
         }
     }
 
@@ -116,7 +116,7 @@ private:
             return take_elements(line.substr(12));
         }
         if (set_) set_->lines.emplace_back(line);
-        if (other_) other_->lines.emplace_back(line);
+        if (object_) object_->lines.emplace_back(trimmed(line));
     }
 
     void take_rule(std::string_view line) {
@@ -147,7 +147,7 @@ private:
     LiveTable* table_ = nullptr;
     LiveChain* chain_ = nullptr;
     LiveSet* set_ = nullptr;
-    OtherObject* other_ = nullptr;
+    LiveObject* object_ = nullptr;
     std::optional<std::string> elements_; // being collected
 };
 

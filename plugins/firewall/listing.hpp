@@ -44,10 +44,10 @@ bool is_dynamic(const LiveSet& set);
 // Its elements may go by themselves.
 bool times_out(const LiveSet& set);
 
-// A named counter, quota, flow table or the like: nothing of ours, but rules may name it.
-struct OtherObject {
-    std::string head; // "counter hits", "ct helper ftp"
-    std::vector<std::string> lines;
+// A named counter, quota, flow table or the like. Some are of a kind that nobody declares (secmark, tunnel),
+// but rules may name them all.
+struct LiveObject {
+    std::vector<std::string> lines; // "over 25 mbytes"; where counters were listed too, "packets 1 bytes 40"
 };
 
 struct LiveTable {
@@ -56,7 +56,7 @@ struct LiveTable {
     bool is_of_iptables = false; // iptables-nft keeps it, in expressions that nft cannot write
     std::map<std::string, LiveChain> chains;
     std::map<std::string, LiveSet> sets;
-    std::vector<OtherObject> others;
+    std::map<std::string, LiveObject> objects; // by "counter hits", "ct helper ftp"
 };
 
 // All tables of a listing by "family name".

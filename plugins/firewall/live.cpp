@@ -114,7 +114,11 @@ void Live::list_set(const TableName& table, const std::string& name, LiveSet& se
     if (!last.is_known || last.fingerprint != print) {
         const std::string command =
             std::string("list ") + (set.is_map ? "map " : "set ") + table.text() + " " + name;
-        LiveTable listed = parse_table_listing(list(command, Nft::Elements::listed), table, true);
+        // A name that is a word of nft in this place only ("counters") can be added, and not listed by
+        // itself.
+        Nft::Answer answer = nft_->list(command, Nft::Elements::listed);
+        if (!answer.ok) answer.output = list("list table " + table.text(), Nft::Elements::listed);
+        LiveTable listed = parse_table_listing(answer.output, table, true);
         last.texts = listed.sets[name].elements.value_or(std::vector<std::string>());
         last.fingerprint = print;
         last.is_known = true;

@@ -10,7 +10,9 @@ namespace holdfast::firewall {
 
 namespace {
 
-constexpr std::array<const char*, 4> kind_names{"Table", "Set", "Chain", "Rule"};
+constexpr std::array<const char*, 12> kind_names{"Table",     "Set",           "Chain",    "Rule",
+                                                 "Counter",   "Quota",         "Limit",    "CtHelper",
+                                                 "CtTimeout", "CtExpectation", "Synproxy", "Flowtable"};
 constexpr std::array<std::string_view, 6> families{"inet", "ip", "ip6", "arp", "bridge", "netdev"};
 constexpr std::size_t max_name = 128; // the kernel takes 255, people do not
 constexpr std::string_view tag_head = "comment \"hf ";

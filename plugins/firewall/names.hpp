@@ -1,6 +1,6 @@
 #pragma once
-// What things are called: tables as scopes, chains and sets, rules that others put into a chain; and what
-// may stand in a rule that becomes one line of a script.
+// What things are called: tables as scopes, chains, sets and objects, rules that others put into a chain; and
+// what may stand in a rule that becomes one line of a script.
 
 #include <optional>
 #include <string>
@@ -13,7 +13,22 @@ namespace holdfast::firewall {
 
 constexpr const char* api_version = "firewall.holdfast.dev/v1alpha1";
 
-enum class Kind { table, set, chain, rule };
+enum class Kind {
+    table,
+    set,
+    chain,
+    rule,
+    counter,
+    quota,
+    limit,
+    ct_helper,
+    ct_timeout,
+    ct_expectation,
+    synproxy,
+    flowtable
+};
+// What nft calls a stateful object, and flow tables: they have a name, and rules name them.
+inline bool is_object(Kind kind) { return kind > Kind::rule; }
 // "firewall.holdfast.dev/v1alpha1/Chain" -> chain; nothing for kinds that have no leaves.
 std::optional<Kind> kind_of(std::string_view kind_id);
 std::string kind_id(Kind kind);

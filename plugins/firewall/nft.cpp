@@ -126,15 +126,18 @@ std::string Nft::version() {
 void probe(Nft& scratch) {
     constexpr std::string_view load =
         "table inet holdfast_probe {\n"
+        "counter hits { packets 1 bytes 40\n}\n"
         "set s { type ipv4_addr; flags interval; auto-merge; comment \"c\";\n"
         "elements = { 10.0.0.0/25, 10.0.0.128/25 comment \"e, f\" }\n}\n"
         "map m { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump later }\n}\n"
         "chain input { type filter hook input priority 0; policy drop;\n"
         "tcp dport { 443, 22 } counter accept comment \"hf 7 x\"\n"
-        "meta l4proto tcp tcp dport 80 ip saddr vmap @m\n}\n"
+        "meta l4proto tcp tcp dport 80 ip saddr vmap @m\ncounter name hits\n}\n"
         "chain later {\n}\n}\n";
     constexpr std::string_view wanted[] = {
         "auto-merge\n",
+        "\tcounter hits { # handle ",
+        "\t\tcounter name \"hits\" # handle ",
         "comment \"c\"\n",
         "type ipv4_addr : verdict\n",
         "192.0.2.1 : jump later",

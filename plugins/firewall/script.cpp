@@ -51,7 +51,9 @@ sdk::Diagnostic refusal(const Script::Culprit& culprit) {
     const auto says = [&](const char* text) { return culprit.message.find(text) != std::string::npos; };
     sdk::Diagnostic out =
         problem("firewall.refused", "nft refuses this: " + culprit.message, "", culprit.place.pointer);
-    if (says("No such file or directory"))
+    if (says("No such file or directory") && culprit.place.lacks)
+        out.hint = culprit.place.lacks;
+    else if (says("No such file or directory"))
         out.hint =
             "it names a chain, set or object that the table does not have; declare it, or correct the name";
     else if (says("Interface does not exist"))
@@ -64,6 +66,8 @@ sdk::Diagnostic refusal(const Script::Culprit& culprit) {
             "and types exist in some families only";
     else if (says("Device or resource busy"))
         out.hint = "something in the table still uses it; remove that as well";
+    else if (says("File exists"))
+        out.hint = "it is there already, or its place is taken: a device belongs to one flow table at a time";
     else if (says("conflicting intervals"))
         out.hint = "two entries overlap; correct one of them, or say autoMerge: true";
     else if (says("Could not resolve"))

@@ -17,9 +17,10 @@ public:
     static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
     struct Place {
-        std::size_t item = nobody; // whose line it is
-        std::string pointer;       // into its document
-        bool by_handle = false;    // it names a rule by its handle, which somebody else may have removed
+        std::size_t item = nobody;   // whose line it is
+        std::string pointer;         // into its document
+        bool by_handle = false;      // it names a rule by its handle, which somebody else may have removed
+        const char* lacks = nullptr; // what usually lacks where the kernel finds no such thing
     };
     struct Culprit {
         Place place;

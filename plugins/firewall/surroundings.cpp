@@ -10,18 +10,22 @@ void Surroundings::add(const Key& key, const Json& spec) {
     if (key.kind == Kind::set)
         declared_.push_back((is_map(spec) ? "add map " : "add set ") + table_.text() + " " + key.name + " " +
                             set_definition(spec));
+    if (is_object(key.kind))
+        declared_.push_back("add " + object_head(key.kind, key.name) + " " +
+                            object_definition(key.kind, spec));
 }
 
 std::vector<std::string> Surroundings::lines() const {
     const std::string at = table_.text() + " ";
     std::vector<std::string> out;
-    for (const OtherObject& other : live_.others) {
-        const std::size_t name = other.head.rfind(' ');
-        std::string line =
-            "add " + other.head.substr(0, name) + " " + at + other.head.substr(name + 1) + " {";
-        for (const std::string& member : other.lines)
-            if (member.rfind("devices", 0) != 0) line += " " + member + ";";
-        out.push_back(line + " }");
+    std::set<std::string> declared;
+    for (const Key& key : out_)
+        if (is_object(key.kind)) declared.insert(object_head(key.kind, key.name));
+    for (const auto& [head, object] : live_.objects) {
+        if (declared.count(head)) continue;
+        const std::size_t name = head.rfind(' ');
+        out.push_back("add " + head.substr(0, name) + " " + at + head.substr(name + 1) + " " +
+                      object_definition(object, Devices::left_out));
     }
     for (const auto& [name, set] : live_.sets)
         if (!out_.count({Kind::set, "", name}))

@@ -18,6 +18,8 @@ bool is_in_set_name(char c) {
            c == '-' || c == '.' || c == '/';
 }
 
+} // namespace
+
 bool names_set(const std::string& rule, const std::string& set) {
     const std::string reference = "@" + set;
     for (std::size_t at = rule.find(reference); at != rule.npos; at = rule.find(reference, at + 1)) {
@@ -26,8 +28,6 @@ bool names_set(const std::string& rule, const std::string& set) {
     }
     return false;
 }
-
-} // namespace
 
 bool is_same_definition(const Json& spec, const Json& live) {
     for (const char* const member : {"type", "typeof", "data", "flags", "autoMerge", "size", "timeout",
@@ -38,7 +38,9 @@ bool is_same_definition(const Json& spec, const Json& live) {
 
 Transaction::Transaction(const TableName& table, const LiveTable& live, const std::vector<Change>& changes)
     : table_(table), live_(live), changes_(changes), at_(table.text() + " ") {
+    plan_objects();
     plan_sets();
+    make_room_in_maps();
     plan_chains();
     write();
 }
@@ -117,11 +119,14 @@ void Transaction::plan_chains() {
     }
 }
 
-// A rule holds on to the set that it names, so it makes room while that is made anew.
+// A rule holds on to what it names, so it makes room while that is made anew.
 bool Transaction::must_go(const std::string& rule) const {
-    return std::any_of(sets_.begin(), sets_.end(), [&](const auto& entry) {
-        return entry.second.is_removed && names_set(rule, entry.first);
+    const bool names_any = std::any_of(remade_objects_.begin(), remade_objects_.end(), [&](const Key& key) {
+        return names_object(rule, key.kind, key.name);
     });
+    return names_any || std::any_of(sets_.begin(), sets_.end(), [&](const auto& entry) {
+               return entry.second.is_removed && names_set(rule, entry.first);
+           });
 }
 
 void Transaction::plan_rules(const std::string& name, ChainPlan& plan) {
@@ -199,7 +204,7 @@ void Transaction::write() {
     if (table != changes_.end() && !table->is_removed) write_table(*table);
 }
 
-// Rules first, since they hold on to all else; then elements, sets, chains.
+// Rules first, since they hold on to all else; then elements, sets, objects, chains.
 void Transaction::write_removals() {
     for (const auto& [name, plan] : chains_) {
         if (!plan.live || plan.live->rules.empty()) continue;
@@ -214,30 +219,35 @@ void Transaction::write_removals() {
                 add("delete rule " + at_ + name + " handle " + std::to_string(plan.live->rules[i].handle),
                     {item, "", true});
     }
+    write_element_removals();
+    for (const auto& [name, plan] : sets_)
+        if (plan.is_removed)
+            add(std::string(plan.live->is_map ? "delete map " : "delete set ") + at_ + name,
+                {plan.change->item, ""});
+    write_object_removals();
+    for (const auto& [name, plan] : chains_)
+        if (plan.is_removed)
+            add("delete chain " + at_ + name, {plan.change ? plan.change->item : Script::nobody, ""});
+}
+
+void Transaction::write_element_removals() {
     for (const auto& [name, plan] : sets_) {
         if (plan.is_removed || plan.removed.empty()) continue;
+        const std::size_t item = plan.change ? plan.change->item : Script::nobody;
         Script::Entries keys = plan.removed;
         for (auto& [text, index] : keys) {
             elements_[name].removed.emplace_back(text);
             text = key_of_element(text);
         }
         if (plan.live && keys.size() == plan.live->elements->size())
-            script_.add("flush " + std::string(plan.live->is_map ? "map " : "set ") + at_ + name,
-                        {plan.change->item, ""});
+            script_.add("flush " + std::string(plan.live->is_map ? "map " : "set ") + at_ + name, {item, ""});
         else
-            script_.add_elements("delete element " + at_ + name, keys,
-                                 {plan.change->item, "/spec/elements", true});
+            script_.add_elements("delete element " + at_ + name, keys, {item, "/spec/elements", true});
     }
-    for (const auto& [name, plan] : sets_)
-        if (plan.is_removed)
-            add(std::string(plan.live->is_map ? "delete map " : "delete set ") + at_ + name,
-                {plan.change->item, ""});
-    for (const auto& [name, plan] : chains_)
-        if (plan.is_removed)
-            add("delete chain " + at_ + name, {plan.change ? plan.change->item : Script::nobody, ""});
 }
 
 void Transaction::write_creations() {
+    write_objects();
     for (const auto& [name, plan] : sets_)
         if (plan.is_made)
             add((is_map(plan.change->spec) ? "add map " : "add set ") + at_ + name + " " +
@@ -253,16 +263,17 @@ void Transaction::write_creations() {
             add("add chain " + at_ + name + " { policy " + base.policy + "; }",
                 {plan.change->item, "/spec/policy"});
     }
+    write_additions();
+}
+
+void Transaction::write_additions() {
     for (const auto& [name, plan] : sets_) {
-        if (plan.added.empty()) continue;
-        const bool is_interval =
-            plan.change->spec.contains("flags") && has_flag(plan.change->spec, "interval");
-        has_intervals_ = has_intervals_ || is_interval;
+        const bool is_interval = plan.change && has_flag(plan.change->spec, "interval");
+        has_intervals_ = has_intervals_ || (is_interval && !(plan.removed.empty() && plan.added.empty()));
         for (const auto& [text, index] : plan.added) elements_[name].added.emplace_back(text);
-        script_.add_elements("add element " + at_ + name, plan.added, {plan.change->item, "/spec/elements"});
+        script_.add_elements("add element " + at_ + name, plan.added,
+                             {plan.change ? plan.change->item : Script::nobody, "/spec/elements"});
     }
-    for (const auto& [name, plan] : sets_)
-        has_intervals_ = has_intervals_ || (!plan.removed.empty() && has_flag(plan.change->spec, "interval"));
 }
 
 // What is new goes before the next rule that stays, or to the end: so the order comes out right, and no rule

@@ -17,11 +17,12 @@ struct Change {
     std::size_t item = 0;
     Key key;
     bool is_removed = false;
-    Json spec; // as the kernel would list it; null for a removal
+    Json spec;           // as the kernel would list it; null for a removal
+    std::string made_as; // of an object: its definition with what it had counted; empty: as the spec says
 };
 
 // Borrows what it is given. Least change: rules that stay keep their handles and counters, sets keep elements
-// that nobody declares, and what no change names is not touched.
+// that nobody declares, objects keep what they counted, and what no change names is not touched.
 class Transaction {
 public:
     Transaction(const TableName& table, const LiveTable& live, const std::vector<Change>& changes);
@@ -37,8 +38,14 @@ public:
     }
 
 private:
-    struct SetPlan {
+    struct ObjectPlan {
         const Change* change = nullptr;
+        const LiveObject* live = nullptr;
+        bool is_removed = false, is_made = false; // both: made anew
+        bool is_changed = false;                  // in place
+    };
+    struct SetPlan {
+        const Change* change = nullptr; // null where it only makes room for an object that is made anew
         const LiveSet* live = nullptr;
         bool is_removed = false, is_made = false; // both: made anew
         Script::Entries removed, added;
@@ -56,8 +63,11 @@ private:
         std::vector<bool> stays;       // by live place
     };
 
+    void plan_objects();
     void plan_sets();
     void plan_elements(SetPlan& plan);
+    void make_room_in_maps();
+    void make_room_in_map(const std::string& name, const LiveSet& live, const std::string& object);
     void plan_chains();
     void plan_rules(const std::string& name, ChainPlan& plan);
     std::vector<Target> target_of(const std::string& name, const ChainPlan& plan) const;
@@ -65,7 +75,11 @@ private:
 
     void write();
     void write_removals();
+    void write_element_removals();
+    void write_object_removals();
+    void write_objects();
     void write_creations();
+    void write_additions();
     void write_rules(const std::string& name, const ChainPlan& plan);
     void write_table(const Change& change);
     void add(const std::string& line, Script::Place place = {});
@@ -74,6 +88,8 @@ private:
     const LiveTable& live_;
     const std::vector<Change>& changes_;
     const std::string at_;
+    std::map<Key, ObjectPlan> objects_;
+    std::vector<Key> remade_objects_; // which what names them has to make room for
     std::map<std::string, SetPlan> sets_;
     std::map<std::string, ChainPlan> chains_;
     std::map<std::string, std::vector<const Change*>> guests_; // by chain
@@ -82,6 +98,8 @@ private:
     Script script_;
 };
 
+// Whether a rule, as listed, names the set.
+bool names_set(const std::string& rule, const std::string& set);
 // Whether the live set is what the spec says, elements aside.
 bool is_same_definition(const Json& spec, const Json& live);
 

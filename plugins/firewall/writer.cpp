@@ -66,12 +66,14 @@ void Writer::read_items(sdk::Items items) {
 }
 
 const LiveTable& Writer::look() {
-    std::set<std::string> sets;
-    for (const Wanted& wanted : wanted_)
+    std::set<std::string> sets, words; // words: of objects, whose maps make room where one is made anew
+    for (const Wanted& wanted : wanted_) {
         if (wanted.change.key.kind == Kind::set) sets.insert(wanted.change.key.name);
-    const LiveTable& now =
-        live_.read(table_, [&](const std::string& name, const LiveSet&) { return sets.count(name) > 0; });
-    return now;
+        if (is_object(wanted.change.key.kind)) words.insert(object_word(wanted.change.key.kind));
+    }
+    return live_.read(table_, [&](const std::string& name, const LiveSet& set) {
+        return sets.count(name) > 0 || words.count(object_word_of_map(set)) > 0;
+    });
 }
 
 // libnftables 1.0.6 cannot make its transaction depend on anything, so this is looked at just before.
@@ -142,14 +144,17 @@ void Writer::check_together(const LiveTable& now) {
 void Writer::check_table_removal(const Wanted& table, const LiveTable& now) {
     std::set<std::string> going;
     for (const Wanted& wanted : wanted_)
-        if (wanted.change.is_removed) going.insert(spoken(wanted.change.key));
+        if (wanted.change.is_removed)
+            going.insert(is_object(wanted.change.key.kind)
+                             ? object_head(wanted.change.key.kind, wanted.change.key.name)
+                             : spoken(wanted.change.key));
     std::string left;
     const auto consider = [&](const std::string& what) {
         if (!going.count(what)) left += (left.empty() ? "" : ", ") + what;
     };
     for (const auto& [name, chain] : now.chains) consider("Chain " + name);
     for (const auto& [name, set] : now.sets) consider("Set " + name);
-    for (const OtherObject& other : now.others) consider(other.head);
+    for (const auto& [head, object] : now.objects) consider(head);
     if (left.empty()) return;
     const_cast<Wanted&>(table).problems.push_back(
         problem("firewall.not-empty", "table " + table_.text() + " still holds " + left,
@@ -268,6 +273,12 @@ void list_table(const TableName& table, const LiveTable& live, Kind kind, sdk::R
     if (kind == Kind::set)
         for (const auto& [name, set] : live.sets)
             tell({kind, "", name}, without_defaults(set_spec(table, name, set)));
+    if (is_object(kind))
+        for (const auto& [head, object] : live.objects) {
+            const std::string name = name_of_object(head);
+            if (kind_of_object(head) == kind)
+                tell({kind, "", name}, without_object_defaults(kind, object_spec(kind, table, name, object)));
+        }
     for (const auto& [name, chain] : live.chains) {
         if (kind == Kind::chain) {
             Json spec = chain_spec(table, name, chain);

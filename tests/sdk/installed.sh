@@ -24,6 +24,7 @@ umask 002 # the strictest case: a group that may write makes plugins unsafe
 quietly "$cmake" --install "$build" --prefix "$work/prefix"
 for file in bin/holdfast bin/holdfast-conformance libexec/holdfast/holdfast-provider \
     libexec/holdfast/holdfast-supervisor lib/systemd/system/holdfast-confirm.service \
+    lib/systemd/system/holdfast-confirm-early.service \
     lib/holdfast/plugins/libholdfast-host.so include/holdfast/provider.h include/holdfast/provider.hpp \
     include/holdfast/json.hpp share/man/man1/holdfast.1; do
     [ -e "$work/prefix/$file" ] || fail "not installed: $file"

@@ -24,6 +24,7 @@ test_packages=(
     clang                                    # the SDK's headers are for clang as well; libFuzzer
     "libclang-rt-dev|libclang-rt-18-dev|libclang-common-14-dev"  # clang's sanitizers and libFuzzer
     attr tmux procps openssl                 # extended attributes; a real terminal; processes; certificates
+    systemd                                  # systemd-analyze, for our units
     iproute2 nftables                        # network namespaces; to look at rulesets with
     bind9 bind9-utils bind9-dnsutils knot    # the dns plugin's servers, and dig and nsupdate
     pdns-server pdns-backend-sqlite3 sqlite3

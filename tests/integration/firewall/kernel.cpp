@@ -63,6 +63,11 @@ Ask set(const std::string& name, Json more) {
     return item("Set", name, std::move(more));
 }
 
+Ask object(const char* kind, const std::string& name, Json fields) {
+    fields["name"] = name;
+    return item(kind, name, std::move(fields));
+}
+
 Ask rule(const std::string& chain_name, const std::string& name, int order, const std::string& text) {
     return item("Rule", Json{chain_name, name},
                 {{"chain", chain_name}, {"name", name}, {"order", order}, {"rule", text}});

@@ -26,6 +26,8 @@ std::string handle_of(const std::string& chain, const std::string& text);
 
 Ask chain(const std::string& name, Json rules, Json more = Json::object());
 Ask set(const std::string& name, Json more);
+// A Counter, Quota, Limit, ...
+Ask object(const char* kind, const std::string& name, Json fields = Json::object());
 Ask rule(const std::string& chain_name, const std::string& name, int order, const std::string& text);
 Ask removal(Ask ask);
 Json spec_of(const Answer& answer);

@@ -57,6 +57,24 @@ spec:
   elements: [192.0.2.7, 10.1.2.3/8]
 )";
 
+constexpr const char* accounting_document = R"(apiVersion: firewall.holdfast.dev/v1alpha1
+kind: Objects
+metadata: {name: accounting}
+spec:
+  table: inet edge
+  counters: [hits]
+  quotas: {month: over 1048576 bytes}
+  limits: {slow: 60/minute burst 5 packets}
+---
+apiVersion: firewall.holdfast.dev/v1alpha1
+kind: Chain
+metadata: {name: count}
+spec:
+  table: inet edge
+  name: count
+  rules: [counter name hits, quota name month drop, limit name slow counter accept]
+)";
+
 } // namespace
 
 TEST_CASE("rules are planned, applied, drift, and are corrected") {
@@ -133,11 +151,14 @@ TEST_CASE("a ruleset that is there is imported, and the next plan adopts it with
     if (const auto why = obstacle()) return skip(*why);
     Playground play;
     use_firewall(play);
-    REQUIRE(nft("add table inet edge { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; chain input { "
-                "type filter hook "
-                "input priority 0; policy accept; ip saddr @s counter drop; tcp dport { 22, 80 } accept "
-                "comment \"web\"; "
-                "}; chain user { }; }"));
+    REQUIRE(nft(
+        "add table inet edge { counter hits { packets 3 bytes 9; }; quota q { over 5 mbytes used 1 mbytes; "
+        "}; limit l { "
+        "rate 9/second; }; set s { type ipv4_addr; elements = { 192.0.2.1 }; }; chain input { "
+        "type filter hook "
+        "input priority 0; policy accept; ip saddr @s counter name hits drop; tcp dport { 22, 80 } accept "
+        "comment \"web\"; "
+        "}; chain user { }; }"));
     play.write("fw/.keep", "");
     play.commit();
     const std::string before = nft_output("-a list ruleset");
@@ -173,4 +194,46 @@ TEST_CASE("exclusive ownership of a table removes what nobody declares, and no o
     CHECK_FALSE(has(listing, "foreign"));
     CHECK(has(listing, "table ip docker"));
     CHECK(has(listing, "chain c"));
+}
+
+TEST_CASE("counters, quotas and limits are planned, and a plan says what a change of them loses") {
+    if (const auto why = obstacle()) return skip(*why);
+    Playground play;
+    use_firewall(play, "exclusive");
+    play.write("fw/table.yaml",
+               "apiVersion: firewall.holdfast.dev/v1alpha1\nkind: Table\nmetadata: {name: edge}\n"
+               "spec: {table: inet edge}\n");
+    play.write("fw/rules.yaml", accounting_document);
+    play.commit();
+    REQUIRE(nft("add table inet edge { counter hits { packets 7 bytes 700 ; }; counter theirs { } ; }"));
+    const Ran first = play.holdfast({"apply", "--yes"});
+    INFO(first.out << first.err);
+    REQUIRE(first.exit_code == 0);
+    const std::string listing = nft_output("list table inet edge");
+    CHECK(has(listing, "packets 7 bytes 700"));
+    CHECK_FALSE(has(listing, "theirs"));
+    CHECK(play.holdfast({"plan", "--exit-code"}).exit_code == 0);
+
+    std::string changed = accounting_document;
+    changed.replace(changed.find("60/minute burst 5"), 17, "90/minute burst 9");
+    changed.replace(changed.find("1048576"), 7, "2097152");
+    play.write("fw/rules.yaml", changed);
+    play.commit();
+    const Ran plan = play.holdfast({"plan"});
+    INFO(plan.out << plan.err);
+    CHECK(has(plan.out, "with a full burst, and the rule that names it counts from zero"));
+    CHECK(has(plan.out, "what is used stays"));
+    CHECK(has(plan.out, "over 1 mbytes -> over 2 mbytes"));
+    REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
+    CHECK(has(nft_output("list table inet edge"), "rate 90/minute burst 9 packets"));
+    CHECK(has(nft_output("list table inet edge"), "packets 7 bytes 700"));
+    CHECK(play.holdfast({"plan", "--exit-code"}).exit_code == 0);
+
+    changed.replace(changed.find("90/minute burst 9"), 17, "90/fortnight of 9");
+    play.write("fw/rules.yaml", changed);
+    play.commit();
+    const Ran typo = play.holdfast({"plan"});
+    INFO(typo.out << typo.err);
+    CHECK(typo.exit_code != 0);
+    CHECK(has(typo.out + typo.err, "fw/rules.yaml:8"));
 }

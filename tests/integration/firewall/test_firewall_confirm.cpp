@@ -3,6 +3,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <arpa/inet.h>
@@ -105,6 +108,22 @@ bool is_waiting(const Playground& play) {
     return false;
 }
 
+// Whoever holds a checkpoint of this store.
+void kill_supervisors(const Playground& play) {
+    const std::string folder = (play.store() / "confirm").string();
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(entry.path() / "cmdline");
+        const std::string words((std::istreambuf_iterator<char>(file)), {});
+        if (words.find("holdfast-supervisor") != words.npos && words.find(folder) != words.npos)
+            kill(static_cast<pid_t>(std::stol(entry.path().filename())), SIGKILL);
+    }
+}
+
+int run_supervisor(const std::string& how, const Playground& play) {
+    const std::string program = std::string(HOLDFAST_BINARY_DIR) + "/bin/holdfast-supervisor";
+    return std::system((program + " " + how + " " + play.store().string() + " >/dev/null").c_str());
+}
+
 } // namespace
 
 #define WITH_A_PEER                                                                                          \
@@ -166,4 +185,56 @@ TEST_CASE("the rules come back also where the daemon is killed between apply and
     daemon.stop(SIGKILL);
     CHECK(test::comes_true([&] { return rules() == before; }));
     CHECK(Peer::is_reached());
+}
+
+TEST_CASE("after a boot the rules are back before there is a network") {
+    WITH_A_PEER;
+    prepare(play, "confirm: {changes: risky, timeout: 10m, manual: true}, ", input("drop", 222));
+    const std::string before = nft_output("-s list table inet edge");
+    DaemonProcess daemon(play);
+    daemon.start_and_wait();
+    REQUIRE(test::comes_true([&] { return is_waiting(play); }));
+    kill_supervisors(play);
+    daemon.stop(SIGKILL);
+    CHECK_FALSE(Peer::is_reached());
+    REQUIRE(nft("flush ruleset"));
+    REQUIRE(std::system("PATH=$PATH:/sbin:/usr/sbin ip link set lo down") == 0);
+    const int ended = run_supervisor("--boot-early", play);
+    CHECK(std::system("PATH=$PATH:/sbin:/usr/sbin ip link set lo up") == 0);
+    CHECK(ended == 0);
+    CHECK(rules() == before);
+    CHECK(Peer::is_reached());
+    CHECK(run_supervisor("--boot", play) == 0); // has nothing left to do
+    CHECK(rules() == before);
+}
+
+TEST_CASE("what was confirmed before a boot comes back after it without being asked for again") {
+    WITH_A_PEER;
+    prepare(play, "confirm: {changes: risky, timeout: 2s}, ", input("drop", ssh_port));
+    REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
+    const std::string confirmed = nft_output("-s list table inet edge");
+    REQUIRE(nft("flush ruleset"));
+    const Ran by_hand = play.holdfast({"apply", "--yes"});
+    INFO(by_hand.out << by_hand.err);
+    CHECK(by_hand.out.find("confirmed by probes") != std::string::npos); // somebody took the rules away
+
+    // As if it had been applied before this machine was started; nothing answers that a probe could ask.
+    const std::string set_back = "UPDATE ledger SET applied_at_ms = 1000";
+    REQUIRE(std::system(
+                ("sqlite3 " + (play.store() / "store.db").string() + " '" + set_back + "'").c_str()) == 0);
+    play.set_environment("SSH_CONNECTION", "");
+    REQUIRE(nft("flush ruleset"));
+    const Ran after = play.holdfast({"apply", "--yes"});
+    INFO(after.out << after.err);
+    CHECK(after.exit_code == 0);
+    CHECK((after.out + after.err).find("confirm") == std::string::npos);
+    CHECK(nft_output("-s list table inet edge") == confirmed);
+
+    // Another declaration is another matter, boot or not.
+    play.write("fw/input.yaml", input("drop", 222));
+    play.commit();
+    REQUIRE(nft("flush ruleset"));
+    const Ran changed = play.holdfast({"apply", "--yes"});
+    INFO(changed.out << changed.err);
+    CHECK(changed.exit_code == 4);
 }

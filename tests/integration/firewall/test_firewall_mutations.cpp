@@ -20,13 +20,22 @@ void make_foreign() {
         nft("add table ip docker { chain DOCKER { type nat hook prerouting priority -100; policy accept; "
             "tcp dport 8080 counter accept; }; set peers { type ipv4_addr; elements = { 172.17.0.2 }; }; }"));
     REQUIRE(nft("add element inet edge f2b { 198.51.100.7 timeout 10h, 198.51.100.8 timeout 10h }"));
+    REQUIRE(nft("add counter inet edge theirs { packets 4 bytes 400 ; }"));
+}
+
+// What is counted, whatever the quota is.
+std::string used_of_quota() {
+    const std::string listing = nft_output("list quota inet edge month");
+    const std::size_t at = listing.find(" used ");
+    return at == listing.npos ? "" : listing.substr(at, listing.find('\n', at) - at);
 }
 
 std::string foreign_state() {
     std::string f2b = nft_output("list set inet edge f2b");
     for (std::size_t at; (at = f2b.find(" expires ")) != f2b.npos;)
         f2b.erase(at, f2b.find_first_of(",\n}", at + 9) - at);
-    return nft_output("-a list table ip docker") + f2b;
+    return nft_output("-a list table ip docker") + f2b + nft_output("list counters table inet edge") +
+           used_of_quota();
 }
 
 class Mutator {
@@ -35,7 +44,7 @@ public:
 
     // Changes something, and gives the items that are touched by it; none for what only looks like a change.
     std::set<std::size_t> mutate() {
-        switch (below(10)) {
+        switch (below(13)) {
             case 0: return add_rule("input", 0, "add");
             case 1: return add_rule("input", 0, "insert");
             case 2: return add_rule("office", 1, "insert");
@@ -45,6 +54,9 @@ public:
             case 6: return change_policy();
             case 7: return change_elements();
             case 8: return touch_guest();
+            case 9: return change_quota();
+            case 10: return change_limit();
+            case 11: return change_object_map();
             default: return touch_foreign();
         }
     }
@@ -141,6 +153,30 @@ private:
         return {4};
     }
 
+    std::set<std::size_t> change_quota() {
+        REQUIRE(run("add quota inet edge month { " + std::to_string(2 + below(1000)) + " mbytes ; }"));
+        return {7};
+    }
+
+    // Nobody but us changes a limit that a rule names: the kernel would refuse. So its rule goes first.
+    std::set<std::size_t> change_limit() {
+        REQUIRE(run("flush chain inet edge slow"));
+        REQUIRE(run("delete limit inet edge slow"));
+        if (below(2)) return {8, 9};
+        REQUIRE(run("add limit inet edge slow { rate " + std::to_string(20 + below(1000)) + "/second ; }"));
+        return {8, 9};
+    }
+
+    std::set<std::size_t> change_object_map() {
+        if (below(2)) {
+            REQUIRE(run("flush map inet edge counters"));
+        } else {
+            REQUIRE(run("add element inet edge counters { 192.0.2." + std::to_string(100 + below(100)) +
+                        " : \"theirs\" }"));
+        }
+        return {10};
+    }
+
     std::set<std::size_t> touch_foreign() {
         REQUIRE(run("add set inet edge foreign" + std::to_string(below(1000)) + " { type ipv4_addr; }"));
         return {};
@@ -170,7 +206,14 @@ TEST_CASE("after hundreds of foreign changes exactly what was touched is correct
         rule("user", "soon", 10, "tcp dport 10 accept"),
         rule("user", "late", 20, "tcp dport 20 accept"),
         set("f2b", {{"type", "ipv4_addr"}, {"flags", {"timeout"}}}),
+        object("Quota", "month", {{"quota", "over 1048576 bytes"}}),
+        object("Limit", "slow", {{"rate", "600/minute"}}),
+        chain("slow", {"limit name slow quota name month accept"}),
+        set("counters", {{"type", "ipv4_addr"}, {"data", "counter"}, {"elements", {"192.0.2.1 : \"hits\""}}}),
+        object("Counter", "hits"),
     };
+    REQUIRE(nft("add table inet edge { counter hits { packets 7 bytes 700 ; }; quota month { 9 mbytes used 5 "
+                "bytes ; }; }"));
     firewall.must_apply(items);
     make_foreign();
     const std::string foreign = foreign_state();

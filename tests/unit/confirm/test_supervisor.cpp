@@ -125,6 +125,23 @@ TEST_CASE("after a boot, what was not confirmed is taken back, and what was is l
     }
 }
 
+TEST_CASE("before there is a network each scope is tried once, and what fails is left for later") {
+    Guarded guarded;
+    guarded.checkpoint.restore_limit_ms = 600'000;
+    guarded.change();
+    const std::string away = guarded.objects() + ".away";
+    REQUIRE(rename(guarded.objects().c_str(), away.c_str()) == 0);
+    REQUIRE(make_directories(guarded.objects())); // no file that could be read
+    CHECK(run({"--boot-early", guarded.folder.path()}) == 1);
+    CHECK_FALSE(read_reverted(guarded.directory())->is_complete);
+    REQUIRE(rmdir(guarded.objects().c_str()) == 0);
+    REQUIRE(rename(away.c_str(), guarded.objects().c_str()) == 0);
+    SECTION("which is the other unit's turn") { CHECK(run({"--boot", guarded.folder.path()}) == 0); }
+    SECTION("or its own") { CHECK(run({"--boot-early", guarded.folder.path()}) == 0); }
+    CHECK(guarded.stands() == "before");
+    CHECK(read_reverted(guarded.directory())->is_complete);
+}
+
 TEST_CASE("a second supervisor leaves the first alone") {
     Guarded guarded(60'000);
     guarded.change();

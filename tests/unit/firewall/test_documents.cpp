@@ -95,7 +95,7 @@ TEST_CASE("a listing is read whole: handles, bases, sets over many lines, and wh
     const LiveTable& edge = tables.at("inet edge");
     CHECK_FALSE(edge.is_of_iptables);
     CHECK(edge.flags == std::vector<std::string>{"dormant"});
-    CHECK(edge.others.at(0).head == "ct helper ftp");
+    CHECK(edge.objects.count("ct helper ftp") == 1);
     CHECK(edge.sets.at("s").elements == std::vector<std::string>{"1.2.3.4 comment \"}, {\"", "10.0.0.0/8"});
     const LiveChain& in = edge.chains.at("in");
     CHECK(in.base.device == "lo");
@@ -162,6 +162,24 @@ TEST_CASE("what is wrong with a document is told with its place") {
          {{"name", "r"}, {"chain", "c"}, {"rule", "accept"}, {"order", 2000000}},
          "firewall.order /spec/order"},
         {Kind::table, {{"table", "edge"}}, "firewall.table /spec/table"},
+        {Kind::counter, {{"name", "a b"}}, "firewall.name /spec/name"},
+        {Kind::quota,
+         {{"name", "q"}, {"quota", "over 5 mbytes used 2 mbytes"}},
+         "firewall.counted /spec/quota"},
+        {Kind::quota, {{"name", "q"}, {"quota", "1 mbytes; }"}}, "firewall.not-one-line /spec/quota"},
+        {Kind::limit, {{"name", "l"}, {"rate", "1/second }"}}, "firewall.not-one-line /spec/rate"},
+        {Kind::ct_helper,
+         {{"name", "h"}, {"type", "a\" b \"c"}, {"protocol", "tcp"}},
+         "firewall.name /spec/type"},
+        {Kind::ct_timeout,
+         {{"name", "t"}, {"protocol", "tcp"}, {"policy", {{"a }", 1}}}},
+         "firewall.name /spec/policy/a }"},
+        {Kind::ct_timeout,
+         {{"name", "t"}, {"protocol", "tcp"}, {"policy", {{"close", "1, established : 2"}}}},
+         "firewall.not-one-line /spec/policy/close"},
+        {Kind::flowtable,
+         {{"name", "f"}, {"devices", {"eth0", "e\"x"}}},
+         "firewall.interface /spec/devices/1"},
     }));
     INFO(row.spec.dump());
     CHECK(problems_of(row.kind, row.spec) == row.problems);
@@ -220,4 +238,57 @@ TEST_CASE("what no packet can fit, or nft could misread, is no policy") {
     CHECK(with({{"action", "accept; drop"}}) == "firewall.not-one-line /spec/rules/0");
     CHECK(with({{"log", "a\" drop"}}) == "firewall.not-one-line /spec/rules/0");
     CHECK(with({{"services", {"a b"}}}) == "firewall.name /spec/rules/0");
+}
+
+TEST_CASE("a list of objects becomes the objects, with places in the list") {
+    const auto objects = compiled("Objects", {{"counters", {"hits", "drops"}},
+                                              {"quotas", {{"month", "over 1 mbytes"}}},
+                                              {"limits", {{"slow", "5/second"}}},
+                                              {"ctTimeouts", {{"a/b", {{"protocol", "udp"}}}}},
+                                              {"flowtables", {{"fast", {{"devices", {"eth0"}}}}}}});
+    REQUIRE(objects.size() == 6);
+    CHECK(objects[1].key == Key{Kind::counter, "", "drops"});
+    CHECK(objects[1].part == "counter drops");
+    CHECK(objects[2].spec["quota"] == "over 1 mbytes");
+    CHECK(objects[3].spec["rate"] == "5/second");
+    CHECK(objects[3].pointer == "/spec/limits/slow");
+    CHECK(objects[4].pointer == "/spec/ctTimeouts/a~1b");
+    CHECK(objects[5].spec["devices"] == Json{"eth0"});
+    const auto problem = [](const Json& spec) {
+        sdk::Diagnostics problems;
+        Json document{{"kind", "Objects"}, {"spec", spec}};
+        document["spec"]["table"] = "inet edge";
+        CHECK(compile_document(document.dump(), problems).empty());
+        return problems.at(0).code + " " + problems.at(0).pointer;
+    };
+    CHECK(problem({{"counters", {"good", "1"}}}) == "firewall.name /spec/counters/1");
+    CHECK(problem({{"quotas", {{"q", "1 mbytes used 1 bytes"}}}}) == "firewall.counted /spec/quotas/q");
+    CHECK(problem({{"flowtables", {{"f", {{"devices", {"a b"}}}}}}}) ==
+          "firewall.interface /spec/flowtables/f/devices/0");
+}
+
+TEST_CASE("a rule names an object by kind and name, and not in its comment") {
+    struct Row {
+        std::string rule;
+        Kind kind;
+        bool names;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"tcp dport 80 counter name \"a\" accept", Kind::counter, true},
+        {"tcp dport 80 counter name \"ab\" accept", Kind::counter, false},
+        {"quota name \"a\" counter", Kind::counter, false},
+        {"counter name tcp dport map { 80 : \"b\", 81 : \"a\" }", Kind::counter, true},
+        {"counter name ip saddr map @a", Kind::counter, false},
+        {"accept comment \"counter name a\"", Kind::counter, false},
+        {"ct helper set \"a\"", Kind::ct_helper, true},
+        {"ct helper \"a\" accept", Kind::ct_helper, false}, // of a connection that has one
+        {"ct timeout set \"a\"", Kind::ct_helper, false},
+        {"synproxy name \"a\"", Kind::synproxy, true},
+        {"flow add @a", Kind::flowtable, true},
+        {"flow add @a counter", Kind::flowtable, true},
+        {"flow add @a-b", Kind::flowtable, false},
+        {"ip saddr @a accept", Kind::flowtable, false},
+    }));
+    INFO(row.rule);
+    CHECK(names_object(row.rule, row.kind, "a") == row.names);
 }

@@ -40,6 +40,10 @@ std::vector<std::string> lines_of(const std::vector<Change>& changes, const Live
 
 using Lines = std::vector<std::string>;
 
+Change object_change(std::size_t item, Kind kind, const std::string& name, const LiveObject& object) {
+    return {item, {kind, "", name}, false, object_spec(kind, edge, name, object)};
+}
+
 } // namespace
 
 TEST_CASE("as many rules as possible stay, in the order that is wanted") {
@@ -149,4 +153,80 @@ TEST_CASE("a misplaced guest is known by the rules around it") {
     CHECK(misplaced({"own", "own"}) == "..");
     const std::string swapped = misplaced({"own", later, late});
     CHECK(std::count(swapped.begin(), swapped.end(), 'x') == 1);
+}
+
+TEST_CASE("objects are made before what names them, and go after it") {
+    const LiveObject counter, limit{{"rate 5/second"}};
+    LiveTable live = live_table();
+    LiveChain office{{}, {{"counter name \"hits\" limit name \"slow\" accept", 0}}};
+    const std::vector<Change> made{chain_change(0, "office", office),
+                                   object_change(1, Kind::limit, "slow", limit),
+                                   object_change(2, Kind::counter, "hits", counter)};
+    CHECK(lines_of(made) ==
+          Lines{"flush chain inet edge office", "add counter inet edge hits ",
+                "add limit inet edge slow { rate 5/second; }",
+                "add rule inet edge office counter name \"hits\" limit name \"slow\" accept"});
+    live.objects = {{"counter hits", {{"packets 4 bytes 400"}}}, {"limit slow", limit}};
+    live.chains["office"] = office;
+    CHECK(lines_of({made[1], made[2]}, live).empty()); // what is counted is no difference
+    CHECK(lines_of({{0, {Kind::counter, "", "hits"}, true, nullptr},
+                    {1, {Kind::chain, "", "office"}, true, nullptr}},
+                   live) == Lines{"flush chain inet edge office", "delete counter inet edge hits",
+                                  "delete chain inet edge office"});
+}
+
+TEST_CASE("a quota changes in place; a limit makes room with the rules and elements that name it") {
+    LiveTable live = live_table();
+    live.objects = {{"quota month", {{"comment \"x\"", "over 1 mbytes"}}},
+                    {"limit slow", {{"rate 5/second"}}}};
+    live.chains["in"].rules = {{"quota name \"month\" drop", 1},
+                               {"limit name \"slow\" accept comment \"a\"", 2},
+                               {"accept comment \"limit name \"", 3}};
+    live.sets["m"] = {true,
+                      {"type ipv4_addr : limit"},
+                      std::vector<std::string>{"192.0.2.1 : \"fast\"", "192.0.2.2 : \"slow\""}};
+    live.sets["q"] = {true, {"type ipv4_addr : quota"}, std::vector<std::string>{"192.0.2.2 : \"slow\""}};
+    CHECK(lines_of({object_change(0, Kind::quota, "month", {{"2 mbytes"}})}, live) ==
+          Lines{"add quota inet edge month { 2 mbytes; }"});
+    CHECK(lines_of({object_change(0, Kind::limit, "slow", {{"rate 6/second"}})}, live) ==
+          Lines{"delete rule inet edge in handle 2", "delete element inet edge m { 192.0.2.2 }",
+                "delete limit inet edge slow", "add limit inet edge slow { rate 6/second; }",
+                "add element inet edge m { 192.0.2.2 : \"slow\" }",
+                "insert rule inet edge in position 3 limit name \"slow\" accept comment \"a\""});
+    // The map changes in the same transaction: each element goes once, and comes where it is declared.
+    const auto with = [&](std::vector<std::string> elements) {
+        LiveSet set = live.sets["m"];
+        set.elements = std::move(elements);
+        const Change map{1, {Kind::set, "", "m"}, false, set_spec(edge, "m", set)};
+        std::string out;
+        for (const std::string& line :
+             lines_of({object_change(0, Kind::limit, "slow", {{"rate 6/second"}}), map}, live))
+            if (line.find(" element ") != line.npos || line.find("flush map") != line.npos)
+                out += line + "\n";
+        return out;
+    };
+    CHECK(with({"192.0.2.1 : \"fast\""}) == "delete element inet edge m { 192.0.2.2 }\n");
+    CHECK(with({"192.0.2.2 : \"slow\"", "192.0.2.3 : \"slow\""}) ==
+          "flush map inet edge m\n"
+          "add element inet edge m { 192.0.2.3 : \"slow\", 192.0.2.2 : \"slow\" }\n");
+}
+
+TEST_CASE("a flow table gets and loses devices in place") {
+    const std::vector<std::string> lines{"hook ingress priority filter", "devices = { a, b }", "counter"};
+    LiveTable live = live_table();
+    live.objects["flowtable fast"] = {lines};
+    live.chains["office"].rules = {{"flow add @fast", 4}, {"flow add @faster", 5}};
+    const auto to = [&](std::vector<std::string> now) {
+        return lines_of({object_change(0, Kind::flowtable, "fast", {std::move(now)})}, live);
+    };
+    CHECK(to({lines[0], "devices = { b, \"a\" }", lines[2]}).empty());
+    CHECK(
+        to({lines[0], "devices = { b, c }", lines[2]}) ==
+        Lines{
+            "delete flowtable inet edge fast { hook ingress priority filter; devices = { \"a\" }; counter; }",
+            "add flowtable inet edge fast { hook ingress priority filter; devices = { \"c\" }; counter; }"});
+    CHECK(to({lines[0], lines[1]}) ==
+          Lines{"delete rule inet edge office handle 4", "delete flowtable inet edge fast",
+                "add flowtable inet edge fast { hook ingress priority filter; devices = { \"a\", \"b\" }; }",
+                "insert rule inet edge office position 5 flow add @fast"});
 }
