@@ -280,7 +280,7 @@ std::string MonitoringProvider::describe() {
            R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password"],
         "ownership":["owned","additive","exclusive","observe"],"atomic":false,"cas":"recheck",
         "maxItems":100000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1"],"kinds":[)" +
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.watch/1"],"kinds":[)" +
            rule_group() + "," + slo() + "," + prometheus_rule() + "," + alertmanager_config() + "," +
            receiver() + "," + route() + "," + silence() + "]}";
 }

@@ -112,6 +112,23 @@ void FileTarget::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Re
     }
 }
 
+void FileTarget::review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    const Files files = read_files();
+    if (!loaded_) loaded_ = ask_loaded(scope);
+    std::vector<Edit> edits;
+    for (const sdk::Change& change : changes)
+        edits.push_back({change.index(), key_of(change),
+                         change.action() == sdk::Action::remove ? Json() : spec_in(change.declared()),
+                         nullptr});
+    Failures failures;
+    refuse(files, *loaded_, edits, failures);
+    for (const sdk::Change& change : changes)
+        if (const auto found = failures.find(change.index()); found != failures.end())
+            results.failed(change, found->second);
+        else
+            results.as_declared(change);
+}
+
 // ---- writing ----
 
 void FileTarget::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {

@@ -46,6 +46,7 @@ public:
     void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) override;
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
 
 protected:
@@ -72,7 +73,8 @@ protected:
                        const std::vector<Edit>& edits) = 0;
     // Why an object is not removed when nobody declares it any more; nothing: it is.
     virtual std::optional<sdk::Diagnostic> reason_to_stay(const Key&) const { return std::nullopt; }
-    // May move edits to the failures, for reasons that concern all of them together.
+    // May move edits to the failures, for reasons that concern all of them together. Asked of a plan, whose
+    // specs are as they were declared, and again of what is about to be written.
     virtual void refuse(const Files&, const Leaves& /*loaded*/, std::vector<Edit>&, Failures&) {}
     virtual std::string where_to_look() const = 0; // hint for what was not loaded
     // True where one edit is checked without the others.

@@ -107,6 +107,10 @@ void MonitoringProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
     if (!items.empty()) part(scope.name()).canonicalize(scope, items, results);
 }
 
+void MonitoringProvider::review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    part(scope.name()).review(scope, changes, results);
+}
+
 void MonitoringProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
     if (!changes.empty()) part(scope.name()).apply(scope, changes, results);
 }

@@ -15,6 +15,7 @@ namespace holdfast::monitoring {
 class MonitoringProvider final : public sdk::Provider,
                                  public sdk::Compile,
                                  public sdk::Canonicalize,
+                                 public sdk::Review,
                                  public sdk::Watch {
 public:
     static constexpr const char* plugin_name = "monitoring";
@@ -29,6 +30,7 @@ public:
     void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) override;
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) override;
     void unwatch() override;

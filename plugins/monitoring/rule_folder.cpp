@@ -281,9 +281,7 @@ void RuleFolder::refuse(const Files& files, const Leaves& loaded, std::vector<Ed
         if (takes_some(edit))
             failures.emplace(
                 edit.item,
-                problem("monitoring.no-alerts",
-                        "this would leave Prometheus without a single alerting rule; nothing of it "
-                        "was written",
+                problem("monitoring.no-alerts", "this would leave Prometheus without a single alerting rule",
                         "if that is meant, set prometheus.allowNoAlerts: true in the provider's config"));
     edits.erase(std::remove_if(edits.begin(), edits.end(), takes_some), edits.end());
 }

@@ -202,6 +202,44 @@ TEST_CASE("what is wrong is shown with its line, and a rule whose test fails is 
     CHECK(has(plan.err, "[monitoring.duration]"));
 }
 
+TEST_CASE("a plan that leaves no alerting rule is refused, and the rest of it is not") {
+    if (const auto why = obstacle()) return skip(*why);
+    World world;
+    Playground& play = world.play;
+    const auto group = [](const char* name, const char* rule) {
+        return std::string(
+                   "apiVersion: monitoring.holdfast.dev/v1alpha1\nkind: RuleGroup\nmetadata: {name: ") +
+               name + "}\nspec: {rules: [{" + rule + "}]}\n---\n";
+    };
+    const std::string records = group("sums", "record: 'up:sum', expr: sum(up)");
+    play.write("watch/all.yaml", group("node", "alert: Down, expr: up == 0") + records);
+    play.commit();
+    REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
+
+    const bool by_edit = GENERATE(false, true); // the group goes, or its rule becomes another one
+    play.write("watch/all.yaml", (by_edit ? group("node", "record: 'down:sum', expr: sum(1 - up)") : "") +
+                                     records + group("more", "record: r, expr: sum(up)"));
+    play.commit();
+    const Ran plan = play.holdfast({"plan"});
+    INFO(plan.out << plan.err);
+    CHECK(plan.exit_code == 1);
+    CHECK(has(plan.out + plan.err, "without a single alerting rule"));
+    CHECK(has(plan.out + plan.err, "prometheus.allowNoAlerts"));
+    const Ran apply = play.holdfast({"apply", "--yes"});
+    INFO(apply.out << apply.err);
+    CHECK(apply.exit_code == 1);
+    CHECK(has(world.prometheus.running(), "node/Down=up == 0"));
+    CHECK(has(world.prometheus.running(), "more/r=sum(up)"));
+
+    // Another alerting rule in the same commit makes it good.
+    play.write("watch/all.yaml", records + group("other", "alert: Other, expr: up == 0"));
+    play.commit();
+    const Ran good = play.holdfast({"apply", "--yes"});
+    INFO(good.out << good.err);
+    CHECK(good.exit_code == 0);
+    CHECK_FALSE(has(world.prometheus.running(), "node/"));
+}
+
 TEST_CASE("imported groups have an empty plan") {
     if (const auto why = obstacle()) return skip(*why);
     World world;
