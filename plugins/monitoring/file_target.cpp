@@ -305,8 +305,9 @@ Leaves FileTarget::commit(const sdk::Call& call, const Files& files, const std::
     std::vector<Written> written;
     for (auto& [path, content] : contents_with(files, edits)) {
         const auto file = files.find(path);
-        Written one{path, std::nullopt, print(content)};
+        Written one{path, std::nullopt, {}};
         if (file != files.end()) one.before = file->second->text;
+        one.after = print(content, one.before.value_or(""));
         if (one.after->empty()) one.after.reset();
         if (one.before != one.after) written.push_back(std::move(one));
     }

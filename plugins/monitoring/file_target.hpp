@@ -60,7 +60,8 @@ protected:
     virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
     // `edits` are those of this file, in their order. `content` is null where there is no file.
     virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
-    virtual std::string print(const sdk::Json& content) const = 0; // empty: the file goes
+    // `before` is the text that stands there; empty where there is none. An empty result: the file goes.
+    virtual std::string print(const sdk::Json& content, const std::string& before) const = 0;
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
     virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                                 const sdk::Json& observed) = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "alert_file.hpp"
-#include "compile.hpp"
+#include "job_file.hpp"
 #include "rule_folder.hpp"
 #include "silences.hpp"
 
@@ -18,11 +18,27 @@ bool has_errors(const sdk::Diagnostics& problems) {
                        [](const sdk::Diagnostic& why) { return why.severity == sdk::Severity::error; });
 }
 
+// What Prometheus is to find Kubernetes' objects by; an empty map: it runs in that cluster.
+Json kubernetes_api(const Json& config) {
+    Json out = Json::object();
+    for (const auto& [pointer, key] :
+         {std::pair("/apiServer", "api_server"), {"/kubeconfigFile", "kubeconfig_file"}})
+        if (const std::string text = sdk::text_at(config, pointer); !text.empty()) out[key] = text;
+    if (const std::string file = sdk::text_at(config, "/tokenFile"); !file.empty())
+        out["authorization"] = {{"credentials_file", file}};
+    if (const std::string file = sdk::text_at(config, "/caFile"); !file.empty())
+        out["tls_config"] = {{"ca_file", file}};
+    return out;
+}
+
 // For a part that the config does not have.
 sdk::Diagnostic not_configured(std::string_view scope) {
     if (scope == scope::rules)
-        return problem("monitoring.not-configured", "the provider's config says nothing of a Prometheus",
+        return problem("monitoring.not-configured", "the provider's config names no folder of rule files",
                        "set prometheus.url, prometheus.rules and prometheus.checkRules");
+    if (scope == scope::jobs)
+        return problem("monitoring.not-configured", "the provider's config names no file of scrape jobs",
+                       "set prometheus.url, prometheus.jobs and prometheus.checkConfig");
     if (scope == scope::silences)
         return problem("monitoring.not-configured", "the provider's config says nothing of an Alertmanager",
                        "set alertmanager.url");
@@ -34,15 +50,19 @@ sdk::Diagnostic not_configured(std::string_view scope) {
 
 MonitoringProvider::MonitoringProvider(const sdk::Call&, std::string_view config) {
     const Json json = sdk::parse_json(config, "monitoring.config");
-    if (const Json* prometheus = sdk::find(json, "/prometheus"))
-        parts_.push_back(std::make_unique<RuleFolder>(*prometheus));
+    if (const Json* prometheus = sdk::find(json, "/prometheus")) {
+        if (prometheus->contains("rules")) parts_.push_back(std::make_unique<RuleFolder>(*prometheus));
+        if (prometheus->contains("jobs")) parts_.push_back(std::make_unique<JobFile>(*prometheus));
+        if (const Json* api = sdk::find(*prometheus, "/kubernetes"))
+            around_.kubernetes = kubernetes_api(*api);
+    }
     if (const Json* alertmanager = sdk::find(json, "/alertmanager")) {
         if (alertmanager->contains("config")) parts_.push_back(std::make_unique<AlertFile>(*alertmanager));
         parts_.push_back(std::make_unique<Silences>(*alertmanager));
     }
     if (parts_.empty())
-        throw sdk::Error("monitoring.config", "the provider's config names no server",
-                         "set prometheus, alertmanager or both");
+        throw sdk::Error("monitoring.config", "the provider's config names nothing that could be kept",
+                         "set prometheus with rules or jobs, alertmanager, or both");
     target_ = sdk::text_at(json, "/identity");
     const bool is_named = !target_.empty();
     if (is_named) target_ = "monitoring:" + target_;
@@ -67,7 +87,7 @@ Part& MonitoringProvider::part(std::string_view scope) const {
 void MonitoringProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Results& results) {
     for (const sdk::Item& item : documents) {
         sdk::Result problems;
-        const std::vector<Compiled> leaves = compile_document(item.declared(), problems.diagnostics);
+        const std::vector<Compiled> leaves = compile_document(item.declared(), problems.diagnostics, around_);
         const bool is_good = !has_errors(problems.diagnostics);
         if (!problems.diagnostics.empty()) {
             problems.outcome = sdk::Outcome::failed; // a warning alone does not keep its leaves back
@@ -84,7 +104,7 @@ void MonitoringProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Re
 void MonitoringProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
     for (const sdk::Item& item : items) {
         sdk::Result result;
-        for (const Compiled& leaf : compile_document(item.declared(), result.diagnostics))
+        for (const Compiled& leaf : compile_document(item.declared(), result.diagnostics, around_))
             if (!find_part(leaf.scope)) result.diagnostics.push_back(not_configured(leaf.scope));
         result.outcome = has_errors(result.diagnostics) ? sdk::Outcome::failed : sdk::Outcome::done;
         results.emit(item, result);

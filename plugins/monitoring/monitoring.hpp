@@ -7,6 +7,7 @@
 
 #include <holdfast/json.hpp>
 
+#include "compile.hpp"
 #include "part.hpp"
 #include "watcher.hpp"
 
@@ -40,6 +41,7 @@ private:
     Part& part(std::string_view scope) const; // throws where the config does not have it
 
     std::vector<std::unique_ptr<Part>> parts_;
+    Surroundings around_;
     std::string target_;
     std::chrono::seconds interval_{15};
     std::unique_ptr<Watcher> watcher_; // after the parts: it ends before they do
