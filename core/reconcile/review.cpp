@@ -63,7 +63,11 @@ std::map<std::size_t, Diagnostics> review(Session& session, const Plan& plan, co
             kinds[i] = fmt::format("{}/{}", change.api_version, change.object.kind_name());
             items[i] = item_of(change, input, kinds[i]);
         }
-        const Call call{.method = Method::canonicalize, .scope = where.second, .items = items, .stop = stop};
+        const Call call{.method = Method::canonicalize,
+                        .scope = where.second,
+                        .options = R"({"call":"review"})",
+                        .items = items,
+                        .stop = stop};
         (*session.provider(where.first))->call(call, [&](const ItemResult& result) {
             if (result.item < changes.size() && result.outcome == Outcome::failed)
                 out[changes[result.item]].append(result.diagnostics);

@@ -51,6 +51,10 @@ void compile_pod_monitor(const sdk::Json& document, const Surroundings& around, 
 void compile_operator_probe(const sdk::Json& document, std::vector<Compiled>& out,
                             sdk::Diagnostics& problems);
 
+void compile_folder(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+void compile_data_source(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+void compile_dashboard(const sdk::Json& document, std::vector<Compiled>& out, sdk::Diagnostics& problems);
+
 // `job` is in the words of Prometheus' configuration.
 Compiled job_leaf(const sdk::Json& job, const std::string& pointer);
 // Complains where the field is there and no time.

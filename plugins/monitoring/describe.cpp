@@ -162,7 +162,6 @@ std::string scrape_job() {
                     R"json(}}},
     "basic_auth":{"type":"object","properties":{"password":{"type":"string"}}},
     "authorization":{"type":"object","properties":{"credentials":{"type":"string"}}},
-    "bearer_token":{"type":"string"},
     "oauth2":{"type":"object","properties":{"client_secret":{"type":"string"}}},
     "loaded":{"type":"boolean",
         "description":"set by the provider: Prometheus runs it as the file has it"})json" +
@@ -171,7 +170,6 @@ std::string scrape_job() {
         "items":{"type":"object","properties":{
         "basic_auth":{"type":"object","properties":{"password":{"type":"string"}}},
         "authorization":{"type":"object","properties":{"credentials":{"type":"string"}}},
-        "bearer_token":{"type":"string"},
         "oauth2":{"type":"object","properties":{"client_secret":{"type":"string"}}}}},
         "description":"where targets are found, as in Prometheus' configuration"}})json");
 }
@@ -336,12 +334,14 @@ std::string silence() {
     "createdBy":{"type":"string","minLength":1,"default":"holdfast","description":"who"}})json");
 }
 
-constexpr const char* server_members = R"json(
+constexpr const char* api_members = R"json(
     "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:9090"],
         "description":"of its HTTP API"},
     "token":{"type":"string","minLength":1,"description":"sent as a bearer token"},
     "username":{"type":"string","minLength":1},"password":{"type":"string"},
-    "caFile":{"type":"string","format":"path","description":"certificates to trust, PEM"},
+    "caFile":{"type":"string","format":"path","description":"certificates to trust, PEM"})json";
+
+constexpr const char* reload_member = R"json(,
     "reload":{"type":"string","format":"command",
         "description":"the operator's command that lets it read its files, else POST /-/reload does"})json";
 
@@ -368,7 +368,7 @@ std::string config_schema() {
             "description":"a command of the operator's that runs unit tests: promtool test rules"},
         "allowNoAlerts":{"type":"boolean","default":false,
             "description":"whether the last alerting rule may be removed"},)json") +
-           server_members + R"json(}},
+           api_members + reload_member + R"json(}},
     "alertmanager":{"type":"object","additionalProperties":false,"required":["url"],
         "dependencies":{"config":["check"]},
         "properties":{
@@ -376,7 +376,10 @@ std::string config_schema() {
             "description":"its configuration file; without, only silences are kept"},
         "check":{"type":"string","format":"command",
             "description":"a command of the operator's that checks the file: amtool check-config"},)json" +
-           server_members + R"json(}},
+           api_members + reload_member + R"json(}},
+    "grafana":{"type":"object","additionalProperties":false,"required":["url"],
+        "description":"folders, data sources and dashboards are kept over its HTTP API","properties":{)json" +
+           api_members + R"json(}},
     "identity":{"type":"string","minLength":1,
         "description":"what to know the target by, instead of its files; set it before they move"},
     "poll":{"type":"integer","minimum":1,"maximum":86400,"default":15,
@@ -388,14 +391,14 @@ std::string config_schema() {
 std::string MonitoringProvider::describe() {
     return std::string(R"({"name":"monitoring","version":")") + plugin_version +
            R"(","groups":["monitoring.holdfast.dev","monitoring.coreos.com"],"config":)" + config_schema() +
-           R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password"],
+           R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password","/grafana/token","/grafana/password"],
         "ownership":["owned","additive","exclusive","observe"],"atomic":false,"cas":"recheck",
         "maxItems":100000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.watch/1"],"kinds":[)" +
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.order/1","holdfast.watch/1"],"kinds":[)" +
            rule_group() + "," + slo() + "," + prometheus_rule() + "," + scrape_job() + "," + probe() + "," +
            operators_monitor("ServiceMonitor") + "," + operators_monitor("PodMonitor") + "," +
            operators_monitor("Probe") + "," + alertmanager_config() + "," + receiver() + "," + route() + "," +
-           silence() + "]}";
+           silence() + "," + describe_grafana() + "]}";
 }
 
 } // namespace holdfast::monitoring

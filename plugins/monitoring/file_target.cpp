@@ -190,8 +190,8 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
         const Json declared = spec_in(change.declared());
         const Json observed = there ? *there : Json();
         const Json recorded = spec_in(change.recorded());
-        edit.spec = merged(observed, canonical(scope, edit.key, declared, observed),
-                           recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
+        edit.spec = to_be(observed, canonical(scope, edit.key, declared, observed),
+                          recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
         if (declared.contains("tests")) edit.tests = declared["tests"];
     }
     const bool is_so = is_removal ? !there : there && *there == edit.spec;

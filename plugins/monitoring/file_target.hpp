@@ -65,6 +65,11 @@ protected:
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
     virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                                 const sdk::Json& observed) = 0;
+    // What is to stand there, of what does, what is declared, and what was recorded.
+    virtual sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
+                            const sdk::Json& recorded) const {
+        return merged(there, declared, recorded);
+    }
     // What the server runs. Throws where it does not say.
     virtual Leaves ask_loaded(const sdk::Call& call) = 0;
     virtual bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) = 0;

@@ -118,6 +118,18 @@ Json JobFile::canonical(const sdk::Call&, const Key& key, const Json& spec, cons
     return out;
 }
 
+// A job has one way to log in: another one that somebody wrote into it goes.
+Json JobFile::to_be(const Json& there, const Json& declared, const Json& recorded) const {
+    constexpr const char* ways[] = {"basic_auth", "authorization", "oauth2", "bearer_token",
+                                    "bearer_token_file"};
+    Json out = merged(there, declared, recorded);
+    if (std::any_of(std::begin(ways), std::end(ways),
+                    [&](const char* way) { return declared.contains(way); }))
+        for (const char* way : ways)
+            if (!declared.contains(way)) out.erase(way);
+    return out;
+}
+
 // ---- what Prometheus says ----
 
 bool JobFile::is_ours(const std::string& path) const {

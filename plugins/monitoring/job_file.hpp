@@ -28,6 +28,8 @@ protected:
     std::string print(const sdk::Json& content, const std::string& before) const override;
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
+    sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
+                    const sdk::Json& recorded) const override;
     Leaves ask_loaded(const sdk::Call& call) override;
     bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) override;
     void check(const sdk::Call& call, const Contents& contents, const Files& files,

@@ -1,8 +1,10 @@
 #include "monitoring.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "alert_file.hpp"
+#include "grafana.hpp"
 #include "job_file.hpp"
 #include "rule_folder.hpp"
 #include "silences.hpp"
@@ -42,6 +44,9 @@ sdk::Diagnostic not_configured(std::string_view scope) {
     if (scope == scope::silences)
         return problem("monitoring.not-configured", "the provider's config says nothing of an Alertmanager",
                        "set alertmanager.url");
+    if (scope == "Folder" || scope == "DataSource" || scope == "Dashboard")
+        return problem("monitoring.not-configured", "the provider's config says nothing of a Grafana",
+                       "set grafana.url and grafana.token");
     return problem("monitoring.not-configured", "the provider's config says nothing of Alertmanager's file",
                    "set alertmanager.url, alertmanager.config and alertmanager.check");
 }
@@ -60,15 +65,19 @@ MonitoringProvider::MonitoringProvider(const sdk::Call&, std::string_view config
         if (alertmanager->contains("config")) parts_.push_back(std::make_unique<AlertFile>(*alertmanager));
         parts_.push_back(std::make_unique<Silences>(*alertmanager));
     }
+    if (const Json* grafana = sdk::find(json, "/grafana"))
+        for (auto& part : grafana_parts(*grafana)) parts_.push_back(std::move(part));
     if (parts_.empty())
         throw sdk::Error("monitoring.config", "the provider's config names nothing that could be kept",
-                         "set prometheus with rules or jobs, alertmanager, or both");
+                         "set prometheus with rules or jobs, alertmanager, or grafana");
     target_ = sdk::text_at(json, "/identity");
     const bool is_named = !target_.empty();
     if (is_named) target_ = "monitoring:" + target_;
     for (const auto& part : parts_)
         if (const std::string id = is_named ? "" : part->target_id(); !id.empty())
             target_ += (target_.empty() ? "" : " ") + id;
+    if (const std::string url = is_named ? "" : sdk::text_at(json, "/grafana/url"); !url.empty())
+        target_ += (target_.empty() ? "" : " ") + ("grafana:" + url);
     if (target_.empty()) target_ = "silences:" + sdk::text_at(json, "/alertmanager/url");
     if (const Json* poll = sdk::find(json, "/poll")) interval_ = std::chrono::seconds(poll->get<int>());
 }
@@ -133,6 +142,25 @@ void MonitoringProvider::review(const sdk::Scope& scope, sdk::Items changes, sdk
 
 void MonitoringProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
     if (!changes.empty()) part(scope.name()).apply(scope, changes, results);
+}
+
+// What lies in a folder comes after it.
+void MonitoringProvider::order(const sdk::Call&, sdk::Items items, sdk::Results& results) {
+    std::map<Key, std::size_t> folders;
+    for (const sdk::Item& item : items)
+        if (const Key key = key_of(item); key.kind == "Folder") folders.emplace(key, item.index());
+    if (folders.empty()) return;
+    for (const sdk::Item& item : items) {
+        const std::string kind = short_kind(item.kind());
+        const char* const pointer = kind == "Folder"      ? "/parentUid"
+                                    : kind == "Dashboard" ? "/folder"
+                                                          : nullptr;
+        if (!pointer) continue;
+        const auto found =
+            folders.find(grafana_key("Folder", sdk::text_at(spec_in(item.declared()), pointer)));
+        if (found != folders.end() && found->second != item.index())
+            results.ordered(item, Json{{"after", {found->second}}}.dump());
+    }
 }
 
 void MonitoringProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {

@@ -17,11 +17,13 @@ class MonitoringProvider final : public sdk::Provider,
                                  public sdk::Compile,
                                  public sdk::Canonicalize,
                                  public sdk::Review,
+                                 public sdk::Order,
                                  public sdk::Watch {
 public:
     static constexpr const char* plugin_name = "monitoring";
     static constexpr const char* plugin_version = "0.1.0";
     static std::string describe();
+    static std::string describe_grafana(); // its kinds, with commas between
 
     MonitoringProvider(const sdk::Call& call, std::string_view config);
 
@@ -33,6 +35,7 @@ public:
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
+    void order(const sdk::Call& call, sdk::Items items, sdk::Results& results) override;
     void watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) override;
     void unwatch() override;
 

@@ -38,4 +38,20 @@ sdk::Diagnostic conflict(const Key& key);
 // True where every member and element of `wanted` is in `there`; "<secret>" there is anything.
 bool is_within(const sdk::Json& wanted, const sdk::Json& there);
 
+// What `body` sends may have been done although no answer came, as at a deadline: only a refusal is one.
+template <typename Body>
+sdk::Result sent(Body body) {
+    try {
+        return body();
+    } catch (const sdk::Error& error) {
+        const sdk::Diagnostic& why = error.diagnostic();
+        const bool was_refused = why.code != "monitoring.unreachable" &&
+                                 why.code != "monitoring.bad-answer" && why.retry != sdk::Retry::after;
+        if (was_refused) throw;
+        sdk::Result out = sdk::Result::failed(error.diagnostic());
+        out.outcome = sdk::Outcome::unknown;
+        return out;
+    }
+}
+
 } // namespace holdfast::monitoring

@@ -1218,7 +1218,7 @@ private:
         return guarded(call, Silence::means_failed, [&](Results& results) {
             const Items items(call);
             if constexpr (std::is_base_of<Review, T>::value) {
-                if (!items.empty() && items[0].action() != Action::none)
+                if (text_member(view(call->options), "call") == "review")
                     return self(instance).review(Scope(call), items, results);
             }
             self(instance).canonicalize(Scope(call), items, results);

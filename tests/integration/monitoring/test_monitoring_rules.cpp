@@ -254,8 +254,9 @@ TEST_CASE("the last alerting rule is not removed unless that is allowed") {
     const Ask a = group("a", {alert("A")}), b = group("b", {{{"record", "r"}, {"expr", "sum(up)"}}});
     REQUIRE(plugin.ask(Method::apply, scope, {a, b}).summary() == "done done");
     const Answers seen = plugin.ask(Method::observe, scope, {a, b});
+    constexpr const char* review = R"({"call":"review"})";
     const Answers reviewed =
-        plugin.ask(Method::canonicalize, scope, {removed(a, seen[0]), removed(b, seen[1])});
+        plugin.ask(Method::canonicalize, scope, {removed(a, seen[0]), removed(b, seen[1])}, review);
     CHECK(reviewed.summary() ==
           (has_foreign ? "unchanged unchanged" : "failed(monitoring.no-alerts) unchanged"));
     // Another one that comes with the same plan makes it good.
