@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Alerting that two teams share, shown against a Prometheus and an Alertmanager of its own in a network namespace:
-# plans, applies, corrects a hand edit but not another spelling, refuses a rule whose test fails and the loss of the
-# last alert. Needs root, or user namespaces. Exits 1 if anything is not as promised.
+# plans, applies, corrects a hand edit but not another spelling, refuses a rule whose test fails and a plan that
+# loses the last alert. Needs root, or user namespaces. Exits 1 if anything is not as promised.
 #
 #   examples/alerts/run.sh             builds what is needed, then shows it
 #   BUILD=build/dev examples/alerts/run.sh      with a build that is there already
@@ -66,6 +66,7 @@ cat >"$work/operator.yaml" <<'END'
 commands:
   check-rules: {run: [/usr/bin/promtool, check, rules], timeout: 60s}
   test-rules: {run: [/usr/bin/promtool, test, rules], timeout: 60s}
+  check-prometheus: {run: [/usr/bin/promtool, check, config], timeout: 60s}
   check-alertmanager: {run: [/usr/bin/amtool, check-config]}
 END
 chmod 600 "$work/operator.yaml"
@@ -81,6 +82,7 @@ expect 0 holdfast apply --yes
 is '["checkout","instances","slo:checkout"]' prometheus_says rules '[.data.groups[].name] | sort'
 is '"sum by (shop) (rate(orders_total[5m]))"' prometheus_says rules '.data.groups[] | select(.name == "checkout").rules[0].query'
 is 1 alertmanager_says silences length
+prometheus_says status/config .data.yaml | grep -q 'job_name: front' || fail "the probe is not among the jobs"
 expect 0 holdfast plan --exit-code
 
 chapter "Somebody edits a limit, and spells another expression his own way"
@@ -117,6 +119,7 @@ git rm -q platform/rules.yaml
 sed -i -n '/^kind: Silence/,$p' shop/alerts.yaml
 sed -i '1i apiVersion: monitoring.holdfast.dev/v1alpha1' shop/alerts.yaml
 git commit -q -a -m "Clean up"
+expect 1 holdfast plan
 expect 1 holdfast apply --yes
 [ "$(prometheus_says rules '[.data.groups[].rules[] | select(.type == "alerting")] | length')" -ge 1 ] ||
     fail "Prometheus has no alert left"

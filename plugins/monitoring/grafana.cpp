@@ -89,10 +89,6 @@ void GrafanaPart::observe(const sdk::Scope& scope, sdk::Items items, sdk::Result
         if (!results.listening() || scope.should_stop()) return;
         try {
             const std::string uid = uid_of(key_of(item));
-            {
-                const std::lock_guard lock(mutex_);
-                known_.insert(uid);
-            }
             if (const auto object = get(scope, uid))
                 results.done(item, document(*object), object->version());
             else
@@ -117,15 +113,22 @@ void GrafanaPart::canonicalize(const sdk::Scope&, sdk::Items items, sdk::Results
     for (const sdk::Item& item : items) results.as_declared(item);
 }
 
+void GrafanaPart::take_interest(sdk::Items items) {
+    std::set<std::string> watched;
+    for (const sdk::Item& item : items) watched.insert(uid_of(key_of(item)));
+    const std::lock_guard lock(mutex_);
+    watched_ = std::move(watched);
+}
+
 // Each object that is watched is asked for: a search tells of no edit inside a dashboard.
 std::string GrafanaPart::mark(const sdk::Call& call) const {
-    std::set<std::string> known;
+    std::set<std::string> watched;
     {
         const std::lock_guard lock(mutex_);
-        known = known_;
+        watched = watched_;
     }
     std::string all;
-    for (const std::string& uid : known) {
+    for (const std::string& uid : watched) {
         const auto object = get(call, uid);
         all += uid + " " + (object ? object->version() + sdk::dump_json(object->spec) : "") + "\n";
     }

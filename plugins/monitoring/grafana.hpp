@@ -35,6 +35,7 @@ public:
     void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) override;
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
+    void take_interest(sdk::Items items) override;
     std::string mark(const sdk::Call& call) const override;
 
 protected:
@@ -71,8 +72,8 @@ private:
 
     Server server_;
     const char* kind_;
-    mutable std::mutex mutex_; // of known_, which the watching thread reads
-    std::set<std::string> known_;
+    mutable std::mutex mutex_;      // of watched_, which the watching thread reads
+    std::set<std::string> watched_; // uids
 };
 
 } // namespace holdfast::monitoring

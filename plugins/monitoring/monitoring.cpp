@@ -165,6 +165,7 @@ void MonitoringProvider::order(const sdk::Call&, sdk::Items items, sdk::Results&
 
 void MonitoringProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {
     if (!watcher_) watcher_ = std::make_unique<Watcher>(interval_, scope.host());
+    part(scope.name()).take_interest(items);
     watcher_->watch(scope, part(scope.name()), !items.empty(), hints);
 }
 

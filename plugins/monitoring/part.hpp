@@ -22,6 +22,8 @@ public:
     virtual void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) = 0;
     // What a plan is going to do; what cannot be allowed is failed, the rest is as declared.
     virtual void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results);
+    // What mark() is about from now on, where that matters.
+    virtual void take_interest(sdk::Items) {}
     // A word that changes when an object does. From any thread, also while another call runs.
     virtual std::string mark(const sdk::Call& call) const = 0;
     virtual std::string folder() const { return {}; } // to watch besides; empty: none

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
 TOKEN = sys.argv[2]
-STATE = {"folders": {}, "datasources": {}, "dashboards": {}, "id": 0, "log": [], "down": 0, "drop": ""}
+STATE = {"folders": {}, "datasources": {}, "dashboards": {}, "id": 0, "log": [], "down": 0, "broken": 0,
+         "drop": ""}
 
 
 def next_id():
@@ -232,6 +233,8 @@ def answer(method, path, query, body):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one write for each answer
+    disable_nagle_algorithm = True
 
     def log_message(self, *words):
         pass
@@ -253,6 +256,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(200, STATE)
         if self.headers.get("Authorization") != "Bearer " + TOKEN:
             return self.send(401, {"message": "Invalid API key"})
+        if STATE["broken"]:
+            return self.send(503, {"message": "database is locked"})
         if self.command != "GET":
             STATE["log"].append(self.command + " " + self.path)
             if STATE["down"]:
