@@ -351,12 +351,12 @@ std::string config_schema() {
         "dependencies":{"rules":["checkRules"],"jobs":["checkConfig"]},
         "properties":{
         "jobs":{"type":"string","format":"path","examples":["/etc/prometheus/prometheus.yml"],
-            "description":"the file whose scrape_configs are kept: its configuration, or a fragment that scrape_config_files names (2.43 and later)"},
+            "description":"whose scrape_configs are kept: its configuration, or a fragment (2.43 and later)"},
         "jobsSeenAs":{"type":"string","description":"the same file as Prometheus sees it, in a container"},
         "checkConfig":{"type":"string","format":"command",
             "description":"a command of the operator's that checks that file: promtool check config"},
         "kubernetes":{"type":"object","additionalProperties":false,
-            "description":"the API by which Prometheus finds the targets of ServiceMonitors and PodMonitors; {}: that of the cluster in which it runs",
+            "description":"finds targets of ServiceMonitors and PodMonitors; {}: its own cluster",
             "properties":{"apiServer":{"type":"string","minLength":1},"kubeconfigFile":{"type":"string"},
             "tokenFile":{"type":"string"},"caFile":{"type":"string"}}},
         "rules":{"type":"string","format":"path","examples":["/etc/prometheus/rules.d"],
@@ -394,7 +394,8 @@ std::string MonitoringProvider::describe() {
            R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password","/grafana/token","/grafana/password"],
         "ownership":["owned","additive","exclusive","observe"],"atomic":false,"cas":"recheck",
         "maxItems":100000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.order/1","holdfast.watch/1"],"kinds":[)" +
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.order/1",
+            "holdfast.watch/1"],"kinds":[)" +
            rule_group() + "," + slo() + "," + prometheus_rule() + "," + scrape_job() + "," + probe() + "," +
            operators_monitor("ServiceMonitor") + "," + operators_monitor("PodMonitor") + "," +
            operators_monitor("Probe") + "," + alertmanager_config() + "," + receiver() + "," + route() + "," +

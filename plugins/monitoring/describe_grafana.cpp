@@ -8,7 +8,8 @@ namespace holdfast::monitoring {
 namespace {
 
 constexpr const char* uid = R"json("uid":{"type":"string","minLength":1,"maxLength":40,
-    "pattern":"^[A-Za-z0-9_-]+$","description":"by which Grafana knows it; the document's name by default"},)json";
+    "pattern":"^[A-Za-z0-9_-]+$",
+    "description":"by which Grafana knows it; the document's name by default"},)json";
 
 std::string grafana_kind(const char* name, const char* more, const std::string& spec) {
     return std::string(R"({"apiVersion":")") + api_version + R"(","kind":")" + name +

@@ -138,7 +138,7 @@ bool JobFile::is_ours(const std::string& path) const {
 
 JobFile::Reading JobFile::how_it_is_read(const sdk::Call& call, const Json& configuration) const {
     const Json flags = prometheus_.get(call, "status/flags");
-    const std::string file = absolute(flags.value("config.file", ""),
+    const std::string file = absolute(flags.value("config.file", ""), // tidy: not a code
                                       prometheus_.get(call, "status/runtimeinfo").value("CWD", "/"));
     if (is_ours(file)) return Reading::as_its_configuration;
     for (const Json& pattern : configuration.value("scrape_config_files", Json::array()))

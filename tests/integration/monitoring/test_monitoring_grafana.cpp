@@ -243,12 +243,17 @@ spec:
   folder: web
   json: |
     {"id": 77, "uid": "shop-uid", "version": 12, "iteration": 1, "title": "Shop", "schemaVersion": 39,
-     "panels": [{"id": 1, "type": "graph", "targets": [{"expr": "up"}], "gridPos": {"h": 8, "w": 12, "x": 0, "y": 0}}]}
+     "panels": [{"id": 1, "type": "graph", "targets": [{"expr": "up"}],
+                 "gridPos": {"h": 8, "w": 12, "x": 0, "y": 0}}]}
 ---
 apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: DataSource
 metadata: {name: prom}
-spec: {type: prometheus, url: "http://127.0.0.1:9090", isDefault: true, secureJsonData: {password: only-for-tests}}
+spec:
+  type: prometheus
+  url: http://127.0.0.1:9090
+  isDefault: true
+  secureJsonData: {password: only-for-tests}
 ---
 apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: Folder
@@ -280,7 +285,11 @@ spec: {title: Web}
     play.write("watch/all.yaml", R"doc(apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: DataSource
 metadata: {name: prom}
-spec: {type: prometheus, url: "http://127.0.0.1:9090", isDefault: true, secureJsonData: {password: only-for-tests}}
+spec:
+  type: prometheus
+  url: http://127.0.0.1:9090
+  isDefault: true
+  secureJsonData: {password: only-for-tests}
 )doc");
     play.commit();
     const Ran removal = play.holdfast({"apply", "--yes"});

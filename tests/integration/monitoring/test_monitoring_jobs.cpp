@@ -191,6 +191,49 @@ TEST_CASE("a fragment is refused where Prometheus is too old, and where nothing 
     CHECK(has(read_file(fragment), "job_name: a"));
 }
 
+// A contract test from documentation, where the installed Prometheus is too old: the server is a fake.
+TEST_CASE("a fragment that the configuration names is written, and the configuration is not") {
+    if (const auto why = obstacle()) return skip(*why);
+    if (!has_program("python3")) return skip("python3 is not installed");
+    TempFolder folder;
+    std::filesystem::create_directories(folder / "jobs.d");
+    const std::string configuration = folder / "prometheus.yml", fragment = folder / "jobs.d/holdfast.yml";
+    const bool is_named = GENERATE(true, false);
+    write_file(configuration, std::string("scrape_config_files: [") + (is_named ? "jobs.d" : "other.d") +
+                                  "/*.yml]\nscrape_configs: [{job_name: theirs}]\n");
+    const std::string script =
+        std::string(HOLDFAST_SOURCE_DIR) + "/tests/integration/monitoring/fake_prometheus.py";
+    const char* const words[] = {"python3", "-B", script.c_str(), "19090", configuration.c_str(), nullptr};
+    const BackgroundProgram server(words, folder / "log");
+    const std::string ready = std::string("curl -sf ") + prometheus_url + "/metrics";
+    for (int i = 0; i < 500 && !output_of(ready); ++i) std::this_thread::sleep_for(20ms);
+    const Json config{{"prometheus",
+                       {{"url", prometheus_url},
+                        {"jobs", fragment},
+                        {"checkConfig", command("check-config", {"/usr/bin/promtool", "check", "config"})}}}};
+    PluginDriver plugin("monitoring", config.dump(), Isolation::worker);
+    const Ask a = job("a", targets({"127.0.0.1:1"}));
+    const std::string before = read_file(configuration);
+    if (!is_named) {
+        CHECK(plugin.ask(Method::observe, scope, {a}).summary() == "failed(monitoring.not-read) call failed");
+        return;
+    }
+    CHECK(plugin.ask(Method::apply, scope, {a, job("bad", {{"scrape_timeout", "2h"}})}).summary() ==
+          "done failed(monitoring.bad-config)");
+    CHECK(has(read_file(fragment), "job_name: a"));
+    CHECK(read_file(configuration) == before);
+    Answers seen = plugin.ask(Method::observe, scope, {a});
+    CHECK(spec_of(seen[0])["loaded"] == true);
+    write_file(fragment, read_file(fragment) + "# by hand\n");
+    seen = plugin.ask(Method::observe, scope, {a});
+    CHECK(spec_of(seen[0])["loaded"] == false);
+    CHECK(plugin.ask(Method::apply, scope, {changed(a, seen[0])}).summary() == "done");
+    seen = plugin.ask(Method::observe, scope, {a});
+    CHECK(spec_of(seen[0])["loaded"] == true);
+    CHECK(plugin.ask(Method::apply, scope, {removed(a, seen[0])}).summary() == "done");
+    CHECK_FALSE(has(read_file(fragment), "job_name"));
+}
+
 TEST_CASE("all jobs of the file are listed, foreign ones too") {
     if (const auto why = obstacle()) return skip(*why);
     World world;
@@ -222,7 +265,8 @@ TEST_CASE("what the operator's documents and a Probe become is run by Prometheus
         Method::compile, "",
         {document(theirs, "ServiceMonitor",
                   R"({"jobLabel":"app","selector":{"matchLabels":{"app":"x"}},"targetLabels":["team"],
-                      "endpoints":[{"port":"web"},{"targetPort":9090,"relabelings":[{"action":"LabelDrop","regex":"x"}]}]})"),
+                      "endpoints":[{"port":"web"},
+                          {"targetPort":9090,"relabelings":[{"action":"LabelDrop","regex":"x"}]}]})"),
          document(
              theirs, "PodMonitor",
              R"({"selector":{"matchExpressions":[{"key":"a","operator":"Exists"}]},"podMetricsEndpoints":[{"port":"web"}]})"),

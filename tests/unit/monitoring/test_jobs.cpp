@@ -72,7 +72,8 @@ TEST_CASE("a ScrapeJob is its own leaf, and a Probe is a job with the blackbox e
                                        api_version));
     REQUIRE(probe.size() == 1);
     CHECK(probe[0] == Json::parse(R"({"job_name":"m","metrics_path":"/probe","params":{"module":["tcp"]},
-        "scrape_interval":"1m","static_configs":[{"targets":["https://example.org"],"labels":{"site":"east"}}],
+        "scrape_interval":"1m",
+        "static_configs":[{"targets":["https://example.org"],"labels":{"site":"east"}}],
         "relabel_configs":[{"source_labels":["__address__"],"target_label":"__param_target"},
         {"source_labels":["__param_target"],"target_label":"instance"},
         {"target_label":"__address__","replacement":"bb:9115"}]})"));
@@ -82,9 +83,11 @@ TEST_CASE("a ScrapeJob is its own leaf, and a Probe is a job with the blackbox e
 
 TEST_CASE("a ServiceMonitor becomes a job for each endpoint, relabelled as the operator does") {
     const auto jobs = jobs_of(monitor("ServiceMonitor", R"({
-        "jobLabel":"app.kubernetes.io/name","targetLabels":["team"],"podTargetLabels":["tier"],"sampleLimit":9,
+        "jobLabel":"app.kubernetes.io/name","targetLabels":["team"],"podTargetLabels":["tier"],
+        "sampleLimit":9,
         "selector":{"matchLabels":{"app":"shop"},
-            "matchExpressions":[{"key":"env","operator":"In","values":["a","b"]},{"key":"old","operator":"DoesNotExist"}]},
+            "matchExpressions":[{"key":"env","operator":"In","values":["a","b"]},
+                {"key":"old","operator":"DoesNotExist"}]},
         "endpoints":[{"port":"web","interval":"30s","path":"/m","scheme":"HTTPS",
             "tlsConfig":{"insecureSkipVerify":true,"ca":{},"caFile":"/ca"},"bearerTokenFile":"/token",
             "relabelings":[{"sourceLabels":["x"],"targetLabel":"y","action":"Replace"}],
