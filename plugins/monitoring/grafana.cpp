@@ -222,8 +222,15 @@ protected:
         if (to_be["title"] != there->spec["title"])
             ask(call, "PUT", path,
                 {{"title", to_be["title"]}, {"version", there->number}, {"overwrite", false}});
-        if (parent != sdk::text_at(there->spec, "/parentUid"))
+        if (parent == sdk::text_at(there->spec, "/parentUid")) return;
+        try {
             ask(call, "POST", path + "/move", {{"parentUid", parent}});
+        } catch (const sdk::Error& error) {
+            // The title may be another one by now, so nobody may say that all is as it was.
+            sdk::Diagnostic why = error.diagnostic();
+            if (to_be["title"] != there->spec["title"]) why.retry = sdk::Retry::after;
+            throw sdk::Error(why);
+        }
     }
 
     // Grafana would remove what lies in it as well, whoever made that.
