@@ -36,6 +36,15 @@ void decide_leaves(Draft& draft, const Matches& matches, const Dependencies& dep
         block_for_its_dependencies(draft.plan.changes.emplace_back(draft.change_for_leaf(leaf)));
 }
 
+void block_refused(Draft& draft) {
+    for (Change& change : draft.plan.changes) {
+        const auto found = draft.input.refused.find(change.address);
+        if (found == draft.input.refused.end()) continue;
+        change.readiness = Readiness::blocked;
+        change.diagnostics.append(found->second);
+    }
+}
+
 // An approval of the plan does not let it be tried again: it may be the one that was given before.
 void park_quarantined(Draft& draft) {
     const PlanInput& input = draft.input;
@@ -94,6 +103,7 @@ Plan make_plan(const PlanInput& input) {
         plan_prunes(draft, matches, changed_targets);
         plan_foreign(draft, matches, changed_targets);
     }
+    if (!input.refused.empty()) block_refused(draft);
     order_changes(draft, dependencies, find_excluded(draft));
     hash_plan(draft);
     apply_blast_limits(draft);

@@ -72,6 +72,9 @@ struct PlanInput {
     std::string all_prunes_blocked;
     // Leaves whose document failed to validate: blocked, with these problems.
     std::unordered_map<std::size_t, Diagnostics> invalid;
+    // Changes that their plugin refuses, as it said of an earlier make of this plan: blocked, with its
+    // reasons.
+    std::map<Address, Diagnostics> refused;
     bool destroy = false;                   // plan the removal of everything
     bool tree_is_empty = false;             // the stack's path holds no document at all (law 2)
     std::vector<Address> replace;           // --replace

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include "reconcile/review.hpp"
+
 namespace holdfast {
 
 namespace {
@@ -180,10 +182,10 @@ void Pass::plan(const Neighbours& neighbours, const RunEvents& events, std::stop
     if (was_cut_short(stop)) return give_up();
     finish_input(neighbours);
 
-    Plan plan = make_plan_with_approval(input_);
+    Plan plan = make_plan_with_approval(input_, stop);
     if (part_ && destroys(plan)) { // how much that is hangs on what the whole stack holds
         input_.recorded_of_kind = session_.store().counts_by_kind(stack().name);
-        plan = make_plan_with_approval(input_);
+        plan = make_plan_with_approval(input_, stop);
     }
     foretell(plan);
     remember_settled(input_, plan);
@@ -325,11 +327,32 @@ void Pass::take_in_quarantined() {
                 fmt::format("taken back at {}, because {}", utc_time(change.at_ms), change.why)};
 }
 
-Plan Pass::make_plan_with_approval(PlanInput& input) {
+Plan Pass::make_plan_with_approval(PlanInput& input, const std::stop_token& stop) {
+    input.refused.clear();
     Plan plan = make_plan(input);
+    take_in_refused(input, plan, stop);
+    if (!input.refused.empty()) plan = make_plan(input); // what hangs on them is blocked with them
     if (!plan.is_parked() || !session_.store().is_approved(stack().name, plan.hash)) return plan;
     input.approved = plan.hash;
     return make_plan(input);
+}
+
+void Pass::take_in_refused(PlanInput& input, const Plan& plan, const std::stop_token& stop) const {
+    for (auto& [index, problems] : review(session_, plan, input, stop)) {
+        const Change& change = plan.changes[index];
+        if (change.leaf) {
+            problems = placed(input.leaves[*change.leaf], problems);
+        } else {
+            Diagnostics all;
+            for (Diagnostic problem : problems) {
+                problem.subject = to_string(change.address);
+                problem.span = {change.origin.file, {change.origin.line, change.origin.line ? 1U : 0U}, 0};
+                all.add(session_.masker().mask(std::move(problem)));
+            }
+            problems = std::move(all);
+        }
+        input.refused.insert_or_assign(change.address, std::move(problems));
+    }
 }
 
 // What came out equal is not compared again until one of the two sides changes.

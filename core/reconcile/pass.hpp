@@ -162,7 +162,8 @@ private:
     void finish_input(const Neighbours& neighbours);
     void take_in_quarantined();
     void give_result();
-    Plan make_plan_with_approval(PlanInput& input);
+    Plan make_plan_with_approval(PlanInput& input, const std::stop_token& stop);
+    void take_in_refused(PlanInput& input, const Plan& plan, const std::stop_token& stop) const;
     void remember_settled(const PlanInput& input, const Plan& plan);
     void foretell(Plan& plan) const;
     void tell_planned_again(Plan& plan) const;

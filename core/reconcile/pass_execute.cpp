@@ -287,7 +287,7 @@ std::optional<Round> Pass::next_round(const RunEvents& events, PlanInput& input,
     observe_leaves(leaves, events, stop);
     canonicalize_unsettled(leaves, stop);
     input = input_for(leaves);
-    Round round{.plan = make_plan_with_approval(input)};
+    Round round{.plan = make_plan_with_approval(input, stop)};
     warn_of_parked(round);
     return round;
 }

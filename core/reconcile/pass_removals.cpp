@@ -134,7 +134,7 @@ void Pass::prune_dropped(const RunEvents& events, std::stop_token stop) {
         probes.push_back({.entry = &input.recorded[i], .observed = &input.observed_recorded[i]});
     observe(session_, probes, events.progress, stop);
 
-    Round round{.plan = make_plan_with_approval(input)};
+    Round round{.plan = make_plan_with_approval(input, stop)};
     warn_of_parked(round);
     if (Status locked = lock_scopes(round.plan, stop); !locked) {
         outcome_.problems.add(locked.error());

@@ -47,6 +47,7 @@ cat >"$work/operator.yaml" <<'END'
 commands:
   check-rules: {run: [/usr/bin/promtool, check, rules], timeout: 60s}
   test-rules: {run: [/usr/bin/promtool, test, rules], timeout: 60s}
+  check-prometheus: {run: [/usr/bin/promtool, check, config], timeout: 60s}
   check-alertmanager: {run: [/usr/bin/amtool, check-config]}
 END
 chmod 600 "$work/operator.yaml"
@@ -62,6 +63,7 @@ expect 0 holdfast apply --yes
 is '["checkout","instances","slo:checkout"]' prometheus_says rules '[.data.groups[].name] | sort'
 is '"sum by (shop) (rate(orders_total[5m]))"' prometheus_says rules '.data.groups[] | select(.name == "checkout").rules[0].query'
 is 1 alertmanager_says silences length
+prometheus_says status/config .data.yaml | grep -q 'job_name: front' || fail "the probe is not among the jobs"
 expect 0 holdfast plan --exit-code
 
 chapter "Somebody edits a limit, and spells another expression his own way"

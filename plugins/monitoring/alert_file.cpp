@@ -30,13 +30,6 @@ double config_hash(const std::string& text) {
     return out;
 }
 
-// The value of a metric without labels in Prometheus' text format; nothing where it is not there.
-std::optional<double> metric_in(const std::string& text, const std::string& name) {
-    for (std::size_t at = 0; (at = text.find(name + " ", at)) != std::string::npos; ++at)
-        if (at == 0 || text[at - 1] == '\n') return std::strtod(text.c_str() + at + name.size(), nullptr);
-    return std::nullopt;
-}
-
 Json& routes_of(Json& content) {
     if (!content["route"].is_object()) content["route"] = Json::object();
     Json& routes = content["route"]["routes"];
@@ -175,7 +168,7 @@ void AlertFile::erase(Json& content, const Key& key) {
     if (key.kind == "Route") remove_from(routes_of(content), route_key);
 }
 
-std::string AlertFile::print(const Json& content) const {
+std::string AlertFile::print(const Json& content, const std::string&) const {
     Json shown = content;
     for (const char* key : {"receivers"})
         if (shown.contains(key) && shown[key].empty()) shown.erase(key);
@@ -235,7 +228,7 @@ void AlertFile::check(const sdk::Call& call, const Contents& contents, const Fil
     const ScratchFolder scratch;
     try {
         for (const auto& [path, content] : contents)
-            run_check(call, check_command(), {scratch.put("alertmanager.yml", print(content))},
+            run_check(call, check_command(), {scratch.put("alertmanager.yml", print(content, {}))},
                       scratch.path() + "/alertmanager.yml", path_, "monitoring.bad-config");
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();

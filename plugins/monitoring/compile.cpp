@@ -18,14 +18,6 @@ std::string as_text(const Json& from, const char* key) {
     return found->is_string() ? found->get<std::string>() : sdk::dump_json(*found);
 }
 
-void check_duration(const Json& from, const char* key, const std::string& pointer,
-                    sdk::Diagnostics& problems) {
-    const std::string text = as_text(from, key);
-    if (!text.empty() && !parse_duration(text))
-        complain(problems, "monitoring.duration", pointer + "/" + key, "\"" + text + "\" is no time",
-                 "write numbers with y, w, d, h, m, s or ms, such as 1h30m");
-}
-
 void check_rule(const Json& rule, const std::string& pointer, sdk::Diagnostics& problems) {
     const std::string alert = as_text(rule, "alert"), record = as_text(rule, "record");
     if (alert.empty() == record.empty())
@@ -62,6 +54,14 @@ void check_twice(const Json& rules, const std::string& pointer, sdk::Diagnostics
 }
 
 } // namespace
+
+void check_duration(const Json& from, const char* key, const std::string& pointer,
+                    sdk::Diagnostics& problems) {
+    const std::string text = as_text(from, key);
+    if (!text.empty() && !parse_duration(text))
+        complain(problems, "monitoring.duration", pointer + "/" + key, "\"" + text + "\" is no time",
+                 "write numbers with y, w, d, h, m, s or ms, such as 1h30m");
+}
 
 void complain(sdk::Diagnostics& problems, std::string code, std::string pointer, std::string message,
               std::string hint) {
@@ -122,20 +122,35 @@ void compile_prometheus_rule(const Json& document, std::vector<Compiled>& out, s
     }
 }
 
-std::vector<Compiled> compile_document(std::string_view text, sdk::Diagnostics& problems) {
+std::vector<Compiled> compile_document(std::string_view text, sdk::Diagnostics& problems,
+                                       const Surroundings& around) {
     const Json document = sdk::parse_json(text, "monitoring.document");
     std::vector<Compiled> out;
     if (!document.is_object() || !document.contains("spec") || !document["spec"].is_object())
         return out; // the schema has said so
+    const std::string kind = sdk::text_at(document, "/kind");
+    const bool is_operators = sdk::text_at(document, "/apiVersion") == operator_api_version;
+    static const std::map<std::string, void (*)(const Json&, const Surroundings&, std::vector<Compiled>&,
+                                                sdk::Diagnostics&)>
+        monitors{{"ServiceMonitor", &compile_service_monitor}, {"PodMonitor", &compile_pod_monitor}};
     static const std::map<std::string, void (*)(const Json&, std::vector<Compiled>&, sdk::Diagnostics&)>
         kinds{{"RuleGroup", &compile_rule_group},
               {"PrometheusRule", &compile_prometheus_rule},
               {"Slo", &compile_slo},
+              {"ScrapeJob", &compile_scrape_job},
+              {"Probe", &compile_probe},
+              {"Folder", &compile_folder},
+              {"DataSource", &compile_data_source},
+              {"Dashboard", &compile_dashboard},
               {"AlertmanagerConfig", &compile_alertmanager_config},
               {"Receiver", &compile_receiver},
               {"Route", &compile_route},
               {"Silence", &compile_silence}};
-    if (const auto compiler = kinds.find(sdk::text_at(document, "/kind")); compiler != kinds.end())
+    if (is_operators && kind == "Probe")
+        compile_operator_probe(document, out, problems);
+    else if (const auto monitor = monitors.find(kind); monitor != monitors.end())
+        monitor->second(document, around, out, problems);
+    else if (const auto compiler = kinds.find(kind); compiler != kinds.end())
         compiler->second(document, out, problems);
     return out;
 }

@@ -97,6 +97,105 @@ std::string prometheus_rule() {
                     rule_group_members() + "}}}}");
 }
 
+// ---- scraping ----
+
+// Fields that hold secrets, in a job and in each entry of its *_sd_configs.
+constexpr const char* secrets_of_jobs[] = {"basic_auth/password", "authorization/credentials",
+                                           "oauth2/client_secret"};
+
+// The versions of Prometheus know different ones, and promtool judges what they hold. The names are said
+// here, so that a plan tells a mistyped one.
+constexpr const char* fields_of_jobs[] = {"params",
+                                          "relabel_configs",
+                                          "metric_relabel_configs",
+                                          "tls_config",
+                                          "honor_labels",
+                                          "honor_timestamps",
+                                          "track_timestamps_staleness",
+                                          "follow_redirects",
+                                          "enable_http2",
+                                          "enable_compression",
+                                          "proxy_url",
+                                          "no_proxy",
+                                          "proxy_from_environment",
+                                          "proxy_connect_header",
+                                          "http_headers",
+                                          "sample_limit",
+                                          "target_limit",
+                                          "label_limit",
+                                          "label_name_length_limit",
+                                          "label_value_length_limit",
+                                          "body_size_limit",
+                                          "keep_dropped_targets",
+                                          "scrape_protocols",
+                                          "scrape_fallback_protocol",
+                                          "scrape_classic_histograms",
+                                          "always_scrape_classic_histograms",
+                                          "convert_classic_histograms_to_nhcb",
+                                          "native_histogram_bucket_limit",
+                                          "native_histogram_min_bucket_factor",
+                                          "scrape_native_histograms",
+                                          "metric_name_validation_scheme",
+                                          "metric_name_escaping_scheme",
+                                          "scrape_failure_log_file"};
+
+std::string scrape_job() {
+    std::string secrets, plain;
+    for (const char* field : secrets_of_jobs)
+        secrets +=
+            std::string(secrets.empty() ? "\"" : ",\"") + "/spec/" + field + "\",\"/spec/*/*/" + field + "\"";
+    for (const char* field : fields_of_jobs) plain += std::string(",\"") + field + "\":{}";
+    return kind(api_version, "ScrapeJob",
+                (R"("identity":["/spec/job_name"],"scope":["/kind"],"compare":["/spec"],"sensitive":[)" +
+                 secrets + "],")
+                    .c_str(),
+                R"json("properties":{
+    "job_name":{"type":"string","minLength":1,
+        "description":"becomes the label job; the document's name by default"},
+    "scrape_interval":{"type":"string","examples":["30s"]},
+    "scrape_timeout":{"type":"string","examples":["10s"]},
+    "metrics_path":{"type":"string"},"scheme":{"type":"string","enum":["http","https"]},
+    "static_configs":{"type":"array","items":{"type":"object","additionalProperties":false,
+        "required":["targets"],"properties":{"targets":{"type":"array","items":{"type":"string"}},
+        "labels":)json" +
+                    std::string(texts) +
+                    R"json(}}},
+    "basic_auth":{"type":"object","properties":{"password":{"type":"string"}}},
+    "authorization":{"type":"object","properties":{"credentials":{"type":"string"}}},
+    "oauth2":{"type":"object","properties":{"client_secret":{"type":"string"}}},
+    "loaded":{"type":"boolean",
+        "description":"set by the provider: Prometheus runs it as the file has it"})json" +
+                    plain +
+                    R"json(},"patternProperties":{"^[a-z0-9_]+_sd_configs$":{"type":"array",
+        "items":{"type":"object","properties":{
+        "basic_auth":{"type":"object","properties":{"password":{"type":"string"}}},
+        "authorization":{"type":"object","properties":{"credentials":{"type":"string"}}},
+        "oauth2":{"type":"object","properties":{"client_secret":{"type":"string"}}}}},
+        "description":"where targets are found, as in Prometheus' configuration"}})json");
+}
+
+std::string probe() {
+    return kind(api_version, "Probe", "", std::string(R"json("required":["targets"],"properties":{
+    "job":{"type":"string","minLength":1,"description":"name of the job; the document's by default"},
+    "prober":{"type":"object","additionalProperties":false,"properties":{
+        "url":{"type":"string","minLength":1,"default":"127.0.0.1:9115",
+            "description":"host and port of the blackbox exporter"},
+        "scheme":{"type":"string","enum":["http","https"],"default":"http"},
+        "path":{"type":"string","default":"/probe"}}},
+    "module":{"type":"string","minLength":1,"default":"http_2xx",
+        "description":"one of the modules in the exporter's configuration"},
+    "targets":{"type":"array","minItems":1,"items":{"type":"string","minLength":1},
+        "examples":[["https://example.org"]],"description":"what is probed; becomes the label instance"},
+    "labels":)json") + texts + R"json(,
+    "interval":{"type":"string","examples":["1m"]},"timeout":{"type":"string","examples":["10s"]}})json");
+}
+
+// Each field is looked at when it is compiled: what is not covered is told with its reason.
+std::string operators_monitor(const char* name) {
+    return std::string(R"({"apiVersion":")") + operator_api_version + R"(","kind":")" + name +
+           R"(","compiles":true,"health":false,"schema":{)" + head + R"("spec":{"type":"object"}}}})";
+}
+
 // ---- Alertmanager ----
 
 // A receiver has one list for each way to tell people, and Alertmanager's versions know different ones: only
@@ -235,19 +334,31 @@ std::string silence() {
     "createdBy":{"type":"string","minLength":1,"default":"holdfast","description":"who"}})json");
 }
 
-constexpr const char* server_members = R"json(
+constexpr const char* api_members = R"json(
     "url":{"type":"string","minLength":1,"examples":["http://127.0.0.1:9090"],
         "description":"of its HTTP API"},
     "token":{"type":"string","minLength":1,"description":"sent as a bearer token"},
     "username":{"type":"string","minLength":1},"password":{"type":"string"},
-    "caFile":{"type":"string","format":"path","description":"certificates to trust, PEM"},
+    "caFile":{"type":"string","format":"path","description":"certificates to trust, PEM"})json";
+
+constexpr const char* reload_member = R"json(,
     "reload":{"type":"string","format":"command",
         "description":"the operator's command that lets it read its files, else POST /-/reload does"})json";
 
 std::string config_schema() {
     return std::string(R"json({"type":"object","additionalProperties":false,"properties":{
-    "prometheus":{"type":"object","additionalProperties":false,"required":["url","rules","checkRules"],
+    "prometheus":{"type":"object","additionalProperties":false,"required":["url"],
+        "dependencies":{"rules":["checkRules"],"jobs":["checkConfig"]},
         "properties":{
+        "jobs":{"type":"string","format":"path","examples":["/etc/prometheus/prometheus.yml"],
+            "description":"whose scrape_configs are kept: its configuration, or a fragment (2.43 and later)"},
+        "jobsSeenAs":{"type":"string","description":"the same file as Prometheus sees it, in a container"},
+        "checkConfig":{"type":"string","format":"command",
+            "description":"a command of the operator's that checks that file: promtool check config"},
+        "kubernetes":{"type":"object","additionalProperties":false,
+            "description":"finds targets of ServiceMonitors and PodMonitors; {}: its own cluster",
+            "properties":{"apiServer":{"type":"string","minLength":1},"kubeconfigFile":{"type":"string"},
+            "tokenFile":{"type":"string"},"caFile":{"type":"string"}}},
         "rules":{"type":"string","format":"path","examples":["/etc/prometheus/rules.d"],
             "description":"folder of rule files, which rule_files of its configuration has to name"},
         "rulesSeenAs":{"type":"string","description":"the same folder as Prometheus sees it, in a container"},
@@ -257,7 +368,7 @@ std::string config_schema() {
             "description":"a command of the operator's that runs unit tests: promtool test rules"},
         "allowNoAlerts":{"type":"boolean","default":false,
             "description":"whether the last alerting rule may be removed"},)json") +
-           server_members + R"json(}},
+           api_members + reload_member + R"json(}},
     "alertmanager":{"type":"object","additionalProperties":false,"required":["url"],
         "dependencies":{"config":["check"]},
         "properties":{
@@ -265,7 +376,10 @@ std::string config_schema() {
             "description":"its configuration file; without, only silences are kept"},
         "check":{"type":"string","format":"command",
             "description":"a command of the operator's that checks the file: amtool check-config"},)json" +
-           server_members + R"json(}},
+           api_members + reload_member + R"json(}},
+    "grafana":{"type":"object","additionalProperties":false,"required":["url"],
+        "description":"folders, data sources and dashboards are kept over its HTTP API","properties":{)json" +
+           api_members + R"json(}},
     "identity":{"type":"string","minLength":1,
         "description":"what to know the target by, instead of its files; set it before they move"},
     "poll":{"type":"integer","minimum":1,"maximum":86400,"default":15,
@@ -277,12 +391,15 @@ std::string config_schema() {
 std::string MonitoringProvider::describe() {
     return std::string(R"({"name":"monitoring","version":")") + plugin_version +
            R"(","groups":["monitoring.holdfast.dev","monitoring.coreos.com"],"config":)" + config_schema() +
-           R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password"],
+           R"(,"sensitiveConfig":["/prometheus/token","/prometheus/password","/alertmanager/token","/alertmanager/password","/grafana/token","/grafana/password"],
         "ownership":["owned","additive","exclusive","observe"],"atomic":false,"cas":"recheck",
         "maxItems":100000,"maxBytes":268435456,
-        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1"],"kinds":[)" +
-           rule_group() + "," + slo() + "," + prometheus_rule() + "," + alertmanager_config() + "," +
-           receiver() + "," + route() + "," + silence() + "]}";
+        "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.review/1","holdfast.order/1",
+            "holdfast.watch/1"],"kinds":[)" +
+           rule_group() + "," + slo() + "," + prometheus_rule() + "," + scrape_job() + "," + probe() + "," +
+           operators_monitor("ServiceMonitor") + "," + operators_monitor("PodMonitor") + "," +
+           operators_monitor("Probe") + "," + alertmanager_config() + "," + receiver() + "," + route() + "," +
+           silence() + "," + describe_grafana() + "]}";
 }
 
 } // namespace holdfast::monitoring

@@ -112,6 +112,23 @@ void FileTarget::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Re
     }
 }
 
+void FileTarget::review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
+    const Files files = read_files();
+    if (!loaded_) loaded_ = ask_loaded(scope);
+    std::vector<Edit> edits;
+    for (const sdk::Change& change : changes)
+        edits.push_back({change.index(), key_of(change),
+                         change.action() == sdk::Action::remove ? Json() : spec_in(change.declared()),
+                         nullptr});
+    Failures failures;
+    refuse(files, *loaded_, edits, failures);
+    for (const sdk::Change& change : changes)
+        if (const auto found = failures.find(change.index()); found != failures.end())
+            results.failed(change, found->second);
+        else
+            results.as_declared(change);
+}
+
 // ---- writing ----
 
 void FileTarget::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
@@ -173,8 +190,8 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
         const Json declared = spec_in(change.declared());
         const Json observed = there ? *there : Json();
         const Json recorded = spec_in(change.recorded());
-        edit.spec = merged(observed, canonical(scope, edit.key, declared, observed),
-                           recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
+        edit.spec = to_be(observed, canonical(scope, edit.key, declared, observed),
+                          recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
         if (declared.contains("tests")) edit.tests = declared["tests"];
     }
     const bool is_so = is_removal ? !there : there && *there == edit.spec;
@@ -288,8 +305,9 @@ Leaves FileTarget::commit(const sdk::Call& call, const Files& files, const std::
     std::vector<Written> written;
     for (auto& [path, content] : contents_with(files, edits)) {
         const auto file = files.find(path);
-        Written one{path, std::nullopt, print(content)};
+        Written one{path, std::nullopt, {}};
         if (file != files.end()) one.before = file->second->text;
+        one.after = print(content, one.before.value_or(""));
         if (one.after->empty()) one.after.reset();
         if (one.before != one.after) written.push_back(std::move(one));
     }

@@ -46,6 +46,7 @@ public:
     void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) override;
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
 
 protected:
@@ -59,10 +60,16 @@ protected:
     virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
     // `edits` are those of this file, in their order. `content` is null where there is no file.
     virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
-    virtual std::string print(const sdk::Json& content) const = 0; // empty: the file goes
+    // `before` is the text that stands there; empty where there is none. An empty result: the file goes.
+    virtual std::string print(const sdk::Json& content, const std::string& before) const = 0;
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
     virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                                 const sdk::Json& observed) = 0;
+    // What is to stand there, of what does, what is declared, and what was recorded.
+    virtual sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
+                            const sdk::Json& recorded) const {
+        return merged(there, declared, recorded);
+    }
     // What the server runs. Throws where it does not say.
     virtual Leaves ask_loaded(const sdk::Call& call) = 0;
     virtual bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) = 0;
@@ -72,7 +79,8 @@ protected:
                        const std::vector<Edit>& edits) = 0;
     // Why an object is not removed when nobody declares it any more; nothing: it is.
     virtual std::optional<sdk::Diagnostic> reason_to_stay(const Key&) const { return std::nullopt; }
-    // May move edits to the failures, for reasons that concern all of them together.
+    // May move edits to the failures, for reasons that concern all of them together. Asked of a plan, whose
+    // specs are as they were declared, and again of what is about to be written.
     virtual void refuse(const Files&, const Leaves& /*loaded*/, std::vector<Edit>&, Failures&) {}
     virtual std::string where_to_look() const = 0; // hint for what was not loaded
     // True where one edit is checked without the others.

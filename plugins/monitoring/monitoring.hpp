@@ -7,6 +7,7 @@
 
 #include <holdfast/json.hpp>
 
+#include "compile.hpp"
 #include "part.hpp"
 #include "watcher.hpp"
 
@@ -15,11 +16,14 @@ namespace holdfast::monitoring {
 class MonitoringProvider final : public sdk::Provider,
                                  public sdk::Compile,
                                  public sdk::Canonicalize,
+                                 public sdk::Review,
+                                 public sdk::Order,
                                  public sdk::Watch {
 public:
     static constexpr const char* plugin_name = "monitoring";
     static constexpr const char* plugin_version = "0.1.0";
     static std::string describe();
+    static std::string describe_grafana(); // its kinds, with commas between
 
     MonitoringProvider(const sdk::Call& call, std::string_view config);
 
@@ -29,7 +33,9 @@ public:
     void observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
     void list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) override;
     void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) override;
+    void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
+    void order(const sdk::Call& call, sdk::Items items, sdk::Results& results) override;
     void watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) override;
     void unwatch() override;
 
@@ -38,6 +44,7 @@ private:
     Part& part(std::string_view scope) const; // throws where the config does not have it
 
     std::vector<std::unique_ptr<Part>> parts_;
+    Surroundings around_;
     std::string target_;
     std::chrono::seconds interval_{15};
     std::unique_ptr<Watcher> watcher_; // after the parts: it ends before they do

@@ -15,6 +15,7 @@ constexpr const char* operator_api_version = "monitoring.coreos.com/v1";
 // one without a name, because no member of its three kinds has the same value in all.
 namespace scope {
 constexpr const char* rules = "RuleGroup";
+constexpr const char* jobs = "ScrapeJob";
 constexpr const char* alertmanager = "";
 constexpr const char* silences = "Silence";
 } // namespace scope

@@ -20,6 +20,10 @@ public:
     virtual void list(const sdk::Call& call, const std::string& kind, sdk::Results& results) = 0;
     virtual void canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) = 0;
     virtual void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) = 0;
+    // What a plan is going to do; what cannot be allowed is failed, the rest is as declared.
+    virtual void review(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results);
+    // What mark() is about from now on, where that matters.
+    virtual void take_interest(sdk::Items) {}
     // A word that changes when an object does. From any thread, also while another call runs.
     virtual std::string mark(const sdk::Call& call) const = 0;
     virtual std::string folder() const { return {}; } // to watch besides; empty: none
@@ -35,5 +39,21 @@ sdk::Json merged(const sdk::Json& there, const sdk::Json& declared, const sdk::J
 sdk::Diagnostic conflict(const Key& key);
 // True where every member and element of `wanted` is in `there`; "<secret>" there is anything.
 bool is_within(const sdk::Json& wanted, const sdk::Json& there);
+
+// What `body` sends may have been done although no answer came, as at a deadline: only a refusal is one.
+template <typename Body>
+sdk::Result sent(Body body) {
+    try {
+        return body();
+    } catch (const sdk::Error& error) {
+        const sdk::Diagnostic& why = error.diagnostic();
+        const bool was_refused = why.code != "monitoring.unreachable" &&
+                                 why.code != "monitoring.bad-answer" && why.retry != sdk::Retry::after;
+        if (was_refused) throw;
+        sdk::Result out = sdk::Result::failed(error.diagnostic());
+        out.outcome = sdk::Outcome::unknown;
+        return out;
+    }
+}
 
 } // namespace holdfast::monitoring

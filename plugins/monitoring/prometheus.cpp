@@ -21,6 +21,12 @@ Json Prometheus::get(const sdk::Call& call, const std::string& path) const {
     return std::move(answer["data"]);
 }
 
+std::string Prometheus::load_mark(const sdk::Call& call) const {
+    const Json runtime = get(call, "status/runtimeinfo");
+    return runtime.value("lastConfigTime", "") + " " + runtime.value("startTime", "") + " " +
+           runtime.value("reloadConfigSuccess", Json()).dump();
+}
+
 std::optional<std::string> Prometheus::format(const sdk::Call& call, const std::string& expression) {
     if (const auto known = formatted_.find(expression); known != formatted_.end()) return known->second;
     sdk::HttpRequest request;

@@ -23,6 +23,9 @@ public:
     // True where both are one expression to Prometheus. Asks only where blanks are not all.
     bool is_same_expression(const sdk::Call& call, const std::string& left, const std::string& right);
 
+    // Another word once it has read its configuration again, was started again, or could not read it.
+    std::string load_mark(const sdk::Call& call) const;
+
     const Server& server() const { return server_; }
 
 private:

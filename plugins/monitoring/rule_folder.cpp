@@ -58,9 +58,7 @@ std::string RuleFolder::target_id() const { return "rules:" + lasting_id(folder_
 std::string RuleFolder::mark(const sdk::Call& call) const {
     std::string all;
     for (const std::string& path : paths()) all += path + "\n" + read_file(path).value_or("") + "\n";
-    const Json runtime = prometheus_.get(call, "status/runtimeinfo");
-    return sha256_hex(all) + " " + runtime.value("lastConfigTime", "") + " " +
-           runtime.value("startTime", "") + " " + runtime.value("reloadConfigSuccess", Json()).dump();
+    return sha256_hex(all) + " " + prometheus_.load_mark(call);
 }
 
 // ---- files ----
@@ -111,7 +109,7 @@ void RuleFolder::change(Json& content, const std::vector<const Edit*>& edits) co
 }
 
 // A file without groups is no use to anybody, and promtool takes it for a good one.
-std::string RuleFolder::print(const Json& content) const {
+std::string RuleFolder::print(const Json& content, const std::string&) const {
     if (!content.is_object() || content.at("groups").empty()) return {};
     return rule_header + print_yaml(content);
 }
@@ -216,7 +214,7 @@ void RuleFolder::check(const sdk::Call& call, const Contents& contents, const Fi
     const ScratchFolder scratch;
     std::vector<std::string> staged;
     for (const auto& [path, content] : contents)
-        if (const std::string text = print(content); !text.empty())
+        if (const std::string text = print(content, {}); !text.empty())
             staged.push_back(scratch.put(base_name(path), text));
     if (!staged.empty())
         run_check(call, check_command(), staged, scratch.path(), folder_, "monitoring.bad-rules");
@@ -240,7 +238,7 @@ void RuleFolder::run_tests(const sdk::Call& call, const Contents& contents, cons
     const auto take = [&](const std::string& path, const std::string& text) {
         if (!text.empty()) rule_files.push_back(scratch.put(base_name(path), text));
     };
-    for (const auto& [path, content] : contents) take(path, print(content));
+    for (const auto& [path, content] : contents) take(path, print(content, {}));
     for (const auto& [path, file] : files)
         if (contents.count(path) == 0 && !file->broken) take(path, file->text);
     const Json all{{"rule_files", rule_files}, {"evaluation_interval", "1m"}, {"tests", tests}};
@@ -281,9 +279,7 @@ void RuleFolder::refuse(const Files& files, const Leaves& loaded, std::vector<Ed
         if (takes_some(edit))
             failures.emplace(
                 edit.item,
-                problem("monitoring.no-alerts",
-                        "this would leave Prometheus without a single alerting rule; nothing of it "
-                        "was written",
+                problem("monitoring.no-alerts", "this would leave Prometheus without a single alerting rule",
                         "if that is meant, set prometheus.allowNoAlerts: true in the provider's config"));
     edits.erase(std::remove_if(edits.begin(), edits.end(), takes_some), edits.end());
 }

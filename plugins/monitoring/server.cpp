@@ -165,6 +165,12 @@ std::string said_by(const std::string& output, const std::string& path, const st
     return sdk::in_one_line(kept, 6);
 }
 
+std::optional<double> metric_in(const std::string& text, const std::string& name) {
+    for (std::size_t at = 0; (at = text.find(name + " ", at)) != std::string::npos; ++at)
+        if (at == 0 || text[at - 1] == '\n') return std::strtod(text.c_str() + at + name.size(), nullptr);
+    return std::nullopt;
+}
+
 std::string percent_encoded(std::string_view text) {
     static const char* const digits = "0123456789ABCDEF";
     std::string out;

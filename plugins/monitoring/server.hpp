@@ -2,6 +2,7 @@
 // A server that is asked over HTTP, by the host's client, and the operator's commands about it.
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,8 @@ private:
 
 // What a checking program says, without its headings and with `shown` for `path`.
 std::string said_by(const std::string& output, const std::string& path, const std::string& shown);
+// The value of a metric without labels in Prometheus' text format; nothing where it is not there.
+std::optional<double> metric_in(const std::string& text, const std::string& name);
 std::string percent_encoded(std::string_view text); // for a path or a query
 
 } // namespace holdfast::monitoring

@@ -63,20 +63,6 @@ Json matchers_for_api(const Json& matchers) {
 
 std::string silence_name(const Key& key) { return sdk::parse_json(key.identity).get<std::string>(); }
 
-// What `body` sends may have been done although no answer came, as at a deadline: only a refusal is one.
-template <typename Body>
-sdk::Result sent(Body body) {
-    try {
-        return body();
-    } catch (const sdk::Error& error) {
-        if (error.diagnostic().code == "monitoring.refused" && error.diagnostic().retry == sdk::Retry::never)
-            throw;
-        sdk::Result out = sdk::Result::failed(error.diagnostic());
-        out.outcome = sdk::Outcome::unknown;
-        return out;
-    }
-}
-
 } // namespace
 
 Silences::Silence Silences::silence_of(const Json& answer) {

@@ -300,18 +300,38 @@ std::size_t add_secrets_of_config(Stage& stage) {
     return found;
 }
 
-void check_sample_has_secrets(Stage& stage, const Object& object) {
-    for (const std::string& pattern : stage.kind().sensitive) {
-        const std::vector<std::string> pointers = expand_pointer(object.declared, pattern);
-        const bool is_there = std::any_of(pointers.begin(), pointers.end(), [&](const std::string& pointer) {
-            const std::string* secret = find_at(object.declared, pointer)->if_string();
-            return secret && secret->size() >= 8;
-        });
-        stage.check(
-            is_there, nullptr, "",
-            fmt::format("the sample has no text of at least 8 letters at {}, which is sensitive", pattern),
-            "write $secret there, so that it can be looked for");
+bool holds_secret(const Object& object, const std::string& pattern) {
+    const std::vector<std::string> pointers = expand_pointer(object.declared, pattern);
+    return std::any_of(pointers.begin(), pointers.end(), [&](const std::string& pointer) {
+        const std::string* secret = find_at(object.declared, pointer)->if_string();
+        return secret && secret->size() >= 8;
+    });
+}
+
+// The sample as the author's changes make it, where it then holds a secret that it could not hold before: two
+// ways to log in, of which a target takes one.
+std::vector<Object> make_with_other_secrets(Stage& stage, const Object& sample) {
+    std::vector<Object> out;
+    for (const Value& patch : stage.settings().changes) {
+        Object other = stage.make(patch);
+        const auto& patterns = stage.kind().sensitive;
+        if (std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+                return !holds_secret(sample, pattern) && holds_secret(other, pattern);
+            }))
+            out.push_back(std::move(other));
     }
+    return out;
+}
+
+void check_samples_have_secrets(Stage& stage, const Object& sample, const std::vector<Object>& others) {
+    for (const std::string& pattern : stage.kind().sensitive)
+        stage.check(
+            holds_secret(sample, pattern) ||
+                std::any_of(others.begin(), others.end(),
+                            [&](const Object& other) { return holds_secret(other, pattern); }),
+            nullptr, "",
+            fmt::format("the sample has no text of at least 8 letters at {}, which is sensitive", pattern),
+            "write $secret there, or in one of its changes, so that it can be looked for");
 }
 
 } // namespace
@@ -323,7 +343,8 @@ void level_secrets(Stage& stage) {
     if (in_config == 0 && stage.kind().sensitive.empty())
         Stage::not_offered("neither the kind nor the config has sensitive fields");
     Object object = stage.make();
-    check_sample_has_secrets(stage, object);
+    std::vector<Object> others = make_with_other_secrets(stage, object);
+    check_samples_have_secrets(stage, object, others);
     stage.is_valid(object.declared);
     stage.must(stage.mine(), ItemAction::create, object);
     stage.plan(stage.mine(), object);
@@ -341,6 +362,11 @@ void level_secrets(Stage& stage) {
     stage.list_all(stage.mine(), object.scope);
     stage.must(stage.mine(), ItemAction::remove, object);
     stage.look(stage.mine(), {&object});
+    for (Object& other : others) {
+        stage.must(stage.mine(), ItemAction::create, other);
+        stage.plan(stage.mine(), other);
+        stage.must(stage.mine(), ItemAction::remove, other);
+    }
 }
 
 } // namespace holdfast::conformance

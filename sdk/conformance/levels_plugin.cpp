@@ -151,8 +151,8 @@ bool is_semantic_version(std::string_view text) {
 
 const std::vector<std::string_view>& known_extensions() {
     static const std::vector<std::string_view> ids{
-        HOLDFAST_EXT_COMPILE, HOLDFAST_EXT_CANONICALIZE, HOLDFAST_EXT_WATCH,      HOLDFAST_EXT_CHECKPOINT,
-        HOLDFAST_EXT_HEALTH,  HOLDFAST_EXT_ORDER,        HOLDFAST_EXT_COMPILE_ALL};
+        HOLDFAST_EXT_COMPILE, HOLDFAST_EXT_CANONICALIZE, HOLDFAST_EXT_WATCH,       HOLDFAST_EXT_CHECKPOINT,
+        HOLDFAST_EXT_HEALTH,  HOLDFAST_EXT_ORDER,        HOLDFAST_EXT_COMPILE_ALL, HOLDFAST_EXT_REVIEW};
     return ids;
 }
 

@@ -247,6 +247,12 @@ typedef struct holdfast_canonicalize {
     /* [instance] */
     holdfast_status (*canonicalize)(void* instance, const holdfast_call* call);
 } holdfast_canonicalize;
+/* holdfast.review/1, beside it in "extensions": once a plan is made, its creates, updates and deletes come to
+ * canonicalize as well, those of one scope in one call with the options {"call": "review"}, as `apply` will
+ * get them. HOLDFAST_ITEM_FAILED refuses a change: the plan says so, and nobody is asked to approve it.
+ * HOLDFAST_UNCHANGED lets it pass. For what only all changes together show, such as the last one of its sort
+ * that goes. May ask the target, never writes. No table of its own. */
+#define HOLDFAST_EXT_REVIEW "holdfast.review/1"
 
 /* holdfast.watch/1: tells that something may have changed. Spurious hints are fine, missed ones are
  * not: in doubt (overflow, lost connection) hint HOLDFAST_HINT_ALL. */

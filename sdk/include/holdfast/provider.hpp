@@ -441,6 +441,15 @@ public:
     virtual void canonicalize(const Scope& scope, Items items, Results& results) = 0;
 };
 
+// Beside Canonicalize.
+class Review {
+public:
+    virtual ~Review() = default;
+    // What a plan is going to do in this scope: Results::failed() refuses a change, as_declared() lets it
+    // pass.
+    virtual void review(const Scope& scope, Items changes, Results& results) = 0;
+};
+
 // Where a watching provider tells what may have changed. [any], valid until unwatch() has returned.
 class Hints {
 public:
@@ -514,6 +523,7 @@ std::vector<std::string> extensions_of() {
     std::vector<std::string> out;
     if (std::is_base_of<Compile, T>::value) out.emplace_back(HOLDFAST_EXT_COMPILE);
     if (std::is_base_of<Canonicalize, T>::value) out.emplace_back(HOLDFAST_EXT_CANONICALIZE);
+    if (std::is_base_of<Review, T>::value) out.emplace_back(HOLDFAST_EXT_REVIEW);
     if (std::is_base_of<Watch, T>::value) out.emplace_back(HOLDFAST_EXT_WATCH);
     if (std::is_base_of<Checkpoint, T>::value) out.emplace_back(HOLDFAST_EXT_CHECKPOINT);
     if (std::is_base_of<Health, T>::value) out.emplace_back(HOLDFAST_EXT_HEALTH);
@@ -1206,7 +1216,12 @@ private:
 
     static holdfast_status canonicalize(void* instance, const holdfast_call* call) noexcept {
         return guarded(call, Silence::means_failed, [&](Results& results) {
-            self(instance).canonicalize(Scope(call), Items(call), results);
+            const Items items(call);
+            if constexpr (std::is_base_of<Review, T>::value) {
+                if (text_member(view(call->options), "call") == "review")
+                    return self(instance).review(Scope(call), items, results);
+            }
+            self(instance).canonicalize(Scope(call), items, results);
         });
     }
 

@@ -43,6 +43,8 @@ std::string PrometheusServer::config(const Json& more) const {
     Json part{{"url", prometheus_url},
               {"rules", rules_},
               {"checkRules", command("check-rules", {"/usr/bin/promtool", "check", "rules"})},
+              {"jobs", folder_ / "prometheus.yml"},
+              {"checkConfig", command("check-config", {"/usr/bin/promtool", "check", "config"})},
               {"testRules", command("test-rules", {"/usr/bin/promtool", "test", "rules"})}};
     part.update(more);
     return Json{{"prometheus", part}, {"poll", 1}}.dump();

@@ -88,6 +88,19 @@ spec:
     total: sum(rate(requests_total[$window]))
 ---
 apiVersion: monitoring.holdfast.dev/v1alpha1
+kind: ScrapeJob
+metadata: {name: shop}
+spec:
+  scrape_interval: 300s
+  static_configs: [{targets: ["127.0.0.1:1"], labels: {site: east}}]
+  authorization: {credentials: only-for-tests}
+---
+apiVersion: monitoring.holdfast.dev/v1alpha1
+kind: Probe
+metadata: {name: front}
+spec: {targets: ["https://example.org"], interval: 5m}
+---
+apiVersion: monitoring.holdfast.dev/v1alpha1
 kind: Receiver
 metadata: {name: pager}
 spec: {webhook_configs: [{url: "http://127.0.0.1:19999/only-for-tests"}]}
@@ -130,7 +143,7 @@ TEST_CASE("monitoring is planned, applied, drifts and is corrected") {
     const Ran plan = play.holdfast({"plan"});
     INFO(plan.out << plan.err);
     CHECK(plan.exit_code == 0);
-    CHECK(has(plan.out, "6 to create"));
+    CHECK(has(plan.out, "8 to create"));
     CHECK_FALSE(has(plan.out + plan.err, "only-for-tests"));
     const Ran apply = play.holdfast({"apply", "--yes"});
     INFO(apply.out << apply.err);
@@ -140,6 +153,7 @@ TEST_CASE("monitoring is planned, applied, drifts and is corrected") {
               "shop.rules/shop:requests:rate5m=sum by (code) (rate(requests_total[5m]))"));
     CHECK(has(world.prometheus.running(), "slo:shop/ErrorBudgetBurn="));
     CHECK(std::filesystem::exists(world.prometheus.rules() + "/web-shop.yml"));
+    CHECK(has(world.prometheus.ask("status/config", ".data.yaml"), "job_name: front"));
     CHECK(has(world.alertmanager.running(), "receiver: pager"));
     CHECK(world.alertmanager.ask("silences", "length | tostring") == "1");
     CHECK(planned(play).empty());
@@ -200,6 +214,44 @@ TEST_CASE("what is wrong is shown with its line, and a rule whose test fails is 
     CHECK(plan.exit_code == 1);
     CHECK(has(plan.err, "watch/all.yaml:7:"));
     CHECK(has(plan.err, "[monitoring.duration]"));
+}
+
+TEST_CASE("a plan that leaves no alerting rule is refused, and the rest of it is not") {
+    if (const auto why = obstacle()) return skip(*why);
+    World world;
+    Playground& play = world.play;
+    const auto group = [](const char* name, const char* rule) {
+        return std::string(
+                   "apiVersion: monitoring.holdfast.dev/v1alpha1\nkind: RuleGroup\nmetadata: {name: ") +
+               name + "}\nspec: {rules: [{" + rule + "}]}\n---\n";
+    };
+    const std::string records = group("sums", "record: 'up:sum', expr: sum(up)");
+    play.write("watch/all.yaml", group("node", "alert: Down, expr: up == 0") + records);
+    play.commit();
+    REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
+
+    const bool by_edit = GENERATE(false, true); // the group goes, or its rule becomes another one
+    play.write("watch/all.yaml", (by_edit ? group("node", "record: 'down:sum', expr: sum(1 - up)") : "") +
+                                     records + group("more", "record: r, expr: sum(up)"));
+    play.commit();
+    const Ran plan = play.holdfast({"plan"});
+    INFO(plan.out << plan.err);
+    CHECK(plan.exit_code == 1);
+    CHECK(has(plan.out + plan.err, "without a single alerting rule"));
+    CHECK(has(plan.out + plan.err, "prometheus.allowNoAlerts"));
+    const Ran apply = play.holdfast({"apply", "--yes"});
+    INFO(apply.out << apply.err);
+    CHECK(apply.exit_code == 1);
+    CHECK(has(world.prometheus.running(), "node/Down=up == 0"));
+    CHECK(has(world.prometheus.running(), "more/r=sum(up)"));
+
+    // Another alerting rule in the same commit makes it good.
+    play.write("watch/all.yaml", records + group("other", "alert: Other, expr: up == 0"));
+    play.commit();
+    const Ran good = play.holdfast({"apply", "--yes"});
+    INFO(good.out << good.err);
+    CHECK(good.exit_code == 0);
+    CHECK_FALSE(has(world.prometheus.running(), "node/"));
 }
 
 TEST_CASE("imported groups have an empty plan") {
@@ -331,5 +383,104 @@ TEST_CASE("of random edits exactly the real ones are reported, and corrected in 
         CHECK(world.prometheus.ask(
                   "rules", "[.data.groups[] | select(.name | startswith(\"g\"))] | length | tostring") ==
               std::to_string(count));
+    }
+}
+
+// ---- the same of jobs ----
+
+namespace {
+
+struct JobMutation {
+    const char* what;
+    std::function<void(Json& job, unsigned random)> change; // of the job in the file
+    bool is_difference;
+};
+
+const std::vector<JobMutation>& job_mutations() {
+    static const std::vector<JobMutation> all{
+        {"another target",
+         [](Json& j, unsigned r) {
+             j["static_configs"][0]["targets"][0] = "127.0.0.1:" + std::to_string(r + 2);
+         },
+         true},
+        {"another label",
+         [](Json& j, unsigned r) { j["static_configs"][0]["labels"]["n"] = std::to_string(r + 2); }, true},
+        {"another path", [](Json& j, unsigned r) { j["metrics_path"] = "/" + std::to_string(r); }, true},
+        {"no relabelling", [](Json& j, unsigned) { j.erase("relabel_configs"); }, true},
+        {"another password",
+         [](Json& j, unsigned r) { j["basic_auth"]["password"] = "p" + std::to_string(r); }, true},
+        {"another time", [](Json& j, unsigned) { j["scrape_interval"] = "91m"; }, true},
+        {"time spelled otherwise", [](Json& j, unsigned) { j["scrape_interval"] = "5400s"; }, false},
+        {"label as a number", [](Json& j, unsigned) { j["static_configs"][0]["labels"]["n"] = 1; }, false},
+        {"one field more", [](Json& j, unsigned) { j["honor_labels"] = true; }, false}};
+    return all;
+}
+
+Json random_job(int i) {
+    return {{"job_name", "j" + std::to_string(i)},
+            {"scrape_interval", "90m"},
+            {"metrics_path", "/m"},
+            {"basic_auth", {{"username", "u"}, {"password", "hush-hush"}}},
+            {"static_configs", {{{"targets", {"127.0.0.1:1"}}, {"labels", {{"n", "1"}}}}}},
+            {"relabel_configs", {{{"target_label", "x"}, {"replacement", "y"}}}}};
+}
+
+} // namespace
+
+TEST_CASE("of random edits of jobs exactly the real ones are reported, and corrected in one pass") {
+    if (const auto why = obstacle()) return skip(*why);
+    World world;
+    Playground& play = world.play;
+    constexpr int count = 12;
+    std::string text;
+    for (int i = 0; i < count; ++i)
+        text += Json{{"apiVersion", "monitoring.holdfast.dev/v1alpha1"},
+                     {"kind", "ScrapeJob"},
+                     {"metadata", {{"name", "j" + std::to_string(i)}}},
+                     {"spec", random_job(i)}}
+                    .dump() +
+                "\n---\n";
+    play.write("watch/jobs.yaml", text);
+    play.commit();
+    REQUIRE(play.holdfast({"apply", "--yes"}).exit_code == 0);
+    REQUIRE(planned(play).empty());
+    const std::string path = world.prometheus.folder() + "/prometheus.yml";
+    std::mt19937 random(20261124);
+    for (int round = 0; round < 4; ++round) {
+        std::vector<std::string> expected;
+        std::string told;
+        Json jobs = Json::array({{{"job_name", "theirs-" + std::to_string(round)}}});
+        for (int i = 0; i < count; ++i) {
+            Json job = random_job(i);
+            const std::string identity = job["job_name"].dump();
+            const unsigned choice = static_cast<unsigned>(random()) % 3;
+            if (choice == 0) {
+                const JobMutation& mutation =
+                    job_mutations()[static_cast<unsigned>(random()) % job_mutations().size()];
+                mutation.change(job, static_cast<unsigned>(random()) % 1000);
+                told += identity + ": " + mutation.what + "\n";
+                if (mutation.is_difference) expected.push_back("update " + identity);
+            } else if (choice == 1 && random() % 4 == 0) {
+                expected.push_back("create " + identity);
+                told += identity + ": gone\n";
+                continue;
+            }
+            jobs.push_back(std::move(job));
+        }
+        if (round % 2 == 1) std::reverse(jobs.begin(), jobs.end());
+        write_file(
+            path,
+            Json{{"rule_files", {world.prometheus.rules() + "/*.yml"}}, {"scrape_configs", jobs}}.dump(1));
+        REQUIRE(world.prometheus.reload());
+        std::sort(expected.begin(), expected.end());
+        INFO("round " << round << "\n" << told);
+        CHECK(planned(play) == expected);
+        const Ran apply = play.holdfast({"apply", "--yes"});
+        INFO(apply.out << apply.err);
+        CHECK(apply.exit_code == 0);
+        REQUIRE(planned(play).empty());
+        const std::string running = world.prometheus.ask("status/config", ".data.yaml");
+        CHECK(has(running, "job_name: theirs-" + std::to_string(round)));
+        for (int i = 0; i < count; ++i) CHECK(has(running, "job_name: j" + std::to_string(i) + "\n"));
     }
 }

@@ -254,6 +254,14 @@ TEST_CASE("the last alerting rule is not removed unless that is allowed") {
     const Ask a = group("a", {alert("A")}), b = group("b", {{{"record", "r"}, {"expr", "sum(up)"}}});
     REQUIRE(plugin.ask(Method::apply, scope, {a, b}).summary() == "done done");
     const Answers seen = plugin.ask(Method::observe, scope, {a, b});
+    constexpr const char* review = R"({"call":"review"})";
+    const Answers reviewed =
+        plugin.ask(Method::canonicalize, scope, {removed(a, seen[0]), removed(b, seen[1])}, review);
+    CHECK(reviewed.summary() ==
+          (has_foreign ? "unchanged unchanged" : "failed(monitoring.no-alerts) unchanged"));
+    // Another one that comes with the same plan makes it good.
+    const std::vector<Ask> replaced{removed(a, seen[0]), group("c", {alert("C")})};
+    CHECK(plugin.ask(Method::canonicalize, scope, replaced, review).summary() == "unchanged unchanged");
     const Answers answers = plugin.ask(Method::apply, scope, {removed(a, seen[0]), removed(b, seen[1])});
     CHECK(answers.summary() == (has_foreign ? "done done" : "failed(monitoring.no-alerts) done"));
     if (has_foreign) return;

@@ -472,6 +472,28 @@ TEST_CASE("an invalid document is blocked with its own problems, and its object 
     CHECK_THAT(all_text(plan), ContainsSubstring("mode is odd"));
 }
 
+TEST_CASE("what its plugin refuses is blocked with the reasons, and with it what waits for it") {
+    World world;
+    world.record("gone", R"({"path":"gone"})");
+    world.hold("gone", R"({"path":"gone"})");
+    world.declare("b", R"({"path":"b"})");
+    world.declare("c", R"({"path":"c"})").depends_on = {address("b")};
+    world.declare("d", R"({"path":"d"})");
+    const Plan before = world.plan();
+    CHECK(before.counts.blocked == 0);
+    Diagnostics problems;
+    problems.error("host.last", "it is the last one");
+    const bool is_removal = GENERATE(false, true);
+    world.input.refused = {{address(is_removal ? "gone" : "b"), problems}};
+    const Plan plan = world.plan();
+    CHECK(change_of(plan, "gone").readiness == Readiness::blocked); // prunes wait for what their scope makes
+    CHECK(change_of(plan, "b").readiness == (is_removal ? Readiness::ready : Readiness::blocked));
+    CHECK(change_of(plan, "c").readiness == (is_removal ? Readiness::ready : Readiness::blocked));
+    CHECK(change_of(plan, "d").readiness == Readiness::ready);
+    CHECK_THAT(all_text(plan), ContainsSubstring("it is the last one"));
+    CHECK(plan.hash != before.hash);
+}
+
 TEST_CASE("another target under the same provider stops all writes") {
     World world;
     world.settle("a", R"({"path":"a"})");

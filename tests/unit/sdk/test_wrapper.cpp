@@ -72,6 +72,20 @@ public:
 };
 const holdfast_plugin caring = holdfast::sdk::detail::Border<Caring>::table();
 
+// Lets pass what is not called "last".
+class Careful : public Obedient, public Review {
+public:
+    using Obedient::Obedient;
+    void review(const Scope&, Items changes, Results& results) override {
+        for (const Item& change : changes)
+            if (change.identity() == "last")
+                results.failed(change, {"obedient.last", "it is the last one"});
+            else
+                results.as_declared(change);
+    }
+};
+const holdfast_plugin careful = holdfast::sdk::detail::Border<Careful>::table();
+
 // A batch whose author gives up in the middle.
 class Batch : public Obedient {
 public:
@@ -282,6 +296,21 @@ TEST_CASE("valid items need no answer, and canonicalize says what stands in the 
     CHECK(results[0].outcome == HOLDFAST_NOT_YET);
     CHECK(results[0].detail.at("reason") == "later");
     CHECK(results[1].detail.at("paths").at(1) == "/spec/\"b\"");
+}
+
+TEST_CASE("a plan's changes come to review, and documents to canonicalize") {
+    RawPlugin plugin(careful);
+    plugin.open("");
+    const auto* table = plugin.extension<holdfast_canonicalize>(HOLDFAST_EXT_CANONICALIZE);
+    auto results = plugin.call(table->canonicalize, wishes({"first", "last"}), "", R"({"call":"review"})");
+    REQUIRE(results.size() == 2);
+    CHECK(results[0].outcome == HOLDFAST_UNCHANGED);
+    CHECK(results[1].outcome == HOLDFAST_ITEM_FAILED);
+    CHECK(results[1].code() == "obedient.last");
+    results = plugin.call(table->canonicalize, wishes({"first", "last"}));
+    CHECK(results[0].outcome == HOLDFAST_NOT_YET);
+    CHECK(extensions_of<Careful>() ==
+          std::vector<std::string>{"holdfast.canonicalize/1", "holdfast.review/1", "holdfast.watch/1"});
 }
 
 TEST_CASE("hints reach the sink") {
