@@ -154,13 +154,7 @@ private:
 
     void check_map(const Value& schema, const Map& map, const std::string& pointer, Findings& out) {
         for (const std::string& key : texts_of(schema.find("required")))
-            if (!map.contains(key) && key == "name" && pointer == "/metadata" && map.contains("generateName"))
-                add(out, "/metadata/generateName", "manifest.generated-name",
-                    "generateName would make another object at every apply, and none could be found again",
-                    "give it a name by metadata.name; a Job that is to run anew when its document changes "
-                    "keeps its name: annotate it as a hook, argocd.argoproj.io/hook: PreSync for instance",
-                    true);
-            else if (!map.contains(key))
+            if (!map.contains(key))
                 add(out, pointer, "manifest.missing-key",
                     fmt::format("{} needs the key \"{}\"", name_of(pointer), key));
         check_count(schema, map.size(), "minProperties", "maxProperties", "keys", pointer, out);

@@ -626,13 +626,13 @@ TEST_CASE("annotations of Flux leave an object alone, make it once, or leave wha
     edit(world.space.path("configmaps", "merged"), {{"data", {{"b", "theirs"}}}});
     ask_server("POST", "/api/v1/namespaces/" + world.space.name() + "/configmaps",
                {{"metadata", {{"name", "left"}}}, {"data", {{"a", "theirs"}}}});
-    commit("y");
+    commit("z");
     world.apply_well();
     CHECK(world.get("configmaps", "left")["data"] == Json{{"a", "theirs"}});
     CHECK(world.get("configmaps", "once")["data"] == Json{{"a", "theirs"}});
-    CHECK(world.get("configmaps", "merged")["data"] == Json{{"a", "y"}, {"b", "theirs"}});
+    CHECK(world.get("configmaps", "merged")["data"] == Json{{"a", "z"}, {"b", "theirs"}});
     world.needs_nothing();
-    world.commit("# nothing\n---\n" + map("merged", "kustomize.toolkit.fluxcd.io/ssa: Merge", "y"));
+    world.commit("# nothing\n---\n" + map("merged", "kustomize.toolkit.fluxcd.io/ssa: Merge", "z"));
     world.apply_well();
     CHECK_FALSE(world.get("configmaps", "left").is_null()); // it was never ours to delete
     CHECK(world.get("configmaps", "once").is_null());
