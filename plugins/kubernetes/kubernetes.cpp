@@ -202,6 +202,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
         sdk::Change change;
         Found found;
         sdk::Result result;
+        bool is_left = false; // for another pass: this one is to stop
     };
     std::vector<sdk::Change> pending;
     for (const sdk::Change& change : changes) pending.push_back(change);
@@ -219,7 +220,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             else if (results.holds_back(change))
                 results.skipped(change);
             else
-                round.push_back({change, {}, {}});
+                round.push_back({change, {}, {}, false});
         }
         if (round.empty() && rest.size() == pending.size()) return; // a ring: not ours to break
         pending = std::move(rest);
@@ -234,6 +235,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
         in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) {
             Task& task = round[i];
             if (task.found.state != Lookup::State::served) return;
+            if ((task.is_left = scope.should_stop())) return;
             try {
                 const bool is_removal = task.change.action() == sdk::Action::remove;
                 task.result = is_removal ? delete_object(*cluster_, scope, task.found.target, task.change)
@@ -249,6 +251,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             }
         });
         for (Task& task : round) {
+            if (task.is_left) continue;
             if (is_definition(task.found.target)) settle_definition(scope, task.change, task.result);
             tell_health(scope, task.change, task.result);
             results.emit(task.change, task.result);

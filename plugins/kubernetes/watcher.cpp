@@ -162,8 +162,9 @@ private:
                             version = sdk::text_at(object, "/metadata/resourceVersion");
                             return false; // the watch from here on is the next request
                         });
-        if (reply.status >= 400 && reply.status < 500 && reply.status != 429 && reply.status != 410)
-            offers_lists_ = false;
+        // It refuses, as servers before 1.27 do, or takes it for an ordinary watch.
+        const bool is_busy = reply.status == 429 || reply.status == 410 || reply.status >= 500;
+        if (version.empty() && reply.status != 0 && !is_busy) offers_lists_ = false;
         if (version.empty()) return false;
         version_ = version;
         compare(listed);
@@ -214,6 +215,7 @@ private:
             line += chunk;
             return !is_stopped_.load();
         };
+        request.on_again = [&] { line.clear(); };
         return cluster_.client().send(call, request);
     }
 

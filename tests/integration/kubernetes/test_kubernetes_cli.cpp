@@ -2,18 +2,21 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include <unistd.h>
 
 #include "server.hpp"
 #include "support/catch.hpp"
+#include "support/network_namespace.hpp"
 #include "support/playground.hpp"
 #include "support/skip.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace holdfast::test;
-using test::Playground;
-using test::Ran;
+using ::test::Playground;
+using ::test::Ran;
 
 namespace {
 
@@ -678,4 +681,111 @@ TEST_CASE("a document without a name of its own is refused where it says so, wit
     CHECK(has(ran.out + ran.err, "manifest.generated-name"));
     CHECK(has(ran.out + ran.err, "app/all.yaml:4:3"));
     CHECK_FALSE(has(ran.out + ran.err, "missing-key"));
+}
+
+TEST_CASE("a document that moves to another stack keeps its object") {
+    NEEDS_SERVER;
+    World world;
+    world.play.write("holdfast.yaml",
+                     World::project("app") +
+                         "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\n"
+                         "spec: {path: shop, providers: {\"*\": cluster}}\n");
+    const std::string stays = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stays, namespace: @}\n";
+    world.play.write("shop/stays.yaml", world.with_space(stays));
+    world.commit(std::string(config_map) + settings);
+    world.apply_well();
+    const std::string uid = world.get("configmaps", "web")["metadata"]["uid"];
+    world.play.write("shop/web.yaml", world.with_space(config_map));
+    world.commit(settings);
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["metadata"]["uid"] == uid);
+    world.needs_nothing();
+    world.play.remove("shop/web.yaml"); // and is the other's to prune
+    world.play.commit();
+    world.apply_well();
+    CHECK(world.get("configmaps", "web").is_null());
+}
+
+namespace {
+
+// An admission webhook that puts data.injected into every object it is asked about: lighttpd and a line of
+// shell.
+class Webhook {
+public:
+    explicit Webhook(const Space& space) : name_("inject-" + space.name()) {
+        const std::string port = "1" + std::to_string(3000 + getpid() % 1000); // in a namespace of our own
+        write_file(
+            folder_ / "mutate.sh",
+            "uid=$(sed -n 's/.*\"request\":{\"uid\":\"\\([^\"]*\\)\".*/\\1/p')\n"
+            "patch=$(printf '[{\"op\":\"add\",\"path\":\"/data/injected\",\"value\":\"yes\"}]' | base64 "
+            "-w0)\nprintf 'Content-Type: application/json\\r\\n\\r\\n{\"apiVersion\":\"admission.k8s.io/v1\","
+            "\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"%s\",\"allowed\":true,\"patchType\":"
+            "\"JSONPatch\",\"patch\":\"%s\"}}' \"$uid\" \"$patch\"\n");
+        write_file(folder_ / "conf", "server.document-root = \"" + folder_.path() +
+                                         "\"\nserver.bind = \"127.0.0.1\"\nserver.port = " + port +
+                                         "\nserver.modules = (\"mod_openssl\", \"mod_cgi\")\n"
+                                         "ssl.engine = \"enable\"\nssl.pemfile = \"" +
+                                         server_folder() + "/server.crt\"\nssl.privkey = \"" +
+                                         server_folder() +
+                                         "/server.key\"\ncgi.assign = (\".sh\" => \"/bin/sh\")\n");
+        const std::string conf = folder_ / "conf";
+        const char* const arguments[] = {"lighttpd", "-D", "-f", conf.c_str(), nullptr};
+        process_ = std::make_unique<BackgroundProgram>(arguments, folder_ / "log");
+        for (int i = 0;
+             i < 100 && !output_of("curl --silent --insecure --output /dev/null https://127.0.0.1:" + port);
+             ++i)
+            usleep(50'000);
+        const std::string authority = *output_of("base64 -w0 " + server_folder() + "/ca.crt");
+        const Http made =
+            ask_server("POST", all,
+                       {{"apiVersion", "admissionregistration.k8s.io/v1"},
+                        {"kind", "MutatingWebhookConfiguration"},
+                        {"metadata", {{"name", name_}}},
+                        {"webhooks",
+                         {{{"name", "inject.example.org"},
+                           {"clientConfig",
+                            {{"url", "https://127.0.0.1:" + port + "/mutate.sh"}, {"caBundle", authority}}},
+                           {"rules",
+                            {{{"apiGroups", {""}},
+                              {"apiVersions", {"v1"}},
+                              {"operations", {"CREATE", "UPDATE"}},
+                              {"resources", {"configmaps"}}}}},
+                           {"objectSelector", {{"matchLabels", {{"inject", space.name()}}}}},
+                           {"admissionReviewVersions", {"v1"}},
+                           {"sideEffects", "None"}}}}});
+        if (made.status != 201) throw std::runtime_error("no webhook: " + made.text);
+        usleep(1'500'000); // the server takes it up once a second
+    }
+    ~Webhook() { ask_server("DELETE", std::string(all) + "/" + name_); }
+
+private:
+    static constexpr const char* all = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    std::string name_;
+    holdfast::TempFolder folder_;
+    std::unique_ptr<BackgroundProgram> process_;
+};
+
+} // namespace
+
+TEST_CASE("what an admission webhook adds is neither drift nor written again and again") {
+    NEEDS_SERVER;
+    World world;
+    const Webhook webhook(world.space);
+    const auto commit = [&](const std::string& more) {
+        world.commit(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: @, labels: {inject: @}}\n"
+            "data: {a: \"1\"" +
+            more + "}\n");
+    };
+    commit("");
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"a", "1"}, {"injected", "yes"}});
+    const long long version = world.version(world.space.path("configmaps", "web"));
+    world.needs_nothing();
+    world.apply_well();
+    CHECK(world.version(world.space.path("configmaps", "web")) == version);
+    commit(", b: \"2\"");
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"a", "1"}, {"b", "2"}, {"injected", "yes"}});
+    world.needs_nothing();
 }
