@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test
 cmake -S "$root" --preset release -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build "$root/build/release" --target bench held_session held_daemon floor_yaml_load floor_write_fsync holdfast_test_plugins \
-    holdfast_plugin_host dns_bench firewall_bench routing_bench >/dev/null
+    holdfast_plugin_host holdfast_plugin_kubernetes holdfastd dns_bench firewall_bench routing_bench >/dev/null
 status=0
 "$root/build/release/bench/bench" "$@" || status=1
 if [ $# -lt 2 ]; then
@@ -18,5 +18,7 @@ if [ $# -lt 2 ]; then
         printf '\n%s\n' "$provider"
         "$root/build/release/bench/${provider}_bench" || status=1
     done
+    printf '\nkubernetes\n'
+    "$root/tests/bench/kubernetes_bench.sh" "$root/build/release" || status=1
 fi
 exit $status
