@@ -156,8 +156,9 @@ calm=-1
 until now=$(requests) && [ "$now" = "$calm" ]; do calm=$now; sleep 3; done # it has looked at what it made, and watches
 
 resident() { # of the daemon and its workers, in KiB
-    awk '/^VmRSS/ { sum += $2 } END { print sum }' /proc/$daemon/status \
-        $(pgrep -P $daemon | sed 's|.*|/proc/&/status|')
+    local process
+    for process in $daemon $(pgrep -P $daemon); do cat "/proc/$process/status"; done |
+        awk '/^VmRSS/ { sum += $2 } END { print sum }'
 }
 at_most "memory of 50,000, scaled from $watched (daemon and worker)" \
     "$(awk -v all="$(resident)" -v n="$watched" 'BEGIN { base = 30000; print (base + (all - base) * 50000 / n) / 1024 }')" MiB 250
