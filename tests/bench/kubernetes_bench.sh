@@ -147,7 +147,7 @@ END
 chmod 600 "$work/operator.yaml"
 holdfastd --config "$work/operator.yaml" >"$work/daemon.log" 2>&1 &
 daemon=$!
-held() { ask "/api/v1/namespaces/watched/configmaps?limit=1" | grep -o '"remainingItemCount":[0-9]*' | grep -o '[0-9]*$' || echo 0; }
+held() { ask "/api/v1/namespaces/watched/configmaps?limit=1" | sed -n 's/.*"remainingItemCount": *\([0-9]*\).*/\1/p' | grep . || echo 0; }
 until [ "$(held)" -ge $((watched - 1)) ]; do
     kill -0 $daemon || fail "the daemon has ended: $(tail -n 5 "$work/daemon.log")"
     sleep 0.5
