@@ -1,5 +1,5 @@
 #pragma once
-// What the server serves: from "apps/v1" and "Deployment" to the path of its objects. A server since 1.26
+// What the server serves: from "apps/v1" and "Deployment" to the path of its objects. A server since 1.27
 // tells of all groups at once (aggregated discovery); what it says nothing of, or nothing fresh, and any
 // other server is asked version by version when one is first needed, so that a broken one hurts only those
 // who need it.

@@ -113,7 +113,7 @@ for space in theirs ours watched; do kubectl create namespace $space >/dev/null;
 mkdir -p "$work/objects/app" "$work/watched/app"
 { config_maps theirs "$count"; deployments theirs "$count"; } >"$work/theirs.yaml"
 { config_maps ours "$count"; deployments ours "$count"; } >"$work/objects/app/all.yaml"
-config_maps watched "$watched" >"$work/watched/app/all.yaml"
+config_maps watched 2 >"$work/watched/app/all.yaml"
 repository objects
 repository watched
 touch "$work/operator.yaml"
@@ -148,20 +148,26 @@ chmod 600 "$work/operator.yaml"
 holdfastd --config "$work/operator.yaml" >"$work/daemon.log" 2>&1 &
 daemon=$!
 held() { ask "/api/v1/namespaces/watched/configmaps?limit=1" | sed -n 's/.*"remainingItemCount": *\([0-9]*\).*/\1/p' | grep . || echo 0; }
-until [ "$(held)" -ge $((watched - 1)) ]; do
-    kill -0 $daemon || fail "the daemon has ended: $(tail -n 5 "$work/daemon.log")"
-    sleep 0.5
-done
-calm=-1
-until now=$(requests) && [ "$now" = "$calm" ]; do calm=$now; sleep 3; done # it has looked at what it made, and watches
-
+is_at_rest() { # COUNT: it has made so many, looked at them, and watches
+    local calm=-1 now
+    until [ "$(held)" -ge $(($1 - 1)) ]; do
+        kill -0 $daemon || fail "the daemon has ended: $(tail -n 5 "$work/daemon.log")"
+        sleep 0.5
+    done
+    until now=$(requests) && [ "$now" = "$calm" ]; do calm=$now; sleep 3; done
+}
 resident() { # of the daemon and its workers, in KiB
     local process
     for process in $daemon $(pgrep -P $daemon); do cat "/proc/$process/status"; done |
         awk '/^VmRSS/ { sum += $2 } END { print sum }'
 }
+is_at_rest 2
+empty=$(resident)
+config_maps watched "$watched" >"$work/watched/app/all.yaml"
+git -C "$work/watched" commit --quiet --all --message="all of them"
+is_at_rest "$watched"
 at_most "memory of 50,000, scaled from $watched (daemon and worker)" \
-    "$(awk -v all="$(resident)" -v n="$watched" 'BEGIN { base = 30000; print (base + (all - base) * 50000 / n) / 1024 }')" MiB 250
+    "$(awk -v all="$(resident)" -v empty="$empty" -v n="$watched" 'BEGIN { print (empty + (all - empty) * 50000 / n) / 1024 }')" MiB 250
 
 before=$(requests)
 git -C "$work/watched" commit --quiet --allow-empty --message="nothing" # a pass, since there is a new commit
