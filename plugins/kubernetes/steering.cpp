@@ -190,7 +190,7 @@ Steering read_steering(const Json& document) {
 
 bool runs_once(const KindName& kind) {
     return (kind.kind == "Job" && kind.group() == "batch") || (kind.kind == "Pod" && kind.group().empty()) ||
-           (kind.kind == "Workflow" && kind.group() == "argoproj.io");
+           (kind.kind == "Workflow" && kind.group() == "argoproj.io"); // tidy: not a code
 }
 
 bool is_run(const Json& document) {

@@ -163,8 +163,10 @@ resident() { # of the daemon and its workers, in KiB
 }
 is_at_rest 2
 empty=$(resident)
-config_maps watched "$watched" >"$work/watched/app/all.yaml"
-git -C "$work/watched" commit --quiet --all --message="all of them"
+config_maps watched "$watched" | (cd "$work/watched/app" && split --lines=500 --additional-suffix=.yaml - part-)
+rm "$work/watched/app/all.yaml"
+git -C "$work/watched" add --all
+git -C "$work/watched" commit --quiet --message="all of them"
 is_at_rest "$watched"
 at_most "memory of 50,000, scaled from $watched (daemon and worker)" \
     "$(awk -v all="$(resident)" -v empty="$empty" -v n="$watched" 'BEGIN { print (empty + (all - empty) * 50000 / n) / 1024 }')" MiB 250
