@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include <fmt/core.h>
@@ -184,12 +185,24 @@ private:
         return false;
     }
 
+    bool refuse_generated_name(const Value& tree) {
+        error("manifest.generated-name",
+              "generateName makes another object at every apply, and none can be found again",
+              position_at(tree, "/metadata/generateName", true), std::strlen("generateName"),
+              "give it a metadata.name; a Job that is to run anew when its document changes keeps its name, "
+              "and "
+              "is annotated as a hook: argocd.argoproj.io/hook: Sync");
+        return false;
+    }
+
     bool read_name(const Value& tree, std::string_view key, bool required, bool is_ours, std::string& out) {
         const Value* metadata = tree.find("metadata");
         const Value* name = metadata ? metadata->find(key) : nullptr;
         const std::string pointer = append_pointer("/metadata", key);
         if (!name || name->is_null()) {
             if (!required) return true;
+            if (metadata && metadata->is_map() && metadata->find("generateName"))
+                return refuse_generated_name(tree);
             error("manifest.missing-key", "metadata.name is missing", position_at(tree, "/metadata", true), 0,
                   "every document needs a name");
             return false;

@@ -81,8 +81,16 @@ public:
     // Name and path of each secret that a document took.
     const std::set<std::vector<std::string>>& secrets_taken() const { return secrets_taken_; }
 
+    // What a plugin said of a leaf when it ordered it.
+    struct Remark {
+        std::size_t leaf;
+        Diagnostics problems;
+        bool is_left = false; // its object is not Holdfast's to make
+    };
     // Asks the plugins that know how their objects hang together (holdfast.order/1).
-    void order(std::stop_token stop);
+    std::vector<Remark> order(std::stop_token stop);
+    // The leaf counts as not declared.
+    void drop(std::size_t leaf) { dropped_.insert(leaf); }
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
     void link();
     // The same for one leaf, once others have changed.
@@ -137,7 +145,8 @@ private:
     void release_resources();
     std::size_t place_of(const Leaf& leaf, std::size_t index) const;
     bool drop_others(std::size_t resource, const std::set<std::size_t>& made);
-    void order_provider(Provider& provider, const std::vector<std::size_t>& leaves, std::stop_token stop);
+    void order_provider(Provider& provider, const std::vector<std::size_t>& leaves,
+                        std::vector<Remark>& remarks, std::stop_token stop);
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
     Address own(const Address& named) const;

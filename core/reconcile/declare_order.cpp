@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-void Declaration::order(std::stop_token stop) {
+std::vector<Declaration::Remark> Declaration::order(std::stop_token stop) {
+    std::vector<Remark> remarks;
     std::map<std::string, std::vector<std::size_t>> leaves_of;
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
         const Leaf& leaf = leaves_[i];
@@ -19,11 +20,12 @@ void Declaration::order(std::stop_token stop) {
     }
     for (const auto& [name, leaves] : leaves_of)
         if (Result<Provider*> provider = session_.provider(name)) // else its leaves could not be observed
-            order_provider(**provider, leaves, stop);
+            order_provider(**provider, leaves, remarks, stop);
+    return remarks;
 }
 
 void Declaration::order_provider(Provider& provider, const std::vector<std::size_t>& leaves,
-                                 std::stop_token stop) {
+                                 std::vector<Remark>& remarks, std::stop_token stop) {
     std::vector<std::string> kinds(leaves.size());
     std::vector<Item> items(leaves.size());
     for (std::size_t i = 0; i < leaves.size(); ++i) {
@@ -53,6 +55,10 @@ void Declaration::order_provider(Provider& provider, const std::vector<std::size
             if (wave && wave->is_integer() && leaf.policy.wave == 0)
                 leaf.policy.wave = static_cast<std::int32_t>(*wave->if_integer());
             if (detail->text_at("deletion") == "orphan") leaf.policy.deletion = Deletion::orphan;
+            const Value* leave = detail->find("leave");
+            const bool is_left = leave && leave->if_bool() && *leave->if_bool();
+            if (is_left || !result.diagnostics.empty())
+                remarks.push_back({leaves[result.item], result.diagnostics, is_left});
         });
     problems_.append(end.why);
 }

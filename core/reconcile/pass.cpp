@@ -233,7 +233,13 @@ void Pass::give_up() {
 
 // In a part of a stack a plugin cannot see all that a leaf hangs on; what was recorded of the rest holds.
 void Pass::order(std::stop_token stop) {
-    declaration_->order(std::move(stop));
+    for (const Declaration::Remark& remark : declaration_->order(std::move(stop))) {
+        outcome_.problems.append(placed(declaration_->leaves()[remark.leaf], remark.problems));
+        // What stands there stays, by the plugin's own word; what does not is not made.
+        if (remark.is_left && input_.observed_leaves[remark.leaf].presence == Presence::absent)
+            declaration_->drop(remark.leaf);
+    }
+    remove_dropped();
     if (!part_) return;
     for (std::size_t i = 0; i < declaration_->leaves().size(); ++i) {
         Leaf& leaf = declaration_->leaves()[i];

@@ -180,12 +180,13 @@ Reply Client::send(const sdk::Call& call, const Request& request) const {
         Reply reply = send_once(call, request, was_refused);
         if (reply.status == 401 && !was_refused) {
             was_refused = true; // a token may have ended since
-            continue;
+        } else {
+            const bool was_begun = reply.status != 429;
+            if (was_begun || tries >= most_retries ||
+                !pause(call, retry_after(reply, milliseconds(200) * (tries + 1))))
+                return reply;
         }
-        const bool was_begun = reply.status != 429;
-        if (was_begun || tries >= most_retries ||
-            !pause(call, retry_after(reply, milliseconds(200) * (tries + 1))))
-            return reply;
+        if (request.on_again) request.on_again();
     }
 }
 

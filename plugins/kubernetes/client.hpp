@@ -19,6 +19,7 @@ struct Request {
     std::string accept = "application/json";
     std::chrono::milliseconds timeout{60'000};
     std::function<bool(std::string_view chunk)> on_body; // takes the body as it comes
+    std::function<void()> on_again; // what `on_body` got was a refusal: the request is sent another time
 };
 
 struct Reply {

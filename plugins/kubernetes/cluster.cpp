@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "steering.hpp"
+
 namespace holdfast::kubernetes {
 
 namespace {
@@ -97,6 +99,7 @@ Reply Cluster::patch(const sdk::Call& call, const Target& target, const Json& js
 
 std::vector<std::string> Cluster::removals(const sdk::Call& call, const Target& target, const Json& live,
                                            const Json& document) const {
+    if (read_steering(document).keeps_additions) return {};
     std::vector<std::string> pointers = leftovers(live, document, options_.hands);
     if (pointers.empty()) return pointers;
     const auto without = [&](const std::vector<std::string>& some) -> std::optional<Json> {

@@ -162,7 +162,7 @@ std::string KubernetesProvider::describe() {
                 {"atomic", false},
                 {"ordered", true},
                 {"cas", "atomic"},
-                {"maxItems", 1000},
+                {"maxItems", 10'000}, // each observe of a kind is a list of all its objects
                 {"kinds", std::move(kinds)}}
         .dump();
 }

@@ -10,10 +10,21 @@ using sdk::Json;
 constexpr std::chrono::seconds believed{600};
 constexpr std::chrono::milliseconds believed_missing{500};
 
+// KEP-3352. Whoever knows neither of the first two takes the last, as client-go's discovery relies on too.
+constexpr const char* aggregated =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+
 bool has_verb(const Json& resource, const char* verb) {
     for (const Json& known : resource.value("verbs", Json::array()))
         if (known == verb) return true;
     return false;
+}
+
+const Json& list_at(const Json& of, const char* key) {
+    static const Json none = Json::array();
+    const auto found = of.is_object() ? of.find(key) : of.end();
+    return of.is_object() && found != of.end() && found->is_array() ? *found : none;
 }
 
 } // namespace
@@ -65,7 +76,45 @@ Discovery::Version Discovery::read(const sdk::Call& call, const std::string& api
     return version;
 }
 
+// What it gives of a version is believed only where the server calls it current: a version whose own server
+// does not answer is stale, and is asked for by itself, which says why.
+void Discovery::read_all(const sdk::Call& call, const std::string& root) {
+    Request request;
+    request.path = root;
+    request.accept = aggregated;
+    const Reply reply = client_.send(call, request);
+    const Json list = reply.said();
+    if (!reply.ok() || sdk::text_at(list, "/kind") != "APIGroupDiscoveryList") return;
+    for (const Json& group : list_at(list, "items"))
+        for (const Json& served : list_at(group, "versions")) {
+            if (sdk::text_at(served, "/freshness", "Current") != "Current") continue;
+            const std::string name = sdk::text_at(group, "/metadata/name");
+            const std::string api_version =
+                (name.empty() ? "" : name + "/") + sdk::text_at(served, "/version");
+            Version version;
+            version.read_at = Clock::now();
+            for (const Json& resource : list_at(served, "resources")) {
+                Lookup found;
+                found.state = Lookup::State::served;
+                found.resource = {api_version,
+                                  sdk::text_at(resource, "/responseKind/kind"),
+                                  sdk::text_at(resource, "/resource"),
+                                  sdk::text_at(resource, "/scope") == "Namespaced",
+                                  has_verb(resource, "list"),
+                                  has_verb(resource, "watch")};
+                version.kinds.emplace(found.resource.kind, std::move(found));
+            }
+            versions_[api_version] = std::move(version);
+        }
+}
+
 Lookup Discovery::find(const sdk::Call& call, const std::string& api_version, const std::string& kind) {
+    const std::string root = api_version.find('/') == std::string::npos ? "/api" : "/apis";
+    const auto [at, is_first] = all_read_at_.try_emplace(root);
+    if (versions_.count(api_version) == 0 && (is_first || Clock::now() - at->second > believed)) {
+        at->second = Clock::now();
+        read_all(call, root);
+    }
     auto known = versions_.find(api_version);
     if (known != versions_.end()) {
         const auto age = Clock::now() - known->second.read_at;

@@ -1,6 +1,8 @@
 #pragma once
-// What the server serves: from "apps/v1" and "Deployment" to the path of its objects. A version of a group is
-// asked for when it is first needed, so that a broken one hurts only those who need it.
+// What the server serves: from "apps/v1" and "Deployment" to the path of its objects. A server since 1.27
+// tells of all groups at once (aggregated discovery); what it says nothing of, or nothing fresh, and any
+// other server is asked version by version when one is first needed, so that a broken one hurts only those
+// who need it.
 
 #include <chrono>
 #include <map>
@@ -45,9 +47,11 @@ private:
         Clock::time_point read_at;
     };
     Version read(const sdk::Call& call, const std::string& api_version) const;
+    void read_all(const sdk::Call& call, const std::string& root);
 
     const Client& client_;
     std::map<std::string, Version> versions_;
+    std::map<std::string, Clock::time_point> all_read_at_; // by "/api" and "/apis"
 };
 
 std::string api_path(const std::string& api_version); // "/api/v1", "/apis/apps/v1"

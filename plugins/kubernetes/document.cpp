@@ -129,11 +129,15 @@ std::string shown(const std::string& kind, const std::string& name_space, const 
     return kind + " " + (name_space.empty() ? name : name_space + "/" + name);
 }
 
-std::string own_annotation(const Json& document, const std::string& name) {
+std::string annotation_of(const Json& document, const std::string& name) {
     const Json* annotations = sdk::find(document, "/metadata/annotations");
     if (!annotations || !annotations->is_object()) return {};
-    const auto found = annotations->find("kubernetes.holdfast.dev/" + name);
+    const auto found = annotations->find(name);
     return found != annotations->end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string own_annotation(const Json& document, const std::string& name) {
+    return annotation_of(document, "kubernetes.holdfast.dev/" + name);
 }
 
 std::string joined(std::string_view pointer, std::string_view token) {

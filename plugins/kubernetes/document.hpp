@@ -41,6 +41,7 @@ KindName parse_kind(std::string_view id);
 bool is_secret(std::string_view kind_id);
 // "ConfigMap shop/web"
 std::string shown(const std::string& kind, const std::string& name_space, const std::string& name);
+std::string annotation_of(const Json& document, const std::string& name); // or ""
 // The annotation kubernetes.holdfast.dev/<name>, or "".
 std::string own_annotation(const Json& document, const std::string& name);
 // The pod template's spec of a workload, or a pod's; null where there is none.

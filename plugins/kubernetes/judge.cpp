@@ -1,5 +1,12 @@
 #include "judge.hpp"
 
+#include <ctime>
+#include <optional>
+
+#include "health.hpp"
+#include "private_data.hpp"
+#include "steering.hpp"
+
 namespace holdfast::kubernetes {
 
 namespace {
@@ -50,15 +57,19 @@ sdk::Result judge_new(const Cluster& cluster, const sdk::Call& call, const Targe
     return sdk::Result::failed(explain_write(reply, target));
 }
 
+// What the server would make of the document under a name that nothing has.
+Reply try_as_new(const Cluster& cluster, const sdk::Call& call, const Target& target, Json document) {
+    Target probe = target;
+    probe.name = target.name.substr(0, 40) + "-holdfast-probe";
+    document["metadata"]["name"] = probe.name;
+    return cluster.apply(call, probe, document, Mode::dry_run);
+}
+
 // The server refuses the change. Only where it would take the same document as a new object is it the change
 // that is refused and not the document: such fields are immutable, whatever words the server has for it.
 sdk::Result judge_refused(const Cluster& cluster, const sdk::Call& call, const Target& target,
                           const Json& document, const Reply& refusal) {
-    Target probe = target;
-    probe.name = target.name.substr(0, 40) + "-holdfast-probe";
-    Json anew = document;
-    anew["metadata"]["name"] = probe.name;
-    const Reply reply = cluster.apply(call, probe, anew, Mode::dry_run);
+    const Reply reply = try_as_new(cluster, call, target, document);
     if (!reply.ok()) return sdk::Result::failed(explain_write(refusal, target));
     sdk::Result result;
     result.outcome = sdk::Outcome::must_replace;
@@ -69,7 +80,7 @@ sdk::Result judge_refused(const Cluster& cluster, const sdk::Call& call, const T
             if (const std::string at = pointer_of_field(sdk::text_at(cause, "/field")); !at.empty())
                 paths.push_back(at);
     Json detail{{"paths", paths}};
-    if (own_annotation(document, "replace") != "allowed")
+    if (!read_steering(document).may_be_replaced)
         detail["asks"] = "has to be deleted and made anew (annotate it with kubernetes.holdfast.dev/replace: "
                          "allowed to have that done without asking)";
     result.detail = sdk::dump_json(detail);
@@ -133,6 +144,52 @@ sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Tar
     return result;
 }
 
+// Of `stored`, what `declared` says: a document as the server spells it, without what it adds.
+Json as_spelled(const Json& declared, const Json& stored) {
+    if (declared.is_object() && stored.is_object()) {
+        Json out = Json::object();
+        for (const auto& [key, value] : declared.items())
+            if (stored.contains(key)) out[key] = as_spelled(value, stored[key]);
+        return out;
+    }
+    if (!declared.is_array() || !stored.is_array() || declared.size() != stored.size()) return stored;
+    Json out = Json::array();
+    for (std::size_t i = 0; i < declared.size(); ++i) out.push_back(as_spelled(declared[i], stored[i]));
+    return out;
+}
+
+// An update in which something of the status goes: the engine compares no status of its own accord.
+sdk::Result as_update(const sdk::Item& item, const Json& observed, const std::string& note) {
+    std::string pointer = "/status";
+    for (const char* part : {"/status/conditions", "/status/phase"})
+        if (const Json* there = sdk::find(observed, part); there && !there->empty()) pointer = part;
+    sdk::Result result = sdk::Result::done(std::string(item.observed()));
+    result.detail = Json{{"removes", {pointer}}, {"notes", {note}}}.dump();
+    return result;
+}
+
+// A hook that runs is not compared with what stands there but with what was written: it runs anew when its
+// document has changed, or when it has failed. Nothing comes after one of the first phase before it is done.
+std::optional<sdk::Result> judge_run(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                                     const sdk::Item& item, const Json& document, const Json& observed,
+                                     const Steering& steering) {
+    if (was_written_otherwise(item)) {
+        const Reply reply = try_as_new(cluster, call, target, document);
+        if (!reply.ok()) return sdk::Result::failed(explain_write(reply, target));
+        Json wanted = as_spelled(document, live_of(reply));
+        wanted["metadata"]["name"] = target.name;
+        return sdk::Result::done(sdk::dump_json(wanted));
+    }
+    const Condition condition = condition_of(observed, std::time(nullptr));
+    if (condition.state == sdk::HealthState::degraded)
+        return as_update(item, observed, "it failed, and runs anew: " + condition.message);
+    if (condition.state == sdk::HealthState::progressing && steering.phase == Phase::pre_sync &&
+        !item.private_data().empty())
+        return as_update(item, observed,
+                         "it has not ended yet, and what comes after waits: " + condition.message);
+    return std::nullopt;
+}
+
 } // namespace
 
 sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target,
@@ -140,6 +197,8 @@ sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& t
     const Json document = applied_form(sdk::parse_json(item.declared()), target.name_space);
     if (item.observed().empty()) return judge_new(cluster, call, target, document);
     const Json observed = sdk::parse_json(item.observed());
+    const Steering steering = read_steering(document);
+    if (steering.is_left || steering.only_creates) return sdk::Result::done(std::string(item.observed()));
     if (const std::string since = sdk::text_at(observed, "/metadata/deletionTimestamp"); !since.empty()) {
         sdk::Diagnostic why;
         why.code = "kubernetes.terminating";
@@ -148,6 +207,10 @@ sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& t
         why.retry = sdk::Retry::after;
         return sdk::Result::failed(why);
     }
+    if (is_run(document))
+        if (std::optional<sdk::Result> result =
+                judge_run(cluster, call, target, item, document, observed, steering))
+            return *std::move(result);
     return judge_there(cluster, call, target, item, document, observed);
 }
 

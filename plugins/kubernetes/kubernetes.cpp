@@ -8,6 +8,7 @@
 #include "order.hpp"
 #include "parallel.hpp"
 #include "reader.hpp"
+#include "steering.hpp"
 #include "writer.hpp"
 
 namespace holdfast::kubernetes {
@@ -42,12 +43,9 @@ sdk::Diagnostic unknown_kind(const Target& target) {
     return why;
 }
 
-// Of the document that was written last and of what stood there then.
-std::pair<std::size_t, std::size_t> hashes_of_write(const sdk::Item& item) {
-    const std::string_view text = item.private_data();
-    const Json kept = Json::parse(text.begin(), text.end(), nullptr, false);
-    if (!kept.is_object()) return {};
-    return {kept.value("declared", std::size_t{0}), kept.value("content", std::size_t{0})};
+// Hooks that run are judged by what became of them, and the hashes leave that out.
+bool hangs_on_status(const sdk::Item& item) {
+    return runs_once(parse_kind(item.kind())) && is_run(sdk::parse_json(item.declared()));
 }
 
 bool is_definition(const Target& target) {
@@ -97,8 +95,12 @@ void KubernetesProvider::order(const sdk::Call&, sdk::Items items, sdk::Results&
         const Place& place = places[item.index()];
         Json detail{{"after", place.after}};
         if (place.wave != 0) detail["wave"] = place.wave;
-        if (place.is_kept) detail["deletion"] = "orphan";
-        if (!results.ordered(item, detail.dump())) return;
+        if (place.steering.is_kept) detail["deletion"] = "orphan";
+        if (place.steering.is_left) detail["leave"] = true;
+        sdk::Result result;
+        result.detail = detail.dump();
+        result.diagnostics = place.steering.remarks;
+        if (!results.emit(item, result)) return;
     }
 }
 
@@ -153,11 +155,10 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
         sdk::Item item;
         Target target;
         std::string key;
-        std::pair<std::size_t, std::size_t> hashes;
+        Hashes hashes;
         sdk::Result answer;
     };
     std::vector<Question> questions;
-    const std::hash<std::string_view> hash;
     for (const sdk::Item& item : items) {
         const Found found = cluster_->find(scope, item.kind(), item.identity(), scope.name());
         if (found.state == Lookup::State::broken) {
@@ -166,12 +167,11 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
             results.not_yet(item, "the server does not serve " + found.target.kind.kind + " of " +
                                       found.target.kind.api_version + " yet");
         } else {
-            Question question{item, found.target, found.target.path(), {hash(item.declared()), 0}, {}};
-            if (!item.observed().empty())
-                question.hashes.second = content_hash(sdk::parse_json(item.observed()));
+            Question question{item, found.target, found.target.path(), hashes_of(item), {}};
             const auto known = known_equal_.find(question.key);
-            const bool is_equal = (known != known_equal_.end() && known->second == question.hashes) ||
-                                  hashes_of_write(item) == question.hashes;
+            const bool is_equal = !hangs_on_status(item) &&
+                                  ((known != known_equal_.end() && known->second == question.hashes) ||
+                                   question.hashes == hashes_in(item.private_data()));
             if (!item.observed().empty() && is_equal)
                 results.emit(item, sdk::Result::done(std::string(item.observed())));
             else
@@ -202,6 +202,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
         sdk::Change change;
         Found found;
         sdk::Result result;
+        bool is_left = false; // for another pass: this one is to stop
     };
     std::vector<sdk::Change> pending;
     for (const sdk::Change& change : changes) pending.push_back(change);
@@ -219,7 +220,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             else if (results.holds_back(change))
                 results.skipped(change);
             else
-                round.push_back({change, {}, {}});
+                round.push_back({change, {}, {}, false});
         }
         if (round.empty() && rest.size() == pending.size()) return; // a ring: not ours to break
         pending = std::move(rest);
@@ -234,6 +235,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
         in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) {
             Task& task = round[i];
             if (task.found.state != Lookup::State::served) return;
+            if ((task.is_left = scope.should_stop())) return;
             try {
                 const bool is_removal = task.change.action() == sdk::Action::remove;
                 task.result = is_removal ? delete_object(*cluster_, scope, task.found.target, task.change)
@@ -249,6 +251,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             }
         });
         for (Task& task : round) {
+            if (task.is_left) continue;
             if (is_definition(task.found.target)) settle_definition(scope, task.change, task.result);
             tell_health(scope, task.change, task.result);
             results.emit(task.change, task.result);

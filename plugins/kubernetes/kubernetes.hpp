@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cluster.hpp"
+#include "private_data.hpp"
 #include "watcher.hpp"
 
 namespace holdfast::kubernetes {
@@ -45,7 +46,7 @@ private:
     std::unique_ptr<Watcher> watcher_;
     // What a dry-run said changes nothing, as hashes of the declared and the observed document: an object
     // whose status alone has changed since need not be asked about again.
-    std::map<std::string, std::pair<std::size_t, std::size_t>> known_equal_;
+    std::map<std::string, Hashes> known_equal_;
 };
 
 } // namespace holdfast::kubernetes

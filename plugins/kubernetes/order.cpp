@@ -1,7 +1,6 @@
 #include "order.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -13,17 +12,6 @@ using Indices = std::vector<std::size_t>;
 
 std::string group_of(const Json& document) {
     return parse_kind(sdk::text_at(document, "/apiVersion") + "/x").group();
-}
-
-std::string annotation(const Json& document, const char* name) {
-    const Json* all = sdk::find(document, "/metadata/annotations");
-    if (!all || !all->is_object()) return {};
-    const auto found = all->find(name);
-    return found != all->end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-bool has_option(const std::string& list, std::string_view option) {
-    return ("," + list + ",").find("," + std::string(option) + ",") != std::string::npos;
 }
 
 class Order {
@@ -45,11 +33,19 @@ public:
     }
 
     std::vector<Place> run() {
-        for (std::size_t i = 0; i < documents_.size(); ++i) look_at(i);
+        for (std::size_t i = 0; i < documents_.size(); ++i) {
+            out_[i].steering = read_steering(documents_[i]);
+            out_[i].wave = out_[i].steering.wave;
+            look_at(i);
+        }
         for (Place& place : out_) {
+            // What is not applied nobody can wait for.
+            std::erase_if(place.after, [&](std::size_t before) { return out_[before].steering.is_left; });
             std::sort(place.after.begin(), place.after.end());
             place.after.erase(std::unique(place.after.begin(), place.after.end()), place.after.end());
         }
+        for (std::size_t i = 0; i < out_.size(); ++i)
+            if (out_[i].steering.phase == Phase::pre_sync) bring_forward(i);
         return std::move(out_);
     }
 
@@ -104,7 +100,6 @@ private:
         if (kind != "APIService") come_after(i, services_, group_of(document));
         if (const Json* spec = pod_spec(document)) look_at_pod(i, *spec, space);
         look_at_others(i, document, kind, space);
-        look_at_annotations(i, document);
     }
 
     void look_at_pod(std::size_t i, const Json& spec, const std::string& space) {
@@ -159,7 +154,7 @@ private:
             for (const Json& claim : list(document, "/spec/volumeClaimTemplates"))
                 need_global(i, "StorageClass", sdk::text_at(claim, "/spec/storageClassName"));
         } else if (kind == "Secret") {
-            need(i, "ServiceAccount", space, annotation(document, "kubernetes.io/service-account.name"));
+            need(i, "ServiceAccount", space, annotation_of(document, "kubernetes.io/service-account.name"));
         } else if (kind == "APIService") {
             need_server(i, document, "/spec/service");
         } else if (kind == "ValidatingWebhookConfiguration" || kind == "MutatingWebhookConfiguration") {
@@ -192,13 +187,18 @@ private:
         return true;
     }
 
-    void look_at_annotations(std::size_t i, const Json& document) {
-        if (const std::string wave = annotation(document, "argocd.argoproj.io/sync-wave"); !wave.empty())
-            out_[i].wave = std::atoi(wave.c_str());
-        out_[i].is_kept =
-            annotation(document, "kustomize.toolkit.fluxcd.io/prune") == "disabled" ||
-            has_option(annotation(document, "argocd.argoproj.io/sync-options"), "Prune=false") ||
-            annotation(document, "helm.sh/resource-policy") == "keep";
+    // What a hook needs that runs before everything else has to stand before it: with it, it moves forward.
+    void bring_forward(std::size_t hook) {
+        Indices todo{hook};
+        while (!todo.empty()) {
+            const std::size_t i = todo.back();
+            todo.pop_back();
+            for (const std::size_t before : out_[i].after) {
+                if (out_[before].wave <= out_[hook].wave) continue;
+                out_[before].wave = out_[hook].wave;
+                todo.push_back(before);
+            }
+        }
     }
 
     static Json list(const Json& of, const char* pointer) {

@@ -46,8 +46,9 @@ Writer last_writer(const Json& object) {
 
 } // namespace
 
-// One watch. A list, of one object, says from which version on; after a 410, which says that the server no
-// longer remembers that version, it begins anew and everything may have changed.
+// One watch. A list, of one object, says from which version on. After a 410, which says that the server no
+// longer remembers that version, it begins anew: where the server offers a streaming list (KEP-3157), with
+// the versions of all objects, so that only what has changed is told; else everything may have changed.
 class Watcher::Stream {
 public:
     Stream(const Cluster& cluster, sdk::Host host, sdk::Hints hints, ResourceKind resource,
@@ -73,7 +74,7 @@ public:
         const std::lock_guard lock(mutex_);
         std::erase_if(wanted_, [&](const auto& entry) { return entry.second.scope == scope; });
         for (const Interest* one : interests)
-            wanted_[{one->target.name_space, one->target.name}] = {scope, one->kind, one->identity, 0};
+            wanted_[{one->target.name_space, one->target.name}] = {scope, one->kind, one->identity};
     }
     bool is_idle() {
         const std::lock_guard lock(mutex_);
@@ -83,7 +84,8 @@ public:
 private:
     struct Wanted {
         std::string scope, kind, identity;
-        std::size_t seen; // hash of the metadata that was hinted last
+        std::size_t seen = 0;    // hash of the metadata that was hinted last
+        std::size_t version = 0; // of the resourceVersion that was told last; 0: none was
     };
 
     static int cancelled(const holdfast_call* call) {
@@ -130,9 +132,11 @@ private:
 
     bool begin_anew(const sdk::Call& call) {
         try {
-            version_ = list_version(call);
+            if (!offers_lists_ || !take_snapshot(call)) {
+                version_ = list_version(call);
+                hint_everything();
+            }
             is_outdated_ = false;
-            hint_everything();
             return true;
         } catch (const sdk::Error& error) {
             host_.warning(error.what());
@@ -140,32 +144,88 @@ private:
         }
     }
 
+    // A streaming list up to its end, which a bookmark marks. False where the server has none, or breaks off.
+    bool take_snapshot(const sdk::Call& call) {
+        std::map<std::pair<std::string, std::string>, Json> listed; // of what we want
+        std::string version;
+        const Reply reply =
+            watch_lines(call, "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=60",
+                        std::chrono::seconds(90), [&](const Json& event, const Json& object) {
+                            if (sdk::text_at(event, "/type") == "ERROR") return false;
+                            if (sdk::text_at(event, "/type") != "BOOKMARK") {
+                                const std::lock_guard lock(mutex_);
+                                const auto name = name_of(object);
+                                if (wanted_.count(name) != 0) listed[name] = object;
+                                return true;
+                            }
+                            if (annotation_of(object, "k8s.io/initial-events-end") != "true") return true;
+                            version = sdk::text_at(object, "/metadata/resourceVersion");
+                            return false; // the watch from here on is the next request
+                        });
+        // It refuses, as servers before 1.27 do, or takes it for an ordinary watch.
+        const bool is_busy = reply.status == 429 || reply.status == 410 || reply.status >= 500;
+        if (version.empty() && reply.status != 0 && !is_busy) offers_lists_ = false;
+        if (version.empty()) return false;
+        version_ = version;
+        compare(listed);
+        return true;
+    }
+
+    // Tells what differs from what was told last. Of what nothing was told yet anything may have changed.
+    void compare(const std::map<std::pair<std::string, std::string>, Json>& listed) {
+        std::set<std::string> unknown;
+        std::vector<std::pair<Json, bool>> changed; // and whether it is gone
+        {
+            const std::lock_guard lock(mutex_);
+            for (auto& [name, wanted] : wanted_) {
+                const auto found = listed.find(name);
+                const bool is_gone = found == listed.end();
+                const std::size_t now = is_gone ? absent_version : version_hash(found->second);
+                const std::size_t before = std::exchange(wanted.version, now);
+                if (before == 0)
+                    unknown.insert(wanted.scope);
+                else if (before != now)
+                    changed.emplace_back(is_gone ? stub_of(name) : found->second, is_gone);
+            }
+        }
+        for (const std::string& scope : unknown) hints_.scope(scope);
+        for (const auto& [object, is_gone] : changed) hint(object, is_gone);
+    }
+    static Json stub_of(const std::pair<std::string, std::string>& name) {
+        return {{"metadata", {{"namespace", name.first}, {"name", name.second}}}};
+    }
+
+    // Events of a watch, one a line, until `take` gives false.
+    template <typename Take>
+    Reply watch_lines(const sdk::Call& call, const std::string& query, milliseconds timeout, Take take) {
+        Request request;
+        request.path = resource_.path(name_space_);
+        request.query = "watch=true&allowWatchBookmarks=true&" + query;
+        request.accept = only_metadata;
+        request.timeout = timeout;
+        std::string line;
+        request.on_body = [&](std::string_view chunk) {
+            for (std::size_t end; (end = chunk.find('\n')) != chunk.npos; chunk.remove_prefix(end + 1)) {
+                line += chunk.substr(0, end);
+                const Json event = Json::parse(line, nullptr, false);
+                line.clear();
+                const Json* object = event.is_object() ? sdk::find(event, "/object") : nullptr;
+                if (object && !take(event, *object)) return false;
+            }
+            line += chunk;
+            return !is_stopped_.load();
+        };
+        request.on_again = [&] { line.clear(); };
+        return cluster_.client().send(call, request);
+    }
+
     // True where the server had something to say, be it that its time is over.
     bool follow(const sdk::Call& call) {
         if (is_outdated_) return false;
-        Request request;
-        request.path = resource_.path(name_space_);
-        request.query =
-            "watch=true&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(watch_seconds) +
-            "&resourceVersion=" + escaped(version_);
-        request.accept = only_metadata;
-        request.timeout = std::chrono::seconds(watch_seconds + 30);
-        std::string line;
-        std::string refusal;
-        request.on_body = [&](std::string_view chunk) {
-            if (refusal.size() < 4096) refusal.append(chunk.substr(0, 4096));
-            for (const char c : chunk) {
-                if (c != '\n') {
-                    line += c;
-                    continue;
-                }
-                const bool goes_on = take(line);
-                line.clear();
-                if (!goes_on) return false;
-            }
-            return !is_stopped_.load();
-        };
-        const Reply reply = cluster_.client().send(call, request);
+        const Reply reply = watch_lines(
+            call, "timeoutSeconds=" + std::to_string(watch_seconds) + "&resourceVersion=" + escaped(version_),
+            std::chrono::seconds(watch_seconds + 30),
+            [&](const Json& event, const Json& object) { return take(event, object); });
         if (reply.status == 410) is_outdated_ = true;
         if (!reply.ok() && reply.status != 0 && reply.status != 410)
             host_.warning("the watch of " + resource_.plural + " was refused with status " +
@@ -174,19 +234,24 @@ private:
     }
 
     // One event. False: the watch is over.
-    bool take(const std::string& line) {
-        const Json event = Json::parse(line, nullptr, false);
-        if (!event.is_object()) return true;
+    bool take(const Json& event, const Json& object) {
         const std::string type = sdk::text_at(event, "/type");
-        const Json* object = sdk::find(event, "/object");
-        if (!object) return true;
         if (type == "ERROR") {
             is_outdated_ = true; // 410; any other error is met by beginning anew as well
             return false;
         }
-        version_ = sdk::text_at(*object, "/metadata/resourceVersion", version_);
-        if (type != "BOOKMARK") hint(*object, type == "DELETED");
+        version_ = sdk::text_at(object, "/metadata/resourceVersion", version_);
+        if (type != "BOOKMARK") hint(object, type == "DELETED");
         return true;
+    }
+
+    static std::pair<std::string, std::string> name_of(const Json& object) {
+        return {sdk::text_at(object, "/metadata/namespace"), sdk::text_at(object, "/metadata/name")};
+    }
+    static constexpr std::size_t absent_version = 1;
+    static std::size_t version_hash(const Json& object) {
+        const std::size_t hash = std::hash<std::string>()(sdk::text_at(object, "/metadata/resourceVersion"));
+        return hash <= absent_version ? hash + 2 : hash;
     }
 
     // Status alone changes neither the generation nor labels and annotations.
@@ -201,9 +266,9 @@ private:
         Wanted wanted;
         {
             const std::lock_guard lock(mutex_);
-            const auto found = wanted_.find(
-                {sdk::text_at(object, "/metadata/namespace"), sdk::text_at(object, "/metadata/name")});
+            const auto found = wanted_.find(name_of(object));
             if (found == wanted_.end()) return;
+            found->second.version = is_gone ? absent_version : version_hash(object);
             const std::size_t hash = is_gone ? 0 : hash_of(object);
             const bool is_known = hash != 0 && hash == found->second.seen;
             found->second.seen = hash;
@@ -236,6 +301,7 @@ private:
     const std::string name_space_;
     std::string version_; // of `start`, then of the thread
     bool is_outdated_ = false;
+    bool offers_lists_ = true; // until the server refuses one
     std::atomic<bool> is_stopped_{false};
     std::mutex mutex_;
     std::map<std::pair<std::string, std::string>, Wanted> wanted_;

@@ -1,6 +1,12 @@
 #include "writer.hpp"
 
+#include <ctime>
+
 #include <holdfast/parts.hpp>
+
+#include "health.hpp"
+#include "private_data.hpp"
+#include "steering.hpp"
 
 namespace holdfast::kubernetes {
 
@@ -21,11 +27,11 @@ sdk::Result conflict(const Target& target, const std::string& what) {
                                             "it is looked at and planned again", sdk::Retry::conflict));
 }
 
-sdk::Result written(const Json& live, bool is_changed) {
-    const Version version = version_of(live);
-    sdk::Result result = sdk::Result::done(sdk::dump_json(observed_form(live)), to_string(version));
+sdk::Result written(const sdk::Change& change, const Json& live, bool is_changed) {
+    sdk::Result result = sdk::Result::done(sdk::dump_json(observed_form(live)), to_string(version_of(live)));
     if (!is_changed) result.outcome = sdk::Outcome::unchanged;
-    result.private_data = Json{{"uid", version.uid}}.dump();
+    result.private_data = private_data_of(change, live);
+    result.refreshed = change.refresh();
     return result;
 }
 
@@ -64,11 +70,6 @@ Reread read_again(const Cluster& cluster, const sdk::Call& call, const Target& t
         if (!is_same) again.result = conflict(target, "was changed by somebody else meanwhile");
     }
     return again;
-}
-
-std::string recorded_uid(const sdk::Change& change) {
-    const std::string_view text = change.private_data();
-    return sdk::text_at(Json::parse(text.begin(), text.end(), nullptr, false), "/uid");
 }
 
 std::string finalizers_of(const Json& live) {
@@ -127,6 +128,60 @@ Reply send_delete(const Cluster& cluster, const sdk::Call& call, const Target& t
     return cluster.client().send(call, request);
 }
 
+// What holdfast.dev/refresh-on names has changed: pods read what they are given when they start.
+bool needs_restart(const sdk::Change& change, const Json& live) {
+    return !change.refresh().empty() && refreshed_in(change.private_data()) != change.refresh() &&
+           sdk::find(live, "/spec/template/metadata") && sdk::text_at(live, "/apiVersion") == "apps/v1";
+}
+
+// As kubectl rollout restart does it, by an annotation of the pods; of another manager, so that an apply,
+// which knows nothing of it, leaves it.
+Reply restart(const Cluster& cluster, const sdk::Call& call, const Target& target, const sdk::Change& change,
+              Json& live) {
+    const std::string mark = std::string(change.refresh().substr(0, 16));
+    Request request;
+    request.method = "PATCH";
+    request.path = target.path();
+    request.content_type = "application/merge-patch+json";
+    request.query = "fieldManager=holdfast-refresh";
+    request.body =
+        Json{{"metadata", {{"resourceVersion", version_of(live).resource_version}}},
+             {"spec",
+              {{"template",
+                {{"metadata", {{"annotations", {{"kubernetes.holdfast.dev/refreshed", mark}}}}}}}}}}
+            .dump();
+    Reply reply = cluster.client().send(call, request);
+    if (reply.ok()) live = live_of(reply);
+    return reply;
+}
+
+bool has_to_run_anew(const sdk::Change& change, const Json& document, const Json& observed) {
+    if (!runs_once(parse_kind(change.kind()))) return false;
+    if (change.action() == sdk::Action::refresh) return true;
+    return is_run(document) &&
+           (was_written_otherwise(change) ||
+            condition_of(observed, std::time(nullptr)).state == sdk::HealthState::degraded);
+}
+
+// Deleted and made anew, in this order and again from the start where that was cut short. Only what was
+// observed is deleted: what else has that name by now is a run that somebody has begun since.
+sdk::Result run_anew(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                     const sdk::Change& change, const Json& document) {
+    const std::string uid = parse_version(change.version()).uid;
+    const Reply removed = send_delete(cluster, call, target, {uid, {}});
+    if (removed.status == 0) return unknown(removed, target);
+    if (removed.ok()) {
+        sdk::Result gone = wait_until_gone(cluster, call, target, uid);
+        if (gone.outcome != sdk::Outcome::done) return gone;
+    } else if (!is_absent(removed)) {
+        return sdk::Result::failed(explain_write(removed, target));
+    }
+    const Reply reply = cluster.apply(call, target, document, Mode::real);
+    if (reply.status == 0) return unknown(reply, target);
+    if (!reply.ok()) return sdk::Result::failed(explain_write(reply, target));
+    return written(change, live_of(reply), true);
+}
+
 } // namespace
 
 sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Target& target,
@@ -134,6 +189,8 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
     Json document = applied_form(sdk::parse_json(change.declared()), target.name_space);
     const bool is_update = change.action() != sdk::Action::create && !change.observed().empty();
     const Json observed = is_update ? sdk::parse_json(change.observed()) : Json();
+    if (is_update && has_to_run_anew(change, document, observed))
+        return run_anew(cluster, call, target, change, document);
     Version version = parse_version(change.version());
     for (int tries = 1;; ++tries) {
         Json sent = document;
@@ -144,17 +201,16 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
         const Reply reply = cluster.apply(call, target, sent, Mode::real);
         if (reply.ok()) {
             Json live = live_of(reply);
-            const std::optional<Reply> taken = take_away(cluster, call, target, document, live);
-            sdk::Result result = written(live, reply.status == 201 || version_of(live).resource_version !=
-                                                                          version.resource_version);
-            if (!target.is_secret()) // a hash without a key may be guessed
-                result.private_data = Json{{"uid", version_of(live).uid},
-                                           {"declared", std::hash<std::string_view>()(change.declared())},
-                                           {"content", content_hash(observed_form(live))}}
-                                          .dump();
-            if (taken && !taken->ok()) {
+            const bool is_changed =
+                reply.status == 201 || version_of(live).resource_version != version.resource_version;
+            std::optional<Reply> besides = take_away(cluster, call, target, document, live);
+            if ((!besides || besides->ok()) && is_update && needs_restart(change, live))
+                besides = restart(cluster, call, target, change, live);
+            sdk::Result result = written(change, live, is_changed || besides);
+            if (besides && !besides->ok()) {
                 result.outcome = sdk::Outcome::partial;
-                result.diagnostics = {explain_write(*taken, target)};
+                result.diagnostics = {explain_write(*besides, target)};
+                result.refreshed.clear();
             }
             return result;
         }
@@ -171,7 +227,7 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
 sdk::Result delete_object(const Cluster& cluster, const sdk::Call& call, const Target& target,
                           const sdk::Change& change) {
     const Version seen = parse_version(change.version());
-    const std::string recorded = recorded_uid(change);
+    const std::string recorded = uid_in(change.private_data());
     if (!recorded.empty() && !seen.uid.empty() && recorded != seen.uid)
         return sdk::Result::failed(sdk::problem(
             "kubernetes.other-object",

@@ -10,7 +10,8 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test
 cmake -S "$root" --preset release -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build "$root/build/release" --target bench held_session held_daemon floor_yaml_load floor_write_fsync holdfast_test_plugins \
-    holdfast_plugin_host dns_bench firewall_bench routing_bench holdfast_plugin_monitoring >/dev/null
+    holdfast_plugin_host holdfast_plugin_kubernetes holdfast_plugin_monitoring holdfastd \
+    dns_bench firewall_bench routing_bench >/dev/null
 status=0
 "$root/build/release/bench/bench" "$@" || status=1
 if [ $# -lt 2 ]; then
@@ -18,7 +19,11 @@ if [ $# -lt 2 ]; then
         printf '\n%s\n' "$provider"
         "$root/build/release/bench/${provider}_bench" || status=1
     done
-    printf '\nmonitoring\n'
-    "$root/tests/bench/monitoring.sh" "$root/build/release" || status=1
+    for provider in monitoring kubernetes; do
+        printf '
+%s
+' "$provider"
+        "$root/tests/bench/${provider}_bench.sh" "$root/build/release" || status=1
+    done
 fi
 exit $status

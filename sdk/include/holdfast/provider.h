@@ -312,9 +312,10 @@ typedef struct holdfast_health {
 
 /* holdfast.order/1: pure. items.kind, identity and declared are leaves of a pass, of all scopes -> one result
  * each, with detail {"after": [indices of items that have to be done and healthy before it], "wave": 3,
- * "deletion": "orphan"}; what does not apply is left out. It says how the target's objects hang together
- * where that is more than a rank: what lies in a namespace that another document makes, what names another.
- * Indices that a result repeats or that are its own are ignored. */
+ * "deletion": "orphan", "leave": true}; what does not apply is left out. It says how the target's objects
+ * hang together where that is more than a rank: what lies in a namespace that another document makes, what
+ * names another. "leave": an absent object is not made; of one that is there canonicalize says that it is as
+ * it should be. Diagnostics are shown with the plan. Indices that repeat or are an item's own are ignored. */
 #define HOLDFAST_EXT_ORDER "holdfast.order/1"
 typedef struct holdfast_order {
     uint32_t size;

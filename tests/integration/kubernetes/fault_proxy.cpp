@@ -1,5 +1,6 @@
 #include "fault_proxy.hpp"
 
+#include <chrono>
 #include <stdexcept>
 
 #include <netinet/in.h>
@@ -65,7 +66,7 @@ FaultProxy::FaultProxy(Faults faults) : faults_(std::move(faults)) {
 FaultProxy::~FaultProxy() {
     is_stopped_ = true;
     acceptor_.join();
-    for (std::thread& thread : threads_) thread.join();
+    while (open_ != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     close(listener_);
 }
 
@@ -79,10 +80,14 @@ void FaultProxy::serve() {
         pollfd wait{listener_, POLLIN, 0};
         if (poll(&wait, 1, 20) <= 0) continue;
         const int socket = accept(listener_, nullptr, nullptr);
-        threads_.emplace_back([this, socket] {
+        if (socket < 0) continue;
+        ++open_;
+        std::thread([this, socket] { // not joined: there may be thousands, and the last of them counts down
             answer(socket);
             close(socket);
-        });
+            --open_;
+        })
+            .detach();
     }
 }
 

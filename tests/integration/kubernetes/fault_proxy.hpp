@@ -39,7 +39,7 @@ private:
     std::atomic<bool> is_stopped_{false};
     std::mutex mutex_;
     std::vector<std::string> requests_;
-    std::vector<std::thread> threads_;
+    std::atomic<int> open_{0}; // connections that are being answered
     std::thread acceptor_;
 };
 

@@ -1,15 +1,22 @@
 // The kubernetes plugin as a person uses it: holdfast plan, apply and their like against a real API server.
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
 #include <unistd.h>
 
 #include "server.hpp"
 #include "support/catch.hpp"
+#include "support/network_namespace.hpp"
 #include "support/playground.hpp"
 #include "support/skip.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace holdfast::test;
-using test::Playground;
-using test::Ran;
+using ::test::Playground;
+using ::test::Ran;
 
 namespace {
 
@@ -53,6 +60,18 @@ struct World {
         CHECK(ran.exit_code == 0);
     }
     Json get(const std::string& plural, const std::string& name) { return live(space.path(plural, name)); }
+    std::string job_path(const std::string& name) const {
+        return "/apis/batch/v1/namespaces/" + space.name() + "/jobs/" + name;
+    }
+    // As its controller would say it.
+    void end_job(const std::string& name, const char* how) const {
+        edit(job_path(name) + "/status",
+             {{"status", {{"conditions", {{{"type", how}, {"status", "True"}, {"reason", "Played"}}}}}}},
+             "kube-controller-manager");
+    }
+    long long version(const std::string& path) const {
+        return std::stoll(live(path)["metadata"]["resourceVersion"].get<std::string>());
+    }
 
     Space space;
     Playground play;
@@ -79,6 +98,22 @@ spec:
         env: [{name: A, value: "1"}, {name: B, value: "2"}]
         ports: [{containerPort: 80}]
         resources: {limits: {memory: 1024Mi, cpu: 1000m}}
+)";
+
+// A Job with annotations, whose pods take their variables from the ConfigMap "settings".
+std::string job(const std::string& name, const std::string& annotations, const std::string& image = "a:1") {
+    return "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: " + name +
+           ", namespace: @, annotations: {" + annotations +
+           "}}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n"
+           "      containers: [{name: it, image: '" +
+           image + "', envFrom: [{configMapRef: {name: settings}}]}]\n";
+}
+
+constexpr const char* settings = R"(---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: @}
+data: {url: "db"}
 )";
 
 constexpr const char* definition = R"(---
@@ -466,4 +501,291 @@ TEST_CASE("annotations of Argo CD and Flux say what is kept and in which order")
     world.apply_well();
     CHECK_FALSE(world.get("configmaps", "kept").is_null());
     CHECK(world.get("configmaps", "first").is_null());
+}
+
+namespace {
+
+// Ends a Job that was not there before, or another of that name, as soon as it appears; `look` is run before.
+class JobEnder {
+public:
+    JobEnder(
+        const World& world, std::string name, const char* how, std::function<void()> look = [] {})
+        : before_(uid(world, name)), thread_([&world, name, how, look, this] {
+              for (int i = 0; i < 400 && !is_over_; ++i, usleep(50'000)) {
+                  const std::string now = uid(world, name);
+                  if (now.empty() || now == before_) continue;
+                  look();
+                  world.end_job(name, how);
+                  return;
+              }
+          }) {}
+    ~JobEnder() {
+        is_over_ = true;
+        thread_.join();
+    }
+
+private:
+    static std::string uid(const World& world, const std::string& name) {
+        const Http answer = ask_server("GET", world.job_path(name));
+        return answer.status == 200 ? answer.body()["metadata"]["uid"].get<std::string>() : std::string();
+    }
+    std::string before_;
+    std::atomic<bool> is_over_{false};
+    std::thread thread_;
+};
+
+const std::string pre_sync = "argocd.argoproj.io/hook: PreSync";
+
+} // namespace
+
+TEST_CASE("hooks of Argo CD run before and after the rest, and what cannot run is said") {
+    NEEDS_SERVER;
+    World world;
+    const auto commit = [&](const std::string& image) {
+        world.commit(std::string(config_map) + settings + job("migrate", pre_sync, image) +
+                     job("smoke", "argocd.argoproj.io/hook: PostSync", image) +
+                     job("sorry", "argocd.argoproj.io/hook: SyncFail") +
+                     job("never", "argocd.argoproj.io/hook: Skip"));
+    };
+    commit("a:1");
+    const Ran planned = world.play.holdfast({"plan"});
+    INFO(planned.out << planned.err);
+    CHECK(has(planned.out + planned.err, "kubernetes.hook-left-out"));
+    CHECK(has(planned.out, "4 to create"));
+    std::atomic<bool> was_alone{false};
+    {
+        const JobEnder ender(world, "migrate", "Complete", [&] {
+            was_alone = ask_server("GET", world.space.path("configmaps", "web")).status == 404 &&
+                        ask_server("GET", world.space.path("configmaps", "settings")).status == 200;
+        });
+        world.apply_well();
+    }
+    CHECK(was_alone); // with what it needs, and before everything else
+    CHECK(world.version(world.space.path("configmaps", "web")) < world.version(world.job_path("smoke")));
+    CHECK(live(world.job_path("sorry")).is_null());
+    CHECK(live(world.job_path("never")).is_null());
+    world.needs_nothing();
+    world.end_job("smoke", "Complete");
+    world.needs_nothing();
+
+    // Another document is another run: no approval, and no word of immutable fields.
+    const std::string uid = live(world.job_path("migrate"))["metadata"]["uid"];
+    commit("a:2");
+    const Ran again = world.play.holdfast({"plan"});
+    INFO(again.out << again.err);
+    CHECK(has(again.out, "a:1 -> a:2"));
+    {
+        const JobEnder ender(world, "migrate", "Complete");
+        world.apply_well();
+    }
+    const Json migrated = live(world.job_path("migrate"));
+    CHECK(migrated["metadata"]["uid"] != uid);
+    CHECK(migrated["spec"]["template"]["spec"]["containers"][0]["image"] == "a:2");
+    world.needs_nothing();
+}
+
+TEST_CASE("a hook that fails holds back what comes after it, and runs anew in the next pass") {
+    NEEDS_SERVER;
+    World world;
+    world.commit(std::string(config_map) + settings + job("migrate", pre_sync));
+    {
+        const JobEnder ender(world, "migrate", "Failed");
+        const Ran failed = world.apply();
+        INFO(failed.out << failed.err);
+        CHECK(failed.exit_code == 1);
+    }
+    CHECK(world.get("configmaps", "web").is_null());
+    const Ran planned = world.play.holdfast({"plan"});
+    INFO(planned.out << planned.err);
+    CHECK(has(planned.out, "it failed, and runs anew"));
+    const std::string uid = live(world.job_path("migrate"))["metadata"]["uid"];
+    {
+        const JobEnder ender(world, "migrate", "Complete");
+        world.apply_well();
+    }
+    CHECK(live(world.job_path("migrate"))["metadata"]["uid"] != uid);
+    CHECK_FALSE(world.get("configmaps", "web").is_null());
+    world.needs_nothing();
+}
+
+TEST_CASE("annotations of Flux leave an object alone, make it once, or leave what others added") {
+    NEEDS_SERVER;
+    World world;
+    const auto map = [&](const char* name, const char* annotation, const char* value) {
+        return std::string("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ") + name +
+               ", namespace: @, annotations: {" + annotation + "}}\ndata: {a: " + value + "}\n";
+    };
+    const auto commit = [&](const char* value) {
+        world.commit(map("left", "kustomize.toolkit.fluxcd.io/reconcile: disabled", value) +
+                     map("once", "kustomize.toolkit.fluxcd.io/ssa: IfNotPresent", value) +
+                     map("merged", "kustomize.toolkit.fluxcd.io/ssa: Merge", value));
+    };
+    commit("x");
+    world.apply_well();
+    CHECK(world.get("configmaps", "left").is_null());
+    CHECK(world.get("configmaps", "once")["data"]["a"] == "x");
+    world.needs_nothing();
+    edit(world.space.path("configmaps", "once"), {{"data", {{"a", "theirs"}}}});
+    edit(world.space.path("configmaps", "merged"), {{"data", {{"b", "theirs"}}}});
+    ask_server("POST", "/api/v1/namespaces/" + world.space.name() + "/configmaps",
+               {{"metadata", {{"name", "left"}}}, {"data", {{"a", "theirs"}}}});
+    commit("z");
+    world.apply_well();
+    CHECK(world.get("configmaps", "left")["data"] == Json{{"a", "theirs"}});
+    CHECK(world.get("configmaps", "once")["data"] == Json{{"a", "theirs"}});
+    CHECK(world.get("configmaps", "merged")["data"] == Json{{"a", "z"}, {"b", "theirs"}});
+    world.needs_nothing();
+    world.commit("# nothing\n---\n" + map("merged", "kustomize.toolkit.fluxcd.io/ssa: Merge", "z"));
+    world.apply_well();
+    CHECK_FALSE(world.get("configmaps", "left").is_null()); // it was never ours to delete
+    CHECK(world.get("configmaps", "once").is_null());
+}
+
+TEST_CASE("what a workload is to be refreshed by restarts its pods once") {
+    NEEDS_SERVER;
+    World world;
+    const auto commit = [&](const char* url) {
+        std::string workload = deployment, config = settings;
+        workload.replace(workload.find("namespace: @}"), 13,
+                         "namespace: @, annotations: {holdfast.dev/refresh-on: ConfigMap/@/settings}}");
+        config.replace(config.find("\"db\""), 4, url);
+        world.commit(workload + config);
+    };
+    const auto mark = [&] {
+        return live(world.space.apps("deployments", "web"))["spec"]["template"]["metadata"].value(
+            "/annotations/kubernetes.holdfast.dev~1refreshed"_json_pointer, std::string());
+    };
+    commit("one");
+    world.apply_well();
+    CHECK(mark().empty());
+    world.needs_nothing();
+    commit("two");
+    world.apply_well();
+    const std::string first = mark();
+    CHECK_FALSE(first.empty());
+    world.needs_nothing();
+    commit("three");
+    world.apply_well();
+    CHECK(mark() != first);
+    world.needs_nothing();
+}
+
+TEST_CASE("a document without a name of its own is refused where it says so, with what to do") {
+    NEEDS_SERVER;
+    World world;
+    world.commit("apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: migrate-\n  namespace: @\n"
+                 "spec: {}\n");
+    const Ran ran = world.play.holdfast({"validate"});
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit_code == 1);
+    CHECK(has(ran.out + ran.err, "manifest.generated-name"));
+    CHECK(has(ran.out + ran.err, "app/all.yaml:4:3"));
+    CHECK_FALSE(has(ran.out + ran.err, "missing-key"));
+}
+
+TEST_CASE("a document that moves to another stack keeps its object") {
+    NEEDS_SERVER;
+    World world;
+    world.play.write("holdfast.yaml",
+                     World::project("app") +
+                         "---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop}\n"
+                         "spec: {path: shop, providers: {\"*\": cluster}}\n");
+    const std::string stays = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stays, namespace: @}\n";
+    world.play.write("shop/stays.yaml", world.with_space(stays));
+    world.commit(std::string(config_map) + settings);
+    world.apply_well();
+    const std::string uid = world.get("configmaps", "web")["metadata"]["uid"];
+    world.play.write("shop/web.yaml", world.with_space(config_map));
+    world.commit(settings);
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["metadata"]["uid"] == uid);
+    world.needs_nothing();
+    world.play.remove("shop/web.yaml"); // and is the other's to prune
+    world.play.commit();
+    world.apply_well();
+    CHECK(world.get("configmaps", "web").is_null());
+}
+
+namespace {
+
+// An admission webhook that puts data.injected into every object it is asked about: lighttpd and a line of
+// shell.
+class Webhook {
+public:
+    explicit Webhook(const Space& space) : name_("inject-" + space.name()) {
+        const std::string port = "1" + std::to_string(3000 + getpid() % 1000); // in a namespace of our own
+        write_file(
+            folder_ / "mutate.sh",
+            "uid=$(sed -n 's/.*\"request\":{\"uid\":\"\\([^\"]*\\)\".*/\\1/p')\n"
+            "patch=$(printf '[{\"op\":\"add\",\"path\":\"/data/injected\",\"value\":\"yes\"}]' | base64 "
+            "-w0)\nprintf 'Content-Type: application/json\\r\\n\\r\\n{\"apiVersion\":\"admission.k8s.io/v1\","
+            "\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"%s\",\"allowed\":true,\"patchType\":"
+            "\"JSONPatch\",\"patch\":\"%s\"}}' \"$uid\" \"$patch\"\n");
+        write_file(folder_ / "conf", "server.document-root = \"" + folder_.path() +
+                                         "\"\nserver.bind = \"127.0.0.1\"\nserver.port = " + port +
+                                         "\nserver.modules = (\"mod_openssl\", \"mod_cgi\")\n"
+                                         "ssl.engine = \"enable\"\nssl.pemfile = \"" +
+                                         server_folder() + "/server.crt\"\nssl.privkey = \"" +
+                                         server_folder() +
+                                         "/server.key\"\ncgi.assign = (\".sh\" => \"/bin/sh\")\n");
+        const std::string conf = folder_ / "conf";
+        const char* const arguments[] = {"lighttpd", "-D", "-f", conf.c_str(), nullptr};
+        process_ = std::make_unique<BackgroundProgram>(arguments, folder_ / "log");
+        for (int i = 0;
+             i < 100 && !output_of("curl --silent --insecure --output /dev/null https://127.0.0.1:" + port);
+             ++i)
+            usleep(50'000);
+        const std::string authority = *output_of("base64 -w0 " + server_folder() + "/ca.crt");
+        const Http made =
+            ask_server("POST", all,
+                       {{"apiVersion", "admissionregistration.k8s.io/v1"},
+                        {"kind", "MutatingWebhookConfiguration"},
+                        {"metadata", {{"name", name_}}},
+                        {"webhooks",
+                         {{{"name", "inject.example.org"},
+                           {"clientConfig",
+                            {{"url", "https://127.0.0.1:" + port + "/mutate.sh"}, {"caBundle", authority}}},
+                           {"rules",
+                            {{{"apiGroups", {""}},
+                              {"apiVersions", {"v1"}},
+                              {"operations", {"CREATE", "UPDATE"}},
+                              {"resources", {"configmaps"}}}}},
+                           {"objectSelector", {{"matchLabels", {{"inject", space.name()}}}}},
+                           {"admissionReviewVersions", {"v1"}},
+                           {"sideEffects", "None"}}}}});
+        if (made.status != 201) throw std::runtime_error("no webhook: " + made.text);
+        usleep(1'500'000); // the server takes it up once a second
+    }
+    ~Webhook() { ask_server("DELETE", std::string(all) + "/" + name_); }
+
+private:
+    static constexpr const char* all = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    std::string name_;
+    holdfast::TempFolder folder_;
+    std::unique_ptr<BackgroundProgram> process_;
+};
+
+} // namespace
+
+TEST_CASE("what an admission webhook adds is neither drift nor written again and again") {
+    NEEDS_SERVER;
+    World world;
+    const Webhook webhook(world.space);
+    const auto commit = [&](const std::string& more) {
+        world.commit(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: @, labels: {inject: @}}\n"
+            "data: {a: \"1\"" +
+            more + "}\n");
+    };
+    commit("");
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"a", "1"}, {"injected", "yes"}});
+    const long long version = world.version(world.space.path("configmaps", "web"));
+    world.needs_nothing();
+    world.apply_well();
+    CHECK(world.version(world.space.path("configmaps", "web")) == version);
+    commit(", b: \"2\"");
+    world.apply_well();
+    CHECK(world.get("configmaps", "web")["data"] == Json{{"a", "1"}, {"b", "2"}, {"injected", "yes"}});
+    world.needs_nothing();
 }

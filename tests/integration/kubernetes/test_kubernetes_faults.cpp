@@ -1,17 +1,24 @@
 // The kubernetes plugin behind a proxy that plays the API server's bad days.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 
+#include <sys/stat.h>
+
 #include "fault_proxy.hpp"
 #include "server.hpp"
 #include "support/catch.hpp"
+#include "support/daemon_process.hpp"
 #include "support/playground.hpp"
 #include "support/plugin_driver.hpp"
 #include "support/skip.hpp"
+#include "support/temp_folder.hpp"
 
 using namespace holdfast;
 using namespace holdfast::test;
@@ -234,5 +241,330 @@ TEST_CASE("a plan after an apply makes one list and no dry-run") {
     for (std::size_t i = before; i < requests.size(); ++i) since += requests[i] + "\n";
     INFO(since);
     CHECK_FALSE(has(since, "PATCH"));
-    CHECK(requests.size() - before <= 3); // who the cluster is, what it serves, the list
+    CHECK(requests.size() - before <= 4); // who the cluster is, what it serves (twice if it is old), the list
+}
+
+namespace {
+
+// holdfast.yaml with stack "app" on the server behind a proxy.
+std::string project_behind(const FaultProxy& proxy, const std::string& more_stack = {}) {
+    return "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: c}\n"
+           "spec: {plugin: kubernetes, config: {server: '" +
+           proxy.url() +
+           "', token: test-admin}}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\n"
+           "metadata: {name: app}\nspec: {path: app, providers: {'*': c}" +
+           more_stack + "}\n";
+}
+
+// Hints as they come, for a test to wait for.
+class Heard {
+public:
+    OnHint listener() {
+        return [this](const Hint& hint) {
+            const std::lock_guard lock(mutex_);
+            hints_.push_back(hint);
+        };
+    }
+    std::size_t count() const {
+        const std::lock_guard lock(mutex_);
+        return hints_.size();
+    }
+    Hint at(std::size_t i) const {
+        const std::lock_guard lock(mutex_);
+        return hints_.at(i);
+    }
+    bool has_come(std::size_t count) const {
+        for (int i = 0; i < 1500 && this->count() < count; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return this->count() >= count;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<Hint> hints_;
+};
+
+// For a daemon on a machine that has much else to do.
+bool in_time(const std::function<bool()>& claim) {
+    for (int i = 0; i < 3000 && !claim(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return claim();
+}
+
+std::size_t count_of(const std::vector<std::string>& requests, const std::string& part) {
+    std::size_t count = 0;
+    for (const std::string& request : requests) count += has(request, part) ? 1 : 0;
+    return count;
+}
+
+// As kube-apiserver 1.32 writes them (apidiscovery.k8s.io/v2).
+Json discovered(const char* group, const char* kind, const char* plural, const char* freshness = "Current") {
+    return {{"metadata", {{"name", group}, {"creationTimestamp", nullptr}}},
+            {"versions",
+             {{{"version", "v1"},
+               {"freshness", freshness},
+               {"resources",
+                {{{"resource", plural},
+                  {"responseKind", {{"group", group}, {"version", "v1"}, {"kind", kind}}},
+                  {"scope", "Namespaced"},
+                  {"singularResource", ""},
+                  {"verbs", {"create", "delete", "get", "list", "patch", "update", "watch"}},
+                  {"subresources", Json::array()}}}}}}}};
+}
+std::string discovery_of(std::vector<Json> groups) {
+    return Json{{"kind", "APIGroupDiscoveryList"},
+                {"apiVersion", "apidiscovery.k8s.io/v2"},
+                {"metadata", Json::object()},
+                {"items", std::move(groups)}}
+        .dump();
+}
+
+} // namespace
+
+TEST_CASE("a newer server says once what it serves, and what it calls stale is asked for by itself") {
+    NEEDS_SERVER;
+    Space space;
+    FaultProxy proxy([](const std::string&, const std::string& path) -> std::optional<Canned> {
+        if (path == "/api") return Canned{200, "", discovery_of({discovered("", "ConfigMap", "configmaps")})};
+        if (path == "/apis")
+            return Canned{200, "",
+                          discovery_of({discovered("apps", "Deployment", "deployments"),
+                                        discovered("metrics.example.org", "Sample", "samples", "Stale")})};
+        if (path == "/apis/metrics.example.org/v1") return Canned{503, "", "nobody answers"};
+        return std::nullopt;
+    });
+    PluginDriver driver("kubernetes", Json{{"server", proxy.url()}, {"token", "test-admin"}}.dump(),
+                        Isolation::worker);
+    const auto look = [&](const char* kind) {
+        return driver.ask(Method::observe, space.name(), {{.kind = kind, .identity = "\"web\""}}).summary();
+    };
+    CHECK(look("v1/ConfigMap") == "absent");
+    CHECK(look("apps/v1/Deployment") == "absent");
+    CHECK(look("metrics.example.org/v1/Sample") == "failed(kubernetes.broken-api)");
+    CHECK(look("example.com/v1/Widget") == "absent"); // the server itself says that it has no such group
+    const std::vector<std::string> requests = proxy.requests();
+    const auto asked = [&](const std::string& whole) {
+        return std::count(requests.begin(), requests.end(), "GET " + whole);
+    };
+    CHECK(asked("/api") == 1);
+    CHECK(asked("/apis") == 1);
+    CHECK(asked("/api/v1") == 0);
+    CHECK(asked("/apis/apps/v1") == 0);
+    CHECK(asked("/apis/metrics.example.org/v1") >= 1);
+}
+
+TEST_CASE("in a storm of 410s a streaming list says what has changed, and only that is told") {
+    NEEDS_SERVER;
+    Space space;
+    const std::string version = ask_server("GET", "/api/v1/namespaces/" + space.name() + "/configmaps")
+                                    .body()["metadata"]["resourceVersion"];
+    std::atomic<int> lists{0}, refusals{0};
+    // web changes before the third list, other is gone in the fourth.
+    FaultProxy proxy([&](const std::string&, const std::string& path) -> std::optional<Canned> {
+        if (!has(path, "watch=true") || !has(path, "configmaps")) return std::nullopt;
+        if (!has(path, "sendInitialEvents=true")) {
+            if (++refusals > 4) return std::nullopt;
+            return Canned{410, "", refusal(410, "Expired", "too old resource version")};
+        }
+        const int round = ++lists;
+        const auto event = [&](const char* type, Json metadata) {
+            return Json{{"type", type},
+                        {"object",
+                         {{"kind", "PartialObjectMetadata"},
+                          {"apiVersion", "meta.k8s.io/v1"},
+                          {"metadata", std::move(metadata)}}}}
+                       .dump() +
+                   "\n";
+        };
+        std::string body =
+            event("ADDED",
+                  {{"name", "web"}, {"namespace", space.name()}, {"resourceVersion", round < 3 ? "1" : "3"}});
+        if (round < 4)
+            body +=
+                event("ADDED", {{"name", "other"}, {"namespace", space.name()}, {"resourceVersion", "1"}});
+        body += event("BOOKMARK", {{"resourceVersion", version},
+                                   {"annotations", {{"k8s.io/initial-events-end", "true"}}}});
+        return Canned{200, "", body};
+    });
+    PluginDriver driver("kubernetes", Json{{"server", proxy.url()}, {"token", "test-admin"}}.dump(),
+                        Isolation::worker);
+    Heard heard;
+    const std::string web = "\"web\"", other = "\"other\"";
+    const std::vector<Item> items{{.kind = "v1/ConfigMap", .identity = web},
+                                  {.kind = "v1/ConfigMap", .identity = other}};
+    REQUIRE(driver.provider().watch(space.name(), items, heard.listener()).ok());
+    REQUIRE(heard.has_come(3));
+    CHECK(heard.at(0).reach == Hint::Reach::scope); // of both nothing was known yet
+    CHECK(heard.at(1).identity == web);
+    CHECK(heard.at(2).identity == other);
+    driver.provider().unwatch();
+    CHECK(heard.count() == 3);
+    CHECK(lists == 4);
+}
+
+TEST_CASE("a server without streaming lists is asked for one once, and everything is looked at") {
+    NEEDS_SERVER;
+    Behind behind(Once(2, "GET", "timeoutSeconds=290", {410, "", refusal(410, "Expired", "too old")}));
+    Heard heard;
+    const std::string web = "\"web\"";
+    const Item item{.kind = "v1/ConfigMap", .identity = web};
+    REQUIRE(behind.driver.provider().watch(behind.space.name(), {&item, 1}, heard.listener()).ok());
+    REQUIRE(heard.has_come(2));
+    CHECK(heard.at(0).reach == Hint::Reach::scope);
+    CHECK(heard.at(1).reach == Hint::Reach::scope);
+    behind.driver.provider().unwatch();
+    CHECK(count_of(behind.proxy.requests(), "sendInitialEvents") == 1);
+}
+
+TEST_CASE("a token that ends while a watch runs is asked for anew, and the watch goes on") {
+    NEEDS_SERVER;
+    Space space;
+    std::atomic<int> watches{0};
+    FaultProxy proxy([&](const std::string&, const std::string& path) -> std::optional<Canned> {
+        if (!has(path, "watch=true")) return std::nullopt;
+        const int number = ++watches;
+        if (number == 1) return Canned{200, "", ""}; // the server ends it
+        if (number == 2) return Canned{401, "", refusal(401, "Unauthorized", "Unauthorized")};
+        return std::nullopt;
+    });
+    TempFolder folder;
+    const std::string program = folder / "credentials", runs = folder / "runs";
+    write_file(program, "#!/bin/sh\necho run >>" + runs +
+                            "\necho '{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": "
+                            "\"ExecCredential\", \"status\": {\"token\": \"test-admin\"}}'\n");
+    chmod(program.c_str(), 0755);
+    const std::string kubeconfig = folder / "kubeconfig";
+    write_file(kubeconfig,
+               "current-context: c\nclusters: [{name: c, cluster: {server: '" + proxy.url() +
+                   "'}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+                   "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: " +
+                   program + "}}}]\n");
+    setenv("HOLDFAST_KUBERNETES_EXEC", program.c_str(), 1);
+    PluginDriver driver("kubernetes", Json{{"kubeconfig", kubeconfig}}.dump(), Isolation::worker);
+    unsetenv("HOLDFAST_KUBERNETES_EXEC");
+    Heard heard;
+    const std::string web = "\"web\"";
+    const Item item{.kind = "v1/ConfigMap", .identity = web};
+    REQUIRE(driver.provider().watch(space.name(), {&item, 1}, heard.listener()).ok());
+    for (int i = 0; i < 500 && watches < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(watches >= 3);
+    ask_server("POST", "/api/v1/namespaces/" + space.name() + "/configmaps",
+               {{"metadata", {{"name", "web"}}}, {"data", {{"a", "1"}}}});
+    CHECK(heard.has_come(1));
+    driver.provider().unwatch();
+    CHECK(read_file(runs) == "run\nrun\n");
+}
+
+TEST_CASE("what is written into a namespace that is going away waits, and says so") {
+    NEEDS_SERVER;
+    Behind behind(Once(0, "", "", {}));
+    behind.ask(Method::apply, {behind.map("old")});
+    ask_server("DELETE",
+               "/api/v1/namespaces/" + behind.space.name()); // without controllers it stays like that
+    const Answers answers = behind.ask(Method::apply, {behind.map("web")});
+    CHECK(answers.summary() == "failed(kubernetes.terminating)");
+    CHECK(answers[0].diagnostics.list().front().retry == Retry::after);
+}
+
+TEST_CASE("a daemon corrects drift through a storm of 410s, and does not storm itself") {
+    NEEDS_SERVER;
+    Space space;
+    std::atomic<int> refused{0};
+    FaultProxy proxy([&](const std::string&, const std::string& path) -> std::optional<Canned> {
+        if (!has(path, "watch=true") || refused >= 6) return std::nullopt;
+        ++refused;
+        return Canned{410, "", refusal(410, "Expired", "too old resource version")};
+    });
+    ::test::Playground play;
+    play.write("holdfast.yaml", project_behind(proxy, ", interval: 1h"));
+    play.write("app/web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: " +
+                                   space.name() + "}\ndata: {mode: calm}\n");
+    play.commit();
+    ::test::DaemonProcess daemon(play, "  interval: 1h\n");
+    daemon.start_and_wait();
+    const std::string path = space.path("configmaps", "web");
+    const auto is_calm = [&] {
+        const Json now = live(path);
+        return now.is_object() && now["data"]["mode"] == "calm";
+    };
+    REQUIRE(in_time(is_calm));
+    REQUIRE(in_time([&] { return refused >= 1; }));
+    edit(path, {{"data", {{"mode", "wild"}}}});
+    const bool was_storming = refused < 6;
+    CHECK(was_storming);
+    CHECK(in_time(is_calm));
+    CHECK(count_of(proxy.requests(), "watch=true") < 20);
+    INFO(daemon.log());
+    CHECK(daemon.stop().exit_code == 0);
+}
+
+namespace {
+
+// A server that takes ConfigMaps and lists them, and is too busy for every 400th write.
+class BusyServer {
+public:
+    Faults faults() {
+        return [this](const std::string& method, const std::string& path) -> std::optional<Canned> {
+            const std::size_t at = path.find("/configmaps");
+            if (at == path.npos || has(path, "watch=true")) return std::nullopt;
+            const std::lock_guard lock(mutex_);
+            if (method == "GET") return Canned{200, "", list()};
+            if (++asked_ % 400 == 0) return Canned{429, "Retry-After: 1\r\n", "busy"};
+            const std::size_t begin = at + std::string("/configmaps/").size();
+            const std::string name = path.substr(begin, path.find('?') - begin);
+            ++writes_[name];
+            return Canned{200, "", object(name).dump()};
+        };
+    }
+    // How often each was written that was.
+    std::map<std::string, int> writes() const {
+        const std::lock_guard lock(mutex_);
+        return writes_;
+    }
+
+private:
+    static Json object(const std::string& name) {
+        return {{"apiVersion", "v1"},
+                {"kind", "ConfigMap"},
+                {"metadata", {{"name", name}, {"uid", "u-" + name}, {"resourceVersion", "7"}}},
+                {"data", {{"a", "1"}}}};
+    }
+    std::string list() const {
+        Json items = Json::array();
+        for (const auto& [name, times] : writes_) items.push_back(object(name));
+        return Json{{"kind", "ConfigMapList"}, {"metadata", {{"resourceVersion", "8"}}}, {"items", items}}
+            .dump();
+    }
+
+    mutable std::mutex mutex_;
+    int asked_ = 0;
+    std::map<std::string, int> writes_;
+};
+
+} // namespace
+
+TEST_CASE("5,000 objects arrive at a server that is busy now and then, each once, and are read by one list") {
+    NEEDS_SERVER;
+    Space space;
+    BusyServer server;
+    FaultProxy proxy(server.faults());
+    PluginDriver driver("kubernetes", Json{{"server", proxy.url()}, {"token", "test-admin"}}.dump(),
+                        Isolation::worker);
+    std::vector<Ask> asks;
+    for (int i = 0; i < 5000; ++i)
+        asks.push_back({.kind = "v1/ConfigMap",
+                        .identity = Json("m" + std::to_string(i)).dump(),
+                        .declared = space.config_map("m" + std::to_string(i), {{"a", "1"}}),
+                        .action = ItemAction::create});
+    const Answers applied = driver.ask(Method::apply, space.name(), asks);
+    std::size_t done = 0;
+    for (const auto& [index, answer] : applied.items) done += answer.outcome == Outcome::done ? 1 : 0;
+    CHECK(done == 5000);
+    const std::map<std::string, int> writes = server.writes();
+    CHECK(writes.size() == 5000);
+    CHECK(std::all_of(writes.begin(), writes.end(), [](const auto& one) { return one.second == 1; }));
+    const std::size_t before = proxy.requests().size();
+    CHECK(before >= 5000 + 12); // and those that it was too busy for
+    const Answers seen = driver.ask(Method::observe, space.name(), asks);
+    CHECK(seen.items.size() == 5000);
+    CHECK(proxy.requests().size() - before == 1);
 }

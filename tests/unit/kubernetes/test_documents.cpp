@@ -151,9 +151,99 @@ TEST_CASE("annotations of Argo CD and Flux are understood") {
          object(R"({"kind":"ConfigMap","metadata":{"name":"d","annotations":null}})")},
         "default");
     CHECK(places[0].wave == -5);
-    CHECK(places[1].is_kept);
-    CHECK(places[2].is_kept);
-    CHECK_FALSE(places[3].is_kept);
+    CHECK(places[1].steering.is_kept);
+    CHECK(places[2].steering.is_kept);
+    CHECK_FALSE(places[3].steering.is_kept);
+}
+
+namespace {
+
+Json annotated(const std::string& annotations, const char* kind = "Job", const char* name = "a") {
+    return object(std::string(R"({"apiVersion":"batch/v1","kind":")") + kind + R"(","metadata":{"name":")" +
+                  name + R"(","annotations":{)" + annotations + "}}}");
+}
+
+std::string codes(const Steering& steering) {
+    std::string out;
+    for (const sdk::Diagnostic& one : steering.remarks) {
+        CHECK(one.severity == sdk::Severity::warning);
+        out += (out.empty() ? "" : " ") + one.code;
+    }
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("hooks become waves, and what cannot be one is left out and said") {
+    const auto [hook, wave, is_left, said] = GENERATE(table<const char*, int, bool, const char*>({
+        {"PreSync", -999'998, false, ""},
+        {"Sync", 2, false, ""},
+        {"PostSync", 1'000'002, false, ""},
+        {"Skip", 2, true, ""},
+        {"SyncFail", 2, true, "kubernetes.hook-left-out"},
+        {"PreDelete", 2, true, "kubernetes.hook-left-out"},
+        {"PreSync, PostSync", -999'998, false, "kubernetes.not-honoured"},
+        {"Sync,SyncFail", 2, false, "kubernetes.hook-left-out"},
+    }));
+    INFO(hook);
+    const Steering steering = read_steering(annotated(std::string(R"("argocd.argoproj.io/hook":")") + hook +
+                                                      R"(","argocd.argoproj.io/sync-wave":"2")"));
+    CHECK(steering.wave == wave);
+    CHECK(steering.is_left == is_left);
+    CHECK(steering.is_kept == is_left);
+    CHECK(codes(steering) == said);
+}
+
+TEST_CASE("what other tools' annotations ask for is done or said") {
+    using Flag = bool Steering::*;
+    const auto [text, flag, said] = GENERATE(table<const char*, Flag, const char*>({
+        {R"("argocd.argoproj.io/sync-options":"Prune=false, ServerSideApply=true")", &Steering::is_kept, ""},
+        {R"("argocd.argoproj.io/sync-options":"Delete=confirm")", &Steering::is_kept,
+         "kubernetes.not-honoured"},
+        {R"("argocd.argoproj.io/sync-options":"Replace=true,Force=true")", &Steering::may_be_replaced, ""},
+        {R"("argocd.argoproj.io/sync-options":"Validate=false")", nullptr, "kubernetes.not-honoured"},
+        {R"("argocd.argoproj.io/sync-options":"Sideways=true")", nullptr, "kubernetes.not-honoured"},
+        {R"("argocd.argoproj.io/sync-wave":"soon")", nullptr, "kubernetes.not-honoured"},
+        {R"("argocd.argoproj.io/hook":"Sync","argocd.argoproj.io/hook-delete-policy":"BeforeHookCreation")",
+         nullptr, ""},
+        {R"("argocd.argoproj.io/hook":"Sync","argocd.argoproj.io/hook-delete-policy":"HookSucceeded")",
+         nullptr, "kubernetes.not-honoured"},
+        {R"("kustomize.toolkit.fluxcd.io/prune":"Disabled")", &Steering::is_kept, ""},
+        {R"("kustomize.toolkit.fluxcd.io/reconcile":"disabled")", &Steering::is_left, ""},
+        {R"("kustomize.toolkit.fluxcd.io/ssa":"Ignore")", &Steering::is_left, ""},
+        {R"("kustomize.toolkit.fluxcd.io/ssa":"IfNotPresent")", &Steering::only_creates, ""},
+        {R"("kustomize.toolkit.fluxcd.io/ssa":"Merge")", &Steering::keeps_additions, ""},
+        {R"("kustomize.toolkit.fluxcd.io/force":"enabled")", &Steering::may_be_replaced, ""},
+        {R"("helm.sh/resource-policy":"keep")", &Steering::is_kept, ""},
+        {R"("kubernetes.holdfast.dev/replace":"allowed")", &Steering::may_be_replaced, ""},
+    }));
+    INFO(text);
+    const Steering steering = read_steering(annotated(text));
+    if (flag) CHECK(steering.*flag);
+    CHECK(codes(steering) == said);
+    for (const Flag other : {&Steering::is_kept, &Steering::is_left, &Steering::only_creates,
+                             &Steering::keeps_additions, &Steering::may_be_replaced}) {
+        const bool follows = steering.is_left && other == &Steering::is_kept; // what is left is kept
+        if (other != flag && !follows) CHECK_FALSE(steering.*other);
+    }
+}
+
+TEST_CASE("what a hook of the first phase needs comes before it, and nobody waits for what is left out") {
+    const std::string hook = R"("argocd.argoproj.io/hook":)";
+    Json job = annotated(hook + R"("PreSync")", "Job", "migrate");
+    job["metadata"]["namespace"] = "shop";
+    job["spec"] = object(R"({"template":{"spec":{"serviceAccountName":"robot","volumes":[
+        {"configMap":{"name":"skipped"}}]}}})");
+    const std::vector<Json> documents{
+        job, object(R"({"kind":"Namespace","metadata":{"name":"shop"}})"),
+        object(R"({"kind":"ServiceAccount","metadata":{"name":"robot","namespace":"shop"}})"),
+        object(R"({"kind":"ConfigMap","metadata":{"name":"other","namespace":"shop"}})"),
+        object(R"({"kind":"ConfigMap","metadata":{"name":"skipped","namespace":"shop",
+            "annotations":{"argocd.argoproj.io/hook":"Skip"}}})")};
+    const std::vector<Place> places = order_of(documents, "default");
+    CHECK(places[0].after == std::vector<std::size_t>{1, 2});
+    for (const std::size_t early : {0U, 1U, 2U}) CHECK(places[early].wave == -1'000'000);
+    CHECK(places[3].wave == 0);
 }
 
 TEST_CASE("what hands have added is found, and nothing that others own or that was a default") {
