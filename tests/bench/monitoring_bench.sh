@@ -3,7 +3,7 @@
 # without: `promtool check rules` of the same file, Prometheus' own reload of it and one GET of its rules. The best
 # of three rounds each; exits 1 above 1.3 times the sum. Needs root, or user namespaces.
 #
-#   tests/bench/monitoring.sh BUILD [GROUPS]
+#   tests/bench/monitoring_bench.sh BUILD [GROUPS]
 set -euo pipefail
 limit=1.3 rounds=3
 build=$(readlink -f "$1") groups=${2:-5000}

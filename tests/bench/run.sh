@@ -20,9 +20,7 @@ if [ $# -lt 2 ]; then
         "$root/build/release/bench/${provider}_bench" || status=1
     done
     for provider in monitoring kubernetes; do
-        printf '
-%s
-' "$provider"
+        printf '\n%s\n' "$provider"
         "$root/tests/bench/${provider}_bench.sh" "$root/build/release" || status=1
     done
 fi
