@@ -43,7 +43,7 @@ for i in $(seq "$groups"); do
     printf '%s\n' "apiVersion: monitoring.holdfast.dev/v1alpha1" "kind: RuleGroup" "metadata: {name: g$i}" "spec:" \
         "  rules:" \
         "  - {alert: Down$i, expr: 'up{job=\"j$i\"} == 0', for: 5m, labels: {severity: page}}" \
-        "  - {record: 'job:up$i:sum', expr: 'sum by (job) (rate(x$i[5m]))'}" "---"
+        "  - {record: 'job:up$i:sum', expr: 'sum by (job) (rate(x${i}[5m]))'}" "---"
 done >"$work/repo/stack/groups.yaml"
 printf 'commands:\n  check-rules: {run: [/usr/bin/promtool, check, rules], timeout: 60s}\n' >"$work/operator.yaml"
 chmod 600 "$work/operator.yaml"
