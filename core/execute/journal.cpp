@@ -98,6 +98,9 @@ void Journal::end_create(const StepRecord& step, StepState state, const Standing
     if (has_succeeded(state)) return put(entry_for(change, EntryState::applied, standing, now_ms));
     if (!left_alone(state)) return put(entry_for(change, EntryState::creating, standing, now_ms));
     set_entry(change.address, std::nullopt);
+    // An object that was ours, and is said to be gone by a read that may be stale, stays ours: "it exists
+    // already" would otherwise make it somebody else's.
+    if (step.old && change.action == Action::create) return put(*step.old);
     if (!step.deposed) return;
     LedgerEntry back = *step.old;
     back.address = change.address;

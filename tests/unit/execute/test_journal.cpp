@@ -76,6 +76,23 @@ TEST_CASE("an entry says what its delete has to obey, through a replace and unti
     }
 }
 
+// Random walk 495: a stale read said that the object was gone, and "it exists already" took it from us.
+TEST_CASE("a create that wrote nothing leaves what was recorded before, unless that was removed for it") {
+    const bool is_replace = GENERATE(false, true);
+    Bench bench(is_replace ? Action::replace : Action::create);
+    Journal journal = bench.journal();
+    const LedgerEntry old = entry_of("a");
+    if (is_replace)
+        journal.end({.change = 0, .kind = StepKind::remove, .old = &old}, StepState::done, {}, "", 1);
+    journal.intend({.change = 0, .kind = StepKind::create, .old = &old}, 1);
+    journal.end({.change = 0, .kind = StepKind::create, .old = &old}, StepState::failed, {}, "exists", 1);
+    const std::vector<StoreBatch> batches = journal.take();
+    REQUIRE(batches.size() == 1);
+    CHECK(batches[0].upserts.size() == (is_replace ? 0U : 1U));
+    CHECK(batches[0].erased.size() == (is_replace ? 1U : 0U));
+    if (!is_replace) CHECK(batches[0].upserts.front().state == EntryState::applied);
+}
+
 TEST_CASE("of several writes to one entry in a batch the last one counts") {
     Bench bench(Action::replace);
     Journal journal = bench.journal();
