@@ -126,8 +126,12 @@ private:
                 allowed_.any_field(name);
             }
         // A stale read of an object whose field is no longer declared may show it without the field: then
-        // nobody knows any more that the field was ours, and it is left alone as others' fields are.
-        for (const TargetName& name : world_->target.ever_read_stale()) allowed_.any_field(name);
+        // nobody knows any more that the field was ours, and it is left alone as others' fields are. So is an
+        // object that is no longer declared, and that such a read calls gone.
+        for (const TargetName& name : world_->target.ever_read_stale()) {
+            allowed_.any_field(name);
+            allowed_.object(name);
+        }
         std::string report;
         if (!world_->apply_afresh(report)) throw Finding("it cannot be applied afresh", report);
         if (const auto lines = differences(walked, world_->target.objects(), allowed_); !lines.empty())
