@@ -88,7 +88,7 @@ TEST_CASE("a create that wrote nothing leaves what was recorded before, unless t
     journal.end({.change = 0, .kind = StepKind::create, .old = &old}, StepState::failed, {}, "exists", 1);
     const std::vector<StoreBatch> batches = journal.take();
     REQUIRE(batches.size() == 1);
-    CHECK(batches[0].upserts.size() == (is_replace ? 0U : 1U));
+    REQUIRE(batches[0].upserts.size() == (is_replace ? 0U : 1U));
     CHECK(batches[0].erased.size() == (is_replace ? 1U : 0U));
     if (!is_replace) CHECK(batches[0].upserts.front().state == EntryState::applied);
 }
