@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <fmt/core.h>
 
@@ -159,8 +161,14 @@ void Target::pretend_change(const TargetName& name) {
 }
 
 void Target::add_fault(const Value& fault) const {
-    const std::string present = read(faults_file());
-    Result<Value> all = present.empty() ? Value(List{}) : parse_json(present);
+    // A worker of a pass that was killed may be writing down just now that it used one up.
+    Result<Value> all = Value(List{});
+    for (int look = 0; look < 200; ++look) {
+        const std::string present = read(faults_file());
+        all = present.empty() ? Value(List{}) : parse_json(present);
+        if (all) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     all->as_list().push_back(fault);
     std::ofstream(faults_file() + ".made", std::ios::binary) << to_json(*all);
     fs::rename(faults_file() + ".made", faults_file());
