@@ -313,7 +313,7 @@ Leaves FileTarget::commit(const sdk::Call& call, const Files& files, const std::
     }
     write(written);
     try {
-        reload_.carry_out(call);
+        reload(call);
         return verify(call, edits);
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();
@@ -347,6 +347,11 @@ void FileTarget::write(const std::vector<Written>& written) const {
             throw;
         }
     }
+}
+
+void FileTarget::reload(const sdk::Call& call) const {
+    wait_for_next_tick(); // so that what the server reads now is seen to be older than its reload
+    reload_.carry_out(call);
 }
 
 // A server that was told by a command may need a moment, and may be away for one.
@@ -389,7 +394,7 @@ void FileTarget::give_back(const sdk::Call& call, const std::vector<Written>& wr
         return;
     }
     try {
-        reload_.carry_out(call);
+        reload(call);
         why.message += "; the files and " + server_.name() + " are as they were before";
     } catch (const sdk::Error& error) {
         why.message += "; the old files are back, and " + server_.name() +

@@ -115,6 +115,7 @@ private:
                                      const sdk::Diagnostic& why, Failures& failures);
     Leaves commit(const sdk::Call& call, const Files& files, const std::vector<Edit>& edits);
     void write(const std::vector<Written>& written) const;
+    void reload(const sdk::Call& call) const;
     Leaves verify(const sdk::Call& call, const std::vector<Edit>& edits);
     void give_back(const sdk::Call& call, const std::vector<Written>& written, sdk::Diagnostic& why) const;
 

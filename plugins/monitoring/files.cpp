@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 
@@ -21,6 +22,16 @@ namespace {
 
 sdk::Error file_error(const char* doing, const std::string& path, int error) {
     return sdk::file_error(file_code, doing, path, error);
+}
+
+timespec clock_tick() {
+    timespec tick{};
+    clock_getres(CLOCK_REALTIME_COARSE, &tick);
+    return tick;
+}
+
+double seconds_of(const timespec& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 } // namespace
@@ -68,6 +79,17 @@ std::string ScratchFolder::put(const std::string& name, std::string_view content
     if (const int error = sdk::write_all(fd.get(), content); error != 0)
         throw file_error("write", path, error);
     return path;
+}
+
+bool was_changed_before(const std::string& path, double time) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return false;
+    return seconds_of(status.st_ctim) + seconds_of(clock_tick()) <= time;
+}
+
+void wait_for_next_tick() {
+    const timespec tick = clock_tick();
+    nanosleep(&tick, nullptr);
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -47,6 +47,12 @@ private:
     std::string path_;
 };
 
+// Whether a file's status was surely changed before `time` (seconds since 1970, by this machine's clock): the
+// kernel stamps a change with the last tick of its clock, some milliseconds before it.
+bool was_changed_before(const std::string& path, double time);
+// After this, whatever was changed before counts as changed before now.
+void wait_for_next_tick();
+
 std::string sha256_hex(std::string_view bytes);
 
 } // namespace holdfast::monitoring

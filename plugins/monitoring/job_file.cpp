@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include <fnmatch.h>
-#include <sys/stat.h>
 
 #include "alerts.hpp"
 #include "files.hpp"
@@ -162,15 +161,11 @@ JobFile::Reading JobFile::how_it_is_read(const sdk::Call& call, const Json& conf
 
 // It tells to the fraction of a second when it read its files last, and whether that went well.
 bool JobFile::is_read_since_change(const sdk::Call& call) const {
-    struct stat status {};
-    if (stat(path_.c_str(), &status) != 0) return false;
     const sdk::HttpResponse metrics = server().ask(call, {}, "/metrics");
     if (metrics.status != 200) return false;
     const auto went_well = metric_in(metrics.body, "prometheus_config_last_reload_successful"),
                at = metric_in(metrics.body, "prometheus_config_last_reload_success_timestamp_seconds");
-    return went_well == 1.0 && at &&
-           static_cast<double>(status.st_ctim.tv_sec) + static_cast<double>(status.st_ctim.tv_nsec) / 1e9 <=
-               *at;
+    return went_well == 1.0 && at && was_changed_before(path_, *at);
 }
 
 // Prometheus shows its configuration without secrets and in its own words, and fragments not at all. It runs

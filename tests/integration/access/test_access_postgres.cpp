@@ -247,7 +247,7 @@ TEST_CASE("an edit of a role is hinted at by the next look") {
     const Item item{.kind = kind, .identity = identity};
     REQUIRE(db.plugin.provider().watch("", {&item, 1}, hinted.on_hint()));
     db.server.sql("GRANT pg_monitor TO ana");
-    CHECK(hinted.comes_within(5s));
+    CHECK(hinted.comes_within(10s));
     db.plugin.provider().unwatch();
 }
 

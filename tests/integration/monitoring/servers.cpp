@@ -39,7 +39,7 @@ void PrometheusServer::start() {
     throw std::runtime_error("Prometheus does not come up: " + log());
 }
 
-std::string PrometheusServer::config(const Json& more) const {
+std::string PrometheusServer::config(const Json& more, int poll_seconds) const {
     Json part{{"url", prometheus_url},
               {"rules", rules_},
               {"checkRules", command("check-rules", {"/usr/bin/promtool", "check", "rules"})},
@@ -47,7 +47,7 @@ std::string PrometheusServer::config(const Json& more) const {
               {"checkConfig", command("check-config", {"/usr/bin/promtool", "check", "config"})},
               {"testRules", command("test-rules", {"/usr/bin/promtool", "test", "rules"})}};
     part.update(more);
-    return Json{{"prometheus", part}, {"poll", 1}}.dump();
+    return Json{{"prometheus", part}, {"poll", poll_seconds}}.dump();
 }
 
 std::string PrometheusServer::ask(const std::string& path, const std::string& filter) const {

@@ -34,7 +34,7 @@ public:
     void start();
     void stop() { process_.reset(); }
     // The config of a provider for it, with `more` merged into its part `prometheus`.
-    std::string config(const Json& more = Json::object()) const;
+    std::string config(const Json& more = Json::object(), int poll_seconds = 1) const;
     // What `jq` makes of the API's answer.
     std::string ask(const std::string& path, const std::string& filter) const;
     // "g/A=up == 0, ..." of all rules that it runs.
