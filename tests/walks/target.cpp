@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include <fmt/core.h>
 
 #include "base/json.hpp"
+#include "plugins/memory/script_lock.hpp"
 #include "plugins/memory/store.hpp"
 
 namespace holdfast::walks {
@@ -161,21 +160,19 @@ void Target::pretend_change(const TargetName& name) {
 }
 
 void Target::add_fault(const Value& fault) const {
-    // A worker of a pass that was killed may be writing down just now that it used one up.
-    Result<Value> all = Value(List{});
-    for (int look = 0; look < 200; ++look) {
-        const std::string present = read(faults_file());
-        all = present.empty() ? Value(List{}) : parse_json(present);
-        if (all) break;
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    const memory::ScriptLock lock(faults_file());
+    const std::string present = read(faults_file());
+    Result<Value> all = present.empty() ? Result<Value>(List{}) : parse_json(present);
     all->as_list().push_back(fault);
     std::ofstream(faults_file() + ".made", std::ios::binary) << to_json(*all);
     fs::rename(faults_file() + ".made", faults_file());
 }
 
 bool Target::has_deadly_fault() const { return read(faults_file()).find("\"kill-") != std::string::npos; }
-void Target::clear_faults() const { fs::remove(faults_file()); }
+void Target::clear_faults() const {
+    const memory::ScriptLock lock(faults_file());
+    fs::remove(faults_file());
+}
 
 std::vector<Target::Call> Target::new_calls() {
     std::vector<Call> calls;

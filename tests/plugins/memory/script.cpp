@@ -3,7 +3,11 @@
 #include <cstdio>
 #include <fstream>
 
+#include <unistd.h>
+
 #include <holdfast/json.hpp>
+
+#include "script_lock.hpp"
 
 namespace memory {
 
@@ -29,7 +33,8 @@ std::string short_name(std::string_view kind_id, std::string_view identity) {
 
 std::optional<Fault> Script::take(std::string_view call, std::string_view kind_id, std::string_view identity,
                                   std::string_view effect, std::string_view other_effect) const {
-    if (path_.empty()) return std::nullopt;
+    if (path_.empty() || ::access(path_.c_str(), F_OK) != 0) return std::nullopt;
+    const ScriptLock lock(path_);
     std::ifstream file(path_);
     if (!file) return std::nullopt;
     Json faults = Json::parse(file, nullptr, false);
