@@ -350,7 +350,7 @@ void FileTarget::write(const std::vector<Written>& written) const {
 }
 
 void FileTarget::reload(const sdk::Call& call) const {
-    wait_for_next_tick(); // so that what the server reads now is seen to be older than its reload
+    std::this_thread::sleep_for(wait_before_reload());
     reload_.carry_out(call);
 }
 

@@ -9,6 +9,7 @@
 // back, and the server is told once more. An object that stands in its file but does not run is observed with
 // `loaded: false`, so whoever is killed between rename and reload plans the reload again.
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,6 +84,8 @@ protected:
     // specs are as they were declared, and again of what is about to be written.
     virtual void refuse(const Files&, const Leaves& /*loaded*/, std::vector<Edit>&, Failures&) {}
     virtual std::string where_to_look() const = 0; // hint for what was not loaded
+    // Between writing and reloading.
+    virtual std::chrono::milliseconds wait_before_reload() const { return {}; }
     // True where one edit is checked without the others.
     virtual bool are_independent() const = 0;
 

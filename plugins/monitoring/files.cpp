@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
@@ -22,16 +21,6 @@ namespace {
 
 sdk::Error file_error(const char* doing, const std::string& path, int error) {
     return sdk::file_error(file_code, doing, path, error);
-}
-
-timespec clock_tick() {
-    timespec tick{};
-    clock_getres(CLOCK_REALTIME_COARSE, &tick);
-    return tick;
-}
-
-double seconds_of(const timespec& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 } // namespace
@@ -84,12 +73,9 @@ std::string ScratchFolder::put(const std::string& name, std::string_view content
 bool was_changed_before(const std::string& path, double time) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) return false;
-    return seconds_of(status.st_ctim) + seconds_of(clock_tick()) <= time;
-}
-
-void wait_for_next_tick() {
-    const timespec tick = clock_tick();
-    nanosleep(&tick, nullptr);
+    const double stamp =
+        static_cast<double>(status.st_ctim.tv_sec) + static_cast<double>(status.st_ctim.tv_nsec) / 1e9;
+    return stamp + std::chrono::duration<double>(most_late_stamp).count() <= time;
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -1,6 +1,7 @@
 #pragma once
 // Files of the servers: read whole, replaced whole.
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,11 +48,11 @@ private:
     std::string path_;
 };
 
-// Whether a file's status was surely changed before `time` (seconds since 1970, by this machine's clock): the
-// kernel stamps a change with the last tick of its clock, some milliseconds before it.
+// The kernel stamps a change with the last tick of its clock, which is some milliseconds before it; more on a
+// busy virtual machine.
+inline constexpr std::chrono::milliseconds most_late_stamp(100);
+// Whether a file's status was surely changed before `time`: seconds since 1970, by this machine's clock.
 bool was_changed_before(const std::string& path, double time);
-// After this, whatever was changed before counts as changed before now.
-void wait_for_next_tick();
 
 std::string sha256_hex(std::string_view bytes);
 

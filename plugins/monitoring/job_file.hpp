@@ -4,6 +4,7 @@
 // as well only the lines of jobs that change are touched.
 
 #include "file_target.hpp"
+#include "files.hpp"
 #include "prometheus.hpp"
 
 namespace holdfast::monitoring {
@@ -35,6 +36,8 @@ protected:
     void check(const sdk::Call& call, const Contents& contents, const Files& files,
                const std::vector<Edit>& edits) override;
     std::string where_to_look() const override;
+    // So that what is read at a reload is seen to be older than that.
+    std::chrono::milliseconds wait_before_reload() const override { return most_late_stamp; }
     bool are_independent() const override { return true; }
 
 private:
