@@ -18,8 +18,10 @@ constexpr std::chrono::seconds longest_lock_wait{10};
 // By so much may a pass leave the process larger; more is given back, however the pass ended.
 constexpr std::size_t much_memory = 8U << 20;
 
-void give_back_beyond(std::size_t resident_before) {
-    if (resident_memory() > resident_before + much_memory) give_back_memory();
+void give_back_beyond(std::size_t resident_before, Session* session = nullptr) {
+    if (resident_memory() <= resident_before + much_memory) return;
+    if (session) session->release_memory();
+    give_back_memory();
 }
 
 // Everything that the stack has recorded is looked at, and nothing else: no documents, no other stacks.
@@ -249,7 +251,7 @@ PassReport SessionReconciler::reconcile(const PassRequest& request, std::stop_to
                 looked_at_all &= passed.looked == StackOutcome::Looked::at_everything;
             report = report_of(outcome, stop);
         }
-        give_back_beyond(resident_before);
+        give_back_beyond(resident_before, &session);
         const StackDocument* document = session.project().stack(request.stack);
         report.commit = document ? session.commit(*document) : session.commit();
         // What went wrong may hang on an instance that is not well: the next pass opens a new one.

@@ -1,6 +1,7 @@
 #include "git/repository.hpp"
 
 #include <fmt/core.h>
+#include <git2/sys/repository.h>
 
 #include "git/libgit2.hpp"
 #include "git/state.hpp"
@@ -78,5 +79,7 @@ Result<CommitInfo> Repository::commit_info(const std::string& revision) const {
     if (!commit) return commit.error();
     return describe_commit(**commit);
 }
+
+void Repository::release_memory() const { git_repository__cleanup(state_->repository.get()); }
 
 } // namespace holdfast

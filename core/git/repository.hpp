@@ -72,6 +72,10 @@ public:
                                                 std::size_t max_look_ups) const;
     Result<CommitInfo> commit_info(const std::string& revision) const;
 
+    // Gives back what libgit2 keeps of packs that were read: up to 16 MiB each, in small pieces that would
+    // lie between whatever is allocated next. The next read opens the packs anew.
+    void release_memory() const;
+
 private:
     struct State;
     explicit Repository(std::unique_ptr<State> state);

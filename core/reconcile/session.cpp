@@ -295,6 +295,12 @@ Result<Hash> Session::provider_version(const std::string& name) {
     return hasher.finish();
 }
 
+void Session::release_memory() {
+    store_->release_memory();
+    repository_->release_memory();
+    sources_->release_memory();
+}
+
 void Session::keep_blob(const Hash& hash, std::string_view bytes) {
     const std::string folder = store_directory_ + "/blobs";
     const std::string path = folder + "/" + to_hex(hash);

@@ -110,6 +110,8 @@ public:
     Result<Hash> provider_version(const std::string& name);
     // The instance's configuration as `open` got it: JSON with secrets resolved and paths made absolute.
     Result<std::string> provider_config(const std::string& name);
+    // Gives back what is held for the next read; for a session that rests for a while.
+    void release_memory();
     // The documents' bytes that plugins get by hash.
     void keep_blob(const Hash& hash, std::string_view bytes);
 

@@ -75,6 +75,10 @@ const Repository* Sources::repository(const SourceDocument& source) {
     return mirror ? &(*mirror)->repository() : nullptr;
 }
 
+void Sources::release_memory() const {
+    for (const auto& [url, mirror] : mirrors_) mirror->repository().release_memory();
+}
+
 // ---- credentials
 
 Status Sources::check_allowed(const SourceDocument& source, const std::string& stack) const {

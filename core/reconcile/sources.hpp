@@ -67,6 +67,8 @@ public:
     StackFiles files(const StackDocument& stack);
     // What was fetched so far; nothing is fetched for it. Null where there is no mirror.
     const Repository* repository(const SourceDocument& source);
+    // Of what was read from the mirrors.
+    void release_memory() const;
     // Fetches the Source, or says what its mirror holds.
     SourceStatus status(const SourceDocument& source, bool fetch);
 

@@ -145,15 +145,23 @@ void CacheFile::read(std::span<const std::string> keys, const Found& found) {
             used_.push_back(wanted.slot);
             found(wanted.index, content);
         }
-        // A process that lives for long reads the same documents over and over.
-        constexpr std::size_t many = 1U << 20;
-        if (used_.size() > many) {
-            std::sort(used_.begin(), used_.end());
-            used_.erase(std::unique(used_.begin(), used_.end()), used_.end());
-        }
+        if (used_.size() > most_used_) note_used_once();
     } catch (const Error& error) {
         give_up(error);
     }
+}
+
+// A process that lives for long reads the same documents over and over.
+void CacheFile::note_used_once() {
+    std::sort(used_.begin(), used_.end());
+    used_.erase(std::unique(used_.begin(), used_.end()), used_.end());
+    used_.shrink_to_fit();
+    most_used_ = std::max(2 * used_.size(), few_used_slots);
+}
+
+void CacheFile::release_memory() {
+    if (used_.size() > few_used_slots) note_used_once();
+    if (database_) database_->release_memory();
 }
 
 void CacheFile::write(std::span<const std::pair<std::string, std::string>> entries) {

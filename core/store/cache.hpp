@@ -25,9 +25,13 @@ public:
     void read(std::span<const std::string> keys, const Found& found);
     void write(std::span<const std::pair<std::string, std::string>> entries);
     void trim(std::int64_t now_ms, std::int64_t keep_ms);
+    void release_memory();
 
 private:
+    static constexpr std::size_t few_used_slots = 1U << 16;
+
     Database* database();
+    void note_used_once();
     void open();
     void give_up(const Error& error);
 
@@ -35,7 +39,8 @@ private:
     Access access_;
     bool is_usable_ = true;
     std::unique_ptr<Database> database_;
-    std::vector<std::int64_t> used_; // slots that were found since the last trim
+    std::vector<std::int64_t> used_;         // slots that were found since the last trim
+    std::size_t most_used_ = few_used_slots; // of so many some are there twice, or more are in use
 };
 
 } // namespace holdfast

@@ -259,6 +259,10 @@ public:
         cache_.write(entries);
     }
     void trim_cache(std::int64_t now_ms, std::int64_t keep_ms) override { cache_.trim(now_ms, keep_ms); }
+    void release_memory() override {
+        database_->release_memory();
+        cache_.release_memory();
+    }
 
     Result<std::unique_ptr<ScopeLock>> lock(std::string_view name, std::string_view actor) override {
         if (options_.read_only) return refusal();

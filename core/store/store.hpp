@@ -220,6 +220,9 @@ public:
     // Drops what no pass has used for `keep_ms`; everything where that is 0.
     virtual void trim_cache(std::int64_t now_ms, std::int64_t keep_ms) = 0;
 
+    // Gives back what is held in memory for the next read; for a process that rests for a while.
+    virtual void release_memory() = 0;
+
     // ---- locks: one writer a scope, on every process that shares the store (law 15) ----
     // The lock, or `store.locked` naming the process that holds it. A dead owner's lock is taken over.
     virtual Result<std::unique_ptr<ScopeLock>> lock(std::string_view name, std::string_view actor) = 0;

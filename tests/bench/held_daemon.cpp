@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <random>
 #include <sstream>
 #include <string>
@@ -90,11 +91,16 @@ public:
         for (const pid_t process : tree()) {
             std::istringstream lines(read(fmt::format("/proc/{}/smaps", process)));
             bool is_ours = true;
+            std::string start; // of the mapping; one that grows meanwhile may be told twice
+            std::map<std::string, double> mappings;
             for (std::string line; std::getline(lines, line);) {
                 const bool is_header = line.find('-') < line.find(' ');
                 if (is_header) is_ours = !line.ends_with(" " + target);
-                if (is_ours && line.starts_with("Pss:")) kib += std::strtod(line.c_str() + 4, nullptr);
+                if (is_header) start = line.substr(0, line.find('-'));
+                if (is_ours && line.starts_with("Pss:"))
+                    mappings[start] = std::strtod(line.c_str() + 4, nullptr);
             }
+            for (const auto& [address, pss] : mappings) kib += pss;
         }
         return kib / 1024;
     }

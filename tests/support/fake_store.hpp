@@ -212,6 +212,7 @@ public:
         for (const auto& [key, bytes] : documents) cache_[key] = bytes;
     }
     void trim_cache(std::int64_t, std::int64_t) override {}
+    void release_memory() override {}
     Result<std::unique_ptr<ScopeLock>> lock(std::string_view, std::string_view) override {
         return std::make_unique<ScopeLock>();
     }
