@@ -40,7 +40,7 @@ ResourceId ResourceId::leaf(std::string_view name_inside) const {
 }
 
 std::string short_name(const ResourceId& id) {
-    std::string text = id.kind;
+    std::string text = id.kind.str();
     if (!id.name_space.empty()) text += "/" + id.name_space;
     text += "/" + id.name;
     if (!id.part.empty()) text += "#" + id.part;
@@ -118,21 +118,23 @@ bool is_name(std::string_view text) {
 
 namespace {
 
-void combine(std::size_t& seed, const std::string& text) {
-    seed ^= std::hash<std::string>{}(text) + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2);
+void combine(std::size_t& seed, std::size_t hash) {
+    seed ^= hash + 0x9e3779b97f4a7c15ULL + (seed << 6) + (seed >> 2);
 }
 
 } // namespace
 
 std::size_t std::hash<holdfast::ResourceId>::operator()(const holdfast::ResourceId& id) const noexcept {
+    const std::hash<std::string> of_text;
     std::size_t seed = 0;
-    for (const std::string* text : {&id.name, &id.kind, &id.part, &id.name_space, &id.group})
-        combine(seed, *text);
+    for (const std::size_t piece :
+         {of_text(id.name), id.kind.hash(), of_text(id.part), id.name_space.hash(), id.group.hash()})
+        combine(seed, piece);
     return seed;
 }
 
 std::size_t std::hash<holdfast::Address>::operator()(const holdfast::Address& address) const noexcept {
     std::size_t seed = std::hash<holdfast::ResourceId>{}(address.id);
-    combine(seed, address.stack);
+    combine(seed, address.stack.hash());
     return seed;
 }

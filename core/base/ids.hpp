@@ -1,12 +1,14 @@
 #pragma once
 // How documents and leaves are named: id `[group/]Kind/[namespace/]name` and address `stack:id`.
 
+#include <array>
 #include <compare>
 #include <functional>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
+#include "base/symbol.hpp"
 
 namespace holdfast {
 
@@ -23,9 +25,9 @@ std::string to_string(const ApiVersion& api_version);
 // compiled out of a larger document its name in there ("www/A"), of both the one below the other
 // ("@ns1/www/A").
 struct ResourceId {
-    std::string group;
-    std::string kind;
-    std::string name_space;
+    Symbol group;
+    Symbol kind;
+    Symbol name_space;
     std::string name;
     std::string part;
 
@@ -41,6 +43,8 @@ struct ResourceId {
     ResourceId for_provider(std::string_view provider) const;
     // A leaf of this document, which may be one for a provider.
     ResourceId leaf(std::string_view name_inside) const;
+    // All of it, in the order of its members. Lives as long as the id.
+    std::array<std::string_view, 5> texts() const { return {group, kind, name_space, name, part}; }
 };
 
 // "host.holdfast.dev/File/motd", "apps/Deployment/shop/web", "Namespace/shop", "dns.../Zone/example#www/A".
@@ -52,7 +56,7 @@ Result<ResourceId> parse_id(std::string_view text);
 
 // The ledger's key.
 struct Address {
-    std::string stack;
+    Symbol stack;
     ResourceId id;
 
     auto operator<=>(const Address&) const = default;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/position.hpp"
+#include "base/symbol.hpp"
 
 namespace holdfast {
 
@@ -66,6 +67,7 @@ public:
     Value(double value) : content_(value) {}
     Value(const char* value) : content_(std::string(value)) {}
     Value(std::string_view value) : content_(std::string(value)) {}
+    Value(Symbol value) : content_(value.str()) {}
     Value(std::string value) : content_(std::move(value)) {}
     Value(List value) : content_(std::move(value)) {}
     Value(Map value) : content_(std::move(value)) {}

@@ -20,9 +20,7 @@ public:
         out += value;
     }
     void id(const ResourceId& value) {
-        for (const std::string* part :
-             {&value.group, &value.kind, &value.name_space, &value.name, &value.part})
-            text(*part);
+        for (const std::string_view piece : value.texts()) text(piece);
     }
     std::string out;
 };
@@ -47,8 +45,11 @@ public:
         return value;
     }
     void id(ResourceId& value) {
-        for (std::string* part : {&value.group, &value.kind, &value.name_space, &value.name, &value.part})
-            *part = text();
+        value.group = text();
+        value.kind = text();
+        value.name_space = text();
+        value.name = text();
+        value.part = text();
     }
     std::uint32_t count() { // every element takes at least four bytes
         const auto value = number<std::uint32_t>();
@@ -126,9 +127,11 @@ void write_document(Writer& writer, const ParsedDocument& document) {
     writer.number(static_cast<std::uint8_t>((document.has_references ? references : 0) |
                                             (document.compiles ? compiled : 0) | (is_steered ? steered : 0)));
     writer.id(document.id);
-    for (const std::string* text : {&document.api_version, &document.plugin, &document.document.json,
-                                    &document.identity, &document.scope})
-        writer.text(*text);
+    for (const std::string_view text :
+         {std::string_view(document.api_version), std::string_view(document.plugin),
+          std::string_view(document.document.json), std::string_view(document.identity),
+          std::string_view(document.scope)})
+        writer.text(text);
     writer.out += as_bytes(document.document.hash);
     writer.number(document.line);
     writer.number(document.index);
@@ -140,9 +143,11 @@ void read_document(RecordReader& reader, ParsedDocument& document) {
     document.has_references = flags & references;
     document.compiles = flags & compiled;
     reader.id(document.id);
-    for (std::string* text : {&document.api_version, &document.plugin, &document.document.json,
-                              &document.identity, &document.scope})
-        *text = reader.text();
+    document.api_version = reader.text();
+    document.plugin = reader.text();
+    document.document.json = reader.text();
+    document.identity = reader.text();
+    document.scope = reader.text();
     document.document.hash.bytes = reader.number<decltype(Hash::bytes)>();
     document.line = reader.number<std::uint32_t>();
     document.index = reader.number<std::uint32_t>();

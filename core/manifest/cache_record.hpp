@@ -16,11 +16,12 @@ namespace holdfast {
 // A document of a file as far as it depends on nothing but its text and its plugin's schema.
 struct ParsedDocument {
     ResourceId id;
-    std::string api_version;
+    Symbol api_version;
     std::string plugin; // that checked it
     Steering steering;
     Document document;
-    std::string identity, scope;
+    std::string identity;
+    Symbol scope;
     bool has_references = false;
     bool compiles = false;
     std::uint32_t line = 0, index = 0;

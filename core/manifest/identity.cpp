@@ -57,15 +57,17 @@ Picked pick_identity(const KindInfo& kind, const Value& document, bool reference
         append_json(list, *value);
     }
     if (!is_one) picked.identity = list + "]";
+    std::string scope;
     for (std::size_t i = 0; i < kind.scope.size(); ++i) {
         // A scope may be left out: such a document lies in the provider's unnamed one.
         const Value* value = find_at(document, kind.scope[i]);
-        if (!picked.scope.empty()) picked.scope += '/';
+        if (!scope.empty()) scope += '/';
         if (!value) continue;
         picked.hangs_on_reference |= references_count && holds_reference(*value);
         const std::string* text = value->if_string();
-        picked.scope += text ? *text : to_json(*value);
+        scope += text ? *text : to_json(*value);
     }
+    picked.scope = scope;
     if (picked.hangs_on_reference) {
         picked.identity.clear();
         picked.scope.clear();

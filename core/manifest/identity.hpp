@@ -13,7 +13,7 @@ namespace holdfast {
 
 struct Picked {
     std::string identity;            // canonical JSON: the value itself, or a list of several
-    std::string scope;               // joined by "/"
+    Symbol scope;                    // joined by "/"
     bool hangs_on_reference = false; // then both are empty
     std::string missing;             // a pointer of the kind that the document has nothing at
 };

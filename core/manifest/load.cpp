@@ -388,7 +388,8 @@ private:
     std::vector<std::pair<std::string, std::string>> to_cache_;
     std::size_t to_cache_bytes_ = 0;
     struct {
-        std::string api_version, kind, provider;
+        Symbol api_version, kind;
+        std::string provider;
     } last_;
     const Route* last_route_ = nullptr;
 };

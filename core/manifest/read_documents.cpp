@@ -158,9 +158,12 @@ private:
         document.line = tree.position.line;
         document.index = index_;
         const bool is_ours = !context_.router.group_follows_kubernetes(api_version);
-        return read_name(tree, "name", true, is_ours, document.id.name) &&
-               read_name(tree, "namespace", false, is_ours, document.id.name_space) &&
-               check_kind_name(tree, kind);
+        std::string name_space;
+        const bool is_named = read_name(tree, "name", true, is_ours, document.id.name) &&
+                              read_name(tree, "namespace", false, is_ours, name_space) &&
+                              check_kind_name(tree, kind);
+        document.id.name_space = name_space;
+        return is_named;
     }
 
     bool report_no_resource(const Value& tree) {

@@ -46,15 +46,15 @@ struct Policy {
 // A document of a stack, parsed, checked and routed. References are not resolved yet.
 struct Resource {
     ResourceId id;
-    std::string api_version;
-    std::string provider; // instance name
-    Document document;    // without the holdfast.dev/* annotations
+    Symbol api_version;
+    Symbol provider;   // instance name
+    Document document; // without the holdfast.dev/* annotations
     bool has_references = false;
     bool compiles = false;
     bool writes_out_secret = false; // something that the kind calls sensitive stands there in plain
     // By the kind's pointers; empty where the kind compiles or they hang on a reference.
     std::string identity; // canonical JSON
-    std::string scope;
+    Symbol scope;
     Origin origin;
     Policy policy;
     // As the document names them; without a stack, of its own.
@@ -71,10 +71,10 @@ struct Wait {
 
 struct Leaf {
     Address address; // of its document, and `part` where the document compiles to several leaves
-    std::string api_version;
-    std::string kind;     // of a compiled leaf; empty: as its address says
-    std::string provider; // instance name
-    std::string scope;
+    Symbol api_version;
+    Symbol kind;     // of a compiled leaf; empty: as its address says
+    Symbol provider; // instance name
+    Symbol scope;
     std::string identity; // canonical JSON; empty while it hangs on an unknown value
     Document declared;    // references and secrets resolved: never stored, logged or shown as it is
     Document masked;      // the same with secrets replaced by keyed hashes; empty where there are none
@@ -91,20 +91,23 @@ struct Leaf {
     const Document& recordable() const { return masked.empty() ? declared : masked; }
     // For the ledger: `depends_on`, and the producers in other stacks.
     std::vector<Address> comes_after() const;
-    const std::string& kind_name() const { return kind.empty() ? address.id.kind : kind; }
+    Symbol kind_name() const { return kind.empty() ? address.id.kind : kind; }
     std::string kind_id() const { return api_version + "/" + kind_name(); }
 };
 
 // Names one target object across stacks.
 struct TargetObject {
-    std::string target; // target id of the provider
-    std::string scope;
-    std::string kind; // "group/Kind": an API bump does not make another object
+    Symbol target; // target id of the provider
+    Symbol scope;
+    Symbol kind; // "group/Kind": an API bump does not make another object
     std::string identity;
 
     auto operator<=>(const TargetObject&) const = default;
     Hash key() const { return sha256_of({target, scope, kind, identity}); }
-    std::string_view kind_name() const { return std::string_view(kind).substr(kind.rfind('/') + 1); }
+    std::string_view kind_name() const {
+        const std::string_view text = kind;
+        return text.substr(text.rfind('/') + 1);
+    }
 };
 
 TargetObject target_object(const Leaf& leaf, std::string_view target_id);

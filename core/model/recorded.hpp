@@ -19,8 +19,8 @@ enum class EntryState {
 
 struct LedgerEntry {
     Address address;
-    std::string provider;
-    std::string api_version;
+    Symbol provider;
+    Symbol api_version;
     TargetObject object;
     EntryState state = EntryState::applied;
 
@@ -41,10 +41,11 @@ struct LedgerEntry {
     std::int32_t wave = 0;
 
     // Where it came from and when.
-    std::string plugin_version;
-    std::string commit, author, file;
+    Symbol plugin_version;
+    Symbol commit, author;
+    std::string file;
     std::uint32_t line = 0;
-    std::string pass;
+    Symbol pass;
     std::int64_t applied_at_ms = 0; // Unix time
 
     std::int64_t row = 0; // where the store that gave the entry keeps it

@@ -85,8 +85,7 @@ void apply_blast_limits(Draft& draft) {
     for (const auto& [kind, toll] : tolls) total += toll.hit;
     for (Change& change : draft.plan.changes) {
         if (!counts(draft, change)) continue;
-        const std::string_view kind =
-            std::string_view(change.object.kind).substr(change.object.kind.rfind('/') + 1);
+        const std::string_view kind = change.object.kind_name();
         if (std::string why = reason_for_kind(tolls.find(change.object.kind)->second, limits, kind);
             !why.empty())
             park(change, why);

@@ -32,9 +32,8 @@ Hash hash_of(Draft& draft, const Change& change) {
     Hasher hasher;
     hasher.add(to_string(change.address)).add(to_string(change.moved_from)).add(to_string(change.action));
     hasher.add(change.readiness == Readiness::blocked ? "blocked" : "");
-    for (const std::string* text :
-         {&change.object.target, &change.object.scope, &change.object.kind, &change.object.identity})
-        hasher.add(*text);
+    hasher.add(change.object.target).add(change.object.scope).add(change.object.kind);
+    hasher.add(change.object.identity);
     hasher.add(facts ? as_bytes(facts->plugin_hash) : std::string_view{});
     hasher.add(change.create_first ? "create first" : "");
     if (change.leaf) {

@@ -217,10 +217,11 @@ void Pruner::block_prune(const std::string& why) {
 
 // A name that people recognise, for an object that no document names.
 ResourceId id_of(const ForeignObject& foreign) {
-    const std::size_t slash = foreign.object.kind.rfind('/');
+    const std::string_view kind = foreign.object.kind;
+    const std::size_t slash = kind.rfind('/');
     ResourceId id;
-    id.group = slash == std::string::npos ? "" : foreign.object.kind.substr(0, slash);
-    id.kind = foreign.object.kind.substr(slash + 1);
+    if (slash != std::string_view::npos) id.group = kind.substr(0, slash);
+    id.kind = kind.substr(slash + 1);
     Result<Value> identity = parse_json(foreign.object.identity);
     const std::string* text = identity ? identity->if_string() : nullptr;
     id.name = text ? *text : foreign.object.identity;

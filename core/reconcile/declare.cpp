@@ -267,7 +267,7 @@ std::size_t Declaration::place_of(const Leaf& leaf, std::size_t index) const {
 }
 
 Address Declaration::own(const Address& named) const {
-    return {named.stack.empty() ? stack_.name : named.stack, named.id};
+    return {named.stack.empty() ? Symbol(stack_.name) : named.stack, named.id};
 }
 
 void Declaration::note_elsewhere() {

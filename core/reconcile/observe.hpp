@@ -24,7 +24,9 @@ struct Probe {
     const std::string& scope() const { return leaf ? leaf->scope : entry->object.scope; }
     const std::string& identity() const { return leaf ? leaf->identity : entry->object.identity; }
     const std::string& api_version() const { return leaf ? leaf->api_version : entry->api_version; }
-    std::string_view kind() const { return leaf ? leaf->kind_name() : entry->object.kind_name(); }
+    std::string_view kind() const {
+        return leaf ? std::string_view(leaf->kind_name()) : entry->object.kind_name();
+    }
 };
 
 using ScopeVersions = std::map<std::pair<std::string, std::string>, std::string>; // by provider and scope

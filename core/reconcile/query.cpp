@@ -326,7 +326,7 @@ Result<std::vector<Imported>> import_objects(Session& session, const ImportOptio
     std::vector<Imported> imported;
     std::set<std::string> names;
     for (const ForeignObject& object : *objects) {
-        const std::string kind_name = object.object.kind.substr(object.object.kind.rfind('/') + 1);
+        const std::string kind_name(object.object.kind_name());
         const KindInfo* kind = description.find(object.api_version, kind_name);
         if (!kind || !kind->is_document || !is_wanted(options, object, kind_name)) continue;
         std::string name = name_from(object.object.identity);

@@ -20,11 +20,8 @@ constexpr std::size_t few_files = 200, share_of_leaves = 20;
 Value addresses(const std::set<Address>& all) {
     List list;
     for (const Address& address : all) {
-        const ResourceId& id = address.id;
-        List one;
-        for (const std::string* part :
-             {&address.stack, &id.group, &id.kind, &id.name_space, &id.name, &id.part})
-            one.emplace_back(*part);
+        List one{Value(address.stack)};
+        for (const std::string_view piece : address.id.texts()) one.emplace_back(piece);
         list.emplace_back(std::move(one));
     }
     return Value(std::move(list));

@@ -182,6 +182,11 @@ void Query::read_column(int column, std::string& text) {
     read_column(column, borrowed);
     text.assign(borrowed);
 }
+void Query::read_column(int column, Symbol& symbol) {
+    std::string_view borrowed;
+    read_column(column, borrowed);
+    symbol = borrowed;
+}
 void Query::read_column(int column, std::int64_t& number) { number = this->column(column).getInt64(); }
 void Query::read_column(int column, std::uint32_t& number) {
     number = static_cast<std::uint32_t>(this->column(column).getInt64());

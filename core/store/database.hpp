@@ -16,6 +16,7 @@
 
 #include "base/hash.hpp"
 #include "base/result.hpp"
+#include "base/symbol.hpp"
 
 namespace holdfast {
 
@@ -95,6 +96,7 @@ private:
         (bind(position++, values), ...);
     }
     void bind(int position, const std::string& text);
+    void bind(int position, Symbol symbol) { bind(position, symbol.str()); }
     void bind(int position, std::int64_t number);
     void bind(int position, std::uint32_t number) { bind(position, std::int64_t{number}); }
     void bind(int position, bool flag) { bind(position, std::int64_t{flag}); }
@@ -105,6 +107,7 @@ private:
 
     void read_column(int column, std::string& text);
     void read_column(int column, std::string_view& borrowed); // until the next row
+    void read_column(int column, Symbol& symbol);
     void read_column(int column, std::int64_t& number);
     void read_column(int column, std::uint32_t& number);
     void read_column(int column, bool& flag);

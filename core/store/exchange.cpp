@@ -156,6 +156,7 @@ public:
         else
             record_.set(key, Value::map({{"base64", to_base64(text)}}));
     }
+    void operator()(std::string_view key, Symbol symbol) { (*this)(key, symbol.str()); }
     void operator()(std::string_view key, std::int64_t number) { record_.set(key, number); }
     void operator()(std::string_view key, std::uint32_t number) { record_.set(key, std::int64_t{number}); }
     void operator()(std::string_view key, bool flag) { record_.set(key, flag); }
@@ -194,6 +195,11 @@ public:
             text = *bytes;
         else
             blame(key, "text");
+    }
+    void operator()(std::string_view key, Symbol& symbol) {
+        std::string text;
+        (*this)(key, text);
+        symbol = text;
     }
     void operator()(std::string_view key, std::int64_t& number) {
         const Value* value = record_.find(key);

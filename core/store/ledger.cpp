@@ -41,34 +41,41 @@ void read_entry(Query& row, LedgerEntry& e, Detail detail) {
     if (detail == Detail::full) row.read_from(document_column, e.declared, e.observed);
 }
 
+namespace {
+
+void append_sized(std::string& text, std::string_view piece) {
+    text.append(std::to_string(piece.size())).append(":").append(piece);
+}
+
+} // namespace
+
 // Names may hold any character but NUL, and parts do, so each text goes behind its length: "3:web4:File".
 std::string write_addresses(const std::vector<Address>& addresses) {
     std::string text;
     for (const Address& address : addresses) {
-        const ResourceId& id = address.id;
-        for (const std::string* part :
-             {&address.stack, &id.group, &id.kind, &id.name_space, &id.name, &id.part})
-            text.append(std::to_string(part->size())).append(":").append(*part);
+        append_sized(text, address.stack);
+        for (const std::string_view piece : address.id.texts()) append_sized(text, piece);
     }
     return text;
 }
 
 bool read_addresses(std::string_view text, std::vector<Address>& addresses) {
-    auto take = [&](std::string& part) {
+    auto take = [&](auto& piece) {
         std::size_t size = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
         if (error != std::errc{}) return false;
         text.remove_prefix(static_cast<std::size_t>(end - text.data()));
         if (!text.starts_with(':') || text.size() <= size) return false;
-        part = text.substr(1, size);
+        piece = text.substr(1, size);
         text.remove_prefix(1 + size);
         return true;
     };
     while (!text.empty()) {
         Address address;
         ResourceId& id = address.id;
-        for (std::string* part : {&address.stack, &id.group, &id.kind, &id.name_space, &id.name, &id.part})
-            if (!take(*part)) return false;
+        if (!take(address.stack) || !take(id.group) || !take(id.kind) || !take(id.name_space) ||
+            !take(id.name) || !take(id.part))
+            return false;
         addresses.push_back(std::move(address));
     }
     return true;

@@ -128,7 +128,7 @@ Plan World::plan() {
     }
     for (const LedgerEntry& entry : input.recorded) {
         const bool is_a_leafs = !input.destroy && of_leaves.contains(entry.object);
-        const std::string kind_name = entry.object.kind.substr(entry.object.kind.rfind('/') + 1);
+        const std::string kind_name(entry.object.kind_name());
         input.observed_recorded.push_back(is_a_leafs ? Observed{}
                                                      : observe(kind_name, entry.object.identity));
     }

@@ -1,0 +1,56 @@
+#include "base/symbol.hpp"
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+
+#include "base/locked.hpp"
+
+namespace holdfast {
+
+// Never destroyed, since symbols may be used by what is destroyed as late as that.
+class SymbolTable {
+public:
+    static const Symbol::Kept* keep(std::string_view text, std::size_t hash) {
+        static auto* const table = new Locked<SymbolTable>;
+        return table->with([&](SymbolTable& all) { return all.kept(text, hash); });
+    }
+
+private:
+    struct Key {
+        std::string_view text;
+        std::size_t hash;
+        bool operator==(const Key& other) const { return hash == other.hash && text == other.text; }
+    };
+    struct HashOfKey {
+        std::size_t operator()(const Key& key) const noexcept { return key.hash; }
+    };
+
+    const Symbol::Kept* kept(std::string_view text, std::size_t hash) {
+        if (auto found = all_.find({text, hash}); found != all_.end()) return found->second.get();
+        auto made = std::make_unique<const Symbol::Kept>(Symbol::Kept{std::string(text), hash});
+        const Key key{made->text, hash};
+        return all_.emplace(key, std::move(made)).first->second.get();
+    }
+
+    std::unordered_map<Key, std::unique_ptr<const Symbol::Kept>, HashOfKey> all_;
+};
+
+// Of 100,000 documents most have the texts of the one before, so a thread looks first among those that it met
+// last, each in the place that its hash gives it, and takes no lock.
+const Symbol::Kept* Symbol::keep(std::string_view text) {
+    if (text.empty()) return nullptr;
+    constexpr std::size_t places = 256;
+    thread_local std::array<const Kept*, places> met_last{};
+    const std::size_t hash = std::hash<std::string_view>{}(text);
+    const Kept*& last = met_last[hash % places];
+    if (!last || last->hash != hash || last->text != text) last = SymbolTable::keep(text, hash);
+    return last;
+}
+
+const std::string& Symbol::no_text() {
+    static const auto* const none = new std::string;
+    return *none;
+}
+
+} // namespace holdfast
