@@ -41,11 +41,10 @@ struct LedgerEntry {
     std::int32_t wave = 0;
 
     // Where it came from and when.
-    Symbol plugin_version;
-    Symbol commit, author;
-    std::string file;
+    Symbol plugin_version, author;
+    std::string commit, file;
     std::uint32_t line = 0;
-    Symbol pass;
+    std::string pass;
     std::int64_t applied_at_ms = 0; // Unix time
 
     std::int64_t row = 0; // where the store that gave the entry keeps it
