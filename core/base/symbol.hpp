@@ -1,8 +1,8 @@
 #pragma once
 // A text that stands again and again where there are many objects: one word of memory, and the text itself
 // once in a table of the process that only grows. So only for texts of which a process meets few: stacks,
-// groups, kinds, namespaces, provider names, scopes, targets, versions; what a ledger entry says of its last
-// change. Never for names, identities or contents.
+// groups, kinds, namespaces, provider names, scopes, targets, versions, authors. Never for names, identities
+// or contents, nor for what comes anew with each pass, as commits do.
 
 #include <compare>
 #include <concepts>

@@ -42,10 +42,10 @@ struct LedgerEntry {
 
     // Where it came from and when.
     Symbol plugin_version;
-    Symbol commit, author;
+    Symbol author;
+    std::string commit, pass; // no symbols: each pass that changes something brings others
     std::string file;
     std::uint32_t line = 0;
-    Symbol pass;
     std::int64_t applied_at_ms = 0; // Unix time
 
     std::int64_t row = 0; // where the store that gave the entry keeps it
