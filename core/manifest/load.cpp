@@ -224,13 +224,13 @@ private:
     Resource make_resource(ParsedDocument document, Origin origin, bool writes_out_secret) const {
         Resource resource;
         resource.id = std::move(document.id);
-        resource.api_version = std::move(document.api_version);
+        resource.api_version = document.api_version;
         resource.document = std::move(document.document);
         resource.has_references = document.has_references;
         resource.compiles = document.compiles;
         resource.writes_out_secret = writes_out_secret;
         resource.identity = std::move(document.identity);
-        resource.scope = std::move(document.scope);
+        resource.scope = document.scope;
         resource.origin = std::move(origin);
         resource.policy = document.steering.policy(stack_.defaults);
         resource.depends_on = std::move(document.steering.depends_on);

@@ -281,7 +281,7 @@ private:
             return;
         }
         document.identity = std::move(picked.identity);
-        document.scope = std::move(picked.scope);
+        document.scope = picked.scope;
     }
 
     // A path becomes the hash and the size of that file's bytes.

@@ -309,12 +309,11 @@ Leaf Declaration::plain_leaf(Resource& resource) const {
     leaf.policy = resource.policy;
     for (const Address& named : resource.depends_on) leaf.depends_on.push_back(own(named));
     for (const Address& named : resource.moved_from) leaf.moved_from.push_back(own(named));
+    leaf.scope = resource.scope;
     if (resource.has_references) { // it may be declared again
-        leaf.scope = resource.scope;
         leaf.identity = resource.identity;
         leaf.declared = resource.document;
     } else {
-        leaf.scope = std::move(resource.scope);
         leaf.identity = std::move(resource.identity);
         leaf.declared = std::move(resource.document);
     }

@@ -79,7 +79,7 @@ Resolution Declaration::resolve_one(const Resource& resource, const KindInfo& ki
 void Declaration::identify(const KindInfo& kind, const Value& document, Leaf& leaf) const {
     Picked picked = pick_identity(kind, document, !leaf.waits.empty());
     leaf.identity = std::move(picked.identity);
-    leaf.scope = std::move(picked.scope);
+    leaf.scope = picked.scope;
 }
 
 void Declaration::mask(const KindInfo& kind, const Value& document, Leaf& leaf) const {
