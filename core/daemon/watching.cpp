@@ -105,6 +105,7 @@ Diagnostics Watching::subscribe(std::unique_ptr<Session>& session) {
             covered.insert(stack);
     }
     state_.with([&](State& state) { state.covered = std::move(covered); });
+    session->release_memory();
     return problems;
 }
 

@@ -19,10 +19,7 @@ namespace {
 class CommitTree final : public Tree {
 public:
     CommitTree(SharedRepository repository, OwnedTree root, CommitInfo commit)
-        : repository_(std::move(repository)), root_(std::move(root)), commit_(std::move(commit)) {
-        git_odb* odb = nullptr;
-        if (git_repository_odb(&odb, repository_.get()) == 0) odb_.reset(odb);
-    }
+        : repository_(std::move(repository)), root_(std::move(root)), commit_(std::move(commit)) {}
 
     const CommitInfo& commit() const override { return commit_; }
     CommitTreeView view() const { return {repository_.get(), root_.get()}; }
@@ -48,13 +45,14 @@ public:
         if (file.type == TreeFile::Type::submodule || git_oid_fromstr(&id, file.blob.c_str()) != 0)
             return failure("git.unreadable",
                            fmt::format("{} is a submodule: it has no bytes of its own", file.path));
-        if (!odb_)
+        const OwnedOdb odb = this->odb();
+        if (!odb)
             return failure("git.unreadable", "the repository's objects cannot be opened: " + last_error());
         std::size_t size = 0;
         git_object_t type = GIT_OBJECT_INVALID;
         // The size stands in the object's header, so a huge blob is refused before it is unpacked. libgit2
         // offers no cheaper way to learn it, and a few bytes of a pack can unpack to gigabytes.
-        if (git_odb_read_header(&size, &type, odb_.get(), &id)) return missing_object(id, file.path);
+        if (git_odb_read_header(&size, &type, odb.get(), &id)) return missing_object(id, file.path);
         if (size > max_bytes)
             return failure("git.too-large", fmt::format("{} has {} bytes, more than the limit of {}",
                                                         file.path, size, max_bytes));
@@ -62,7 +60,7 @@ public:
         // what it fetches, but whoever can write into the repository's folder could put other bytes under an
         // id that somebody has signed.
         git_odb_object* found = nullptr;
-        if (git_odb_read(&found, odb_.get(), &id)) return missing_object(id, file.path);
+        if (git_odb_read(&found, odb.get(), &id)) return missing_object(id, file.path);
         OwnedOdbObject object(found);
         return std::string(static_cast<const char*>(git_odb_object_data(found)), git_odb_object_size(found));
     }
@@ -104,6 +102,13 @@ private:
                                        : fmt::format("the nearest folder that exists is {}", nearest));
     }
 
+    // The repository's, which it may have given back meanwhile (Repository::release_memory). Null where it
+    // cannot be opened.
+    OwnedOdb odb() const {
+        git_odb* odb = nullptr;
+        return OwnedOdb(git_repository_odb(&odb, repository_.get()) == 0 ? odb : nullptr);
+    }
+
     Status walk(const git_oid& id, std::string& prefix, std::vector<TreeFile>& files) const {
         git_tree* found = nullptr;
         if (git_tree_lookup(&found, repository_.get(), &id)) return missing_object(id, "folder " + prefix);
@@ -125,7 +130,6 @@ private:
     }
 
     SharedRepository repository_;
-    OwnedOdb odb_;
     OwnedTree root_;
     CommitInfo commit_;
 };

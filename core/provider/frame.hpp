@@ -51,6 +51,7 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 // A buffer of frames that has grown beyond this, some 16 MiB where a call has very many items, is given back
 // once it was sent or answered.
 constexpr std::size_t kept_buffer = 1U << 20;
+constexpr std::size_t kept_items = 1U << 14; // the same of a call's items, which take 200 bytes each
 
 // Appends plain data and texts to a buffer that is used again and again.
 class FrameWriter {

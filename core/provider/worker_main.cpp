@@ -250,6 +250,7 @@ public:
             if (!read_call(call->body, frame_)) return 1;
             if (frame_.operation == Operation::close) break;
             answer(instance, call->call);
+            if (frame_.items.capacity() > kept_items) frame_ = {};
             mail_.recycle(std::move(call->body));
         }
         mail_.closing();
