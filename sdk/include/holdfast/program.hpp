@@ -3,7 +3,7 @@
 // reload.
 //
 // Which program that is stands in the provider's code, or is a command of the operator's that the engine put
-// into the provider's config (see configCommands in docs/providers.md). It never comes from a document.
+// into the provider's config (`"format": "command"`, see docs/providers.md). It never comes from a document.
 
 #include <algorithm>
 #include <array>
