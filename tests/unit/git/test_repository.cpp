@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include "git/repository.hpp"
 #include "support/catch.hpp"
@@ -17,6 +18,26 @@ std::vector<std::string> paths_of(const Result<std::vector<TreeFile>>& files) {
 }
 
 using Paths = std::vector<std::string>;
+
+// Everything into one pack, as Git leaves a repository after a while.
+void pack_all(const GitRepository& made, const std::string& commit) {
+    git_packbuilder* builder = nullptr;
+    git_oid id;
+    GitRepository::must(git_oid_fromstr(&id, commit.c_str()));
+    GitRepository::must(git_packbuilder_new(&builder, made.get()));
+    GitRepository::must(git_packbuilder_insert_commit(builder, &id));
+    GitRepository::must(git_packbuilder_write(builder, nullptr, 0, nullptr, nullptr));
+    git_packbuilder_free(builder);
+    for (const auto& folder : std::filesystem::directory_iterator(made.path() + "/.git/objects"))
+        if (folder.path().filename().string().size() == 2) std::filesystem::remove_all(folder);
+}
+
+bool has_mapped_files_of(const std::string& folder) {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);)
+        if (line.find(folder) != std::string::npos) return true;
+    return false;
+}
 
 } // namespace
 
@@ -183,6 +204,27 @@ TEST_CASE("a bare repository serves commits and has no working tree") {
     REQUIRE(opened.ok());
     CHECK((*opened)->work_directory().empty());
     CHECK((*opened)->working_tree().error().code == "git.bare");
+}
+
+TEST_CASE("memory that is given back is that of packs, and trees of commits can be read on") {
+    GitRepository made;
+    made.write("web/a", "1");
+    pack_all(made, made.commit("First"));
+    const auto opened = Repository::open(made.path());
+    REQUIRE(opened.ok());
+    const auto tree = (*opened)->at("HEAD");
+    REQUIRE(tree.ok());
+    const auto read = [&] {
+        const auto files = (*tree)->list("");
+        REQUIRE(files.ok());
+        return (*tree)->read(files->front(), 10).ok();
+    };
+    for (int i = 0; i < 2; ++i) {
+        CHECK(read());
+        CHECK(has_mapped_files_of(made.path()));
+        (*opened)->release_memory();
+        CHECK_FALSE(has_mapped_files_of(made.path()));
+    }
 }
 
 TEST_CASE("an object that is missing from the repository is an error, not an empty file") {
