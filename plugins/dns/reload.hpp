@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/json.hpp>
+
 #include "connection.hpp"
 #include "names.hpp"
 
