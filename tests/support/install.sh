@@ -11,6 +11,7 @@ set -euo pipefail
 build_packages=(
     # tools
     g++ cmake ninja-build pkg-config git ca-certificates
+    make                             # what cmake takes by itself where an author builds a provider
     ccache lld                       # only for speed: a build without them works
     # libraries
     libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libgit2-dev libcurl4-openssl-dev libspdlog-dev
