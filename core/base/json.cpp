@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/plain_json.hpp"
+
 namespace holdfast {
 
 namespace {
@@ -151,6 +153,7 @@ Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
     if (text.size() > limits.max_bytes)
         return failure("json.too-large", fmt::format("{} bytes of JSON, more than the limit of {}",
                                                      text.size(), limits.max_bytes));
+    if (std::optional<Value> plain = read_plain_json(text, limits.max_depth)) return *std::move(plain);
     TreeBuilder builder(limits);
     if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder))
         return builder.error().value_or(failure("json.syntax", "invalid JSON"));

@@ -17,23 +17,14 @@ public:
     }
 
 private:
-    struct Key {
-        std::string_view text;
-        std::size_t hash;
-        bool operator==(const Key& other) const { return hash == other.hash && text == other.text; }
-    };
-    struct HashOfKey {
-        std::size_t operator()(const Key& key) const noexcept { return key.hash; }
-    };
-
     const Symbol::Kept* kept(std::string_view text, std::size_t hash) {
-        if (auto found = all_.find({text, hash}); found != all_.end()) return found->second.get();
+        if (auto found = all_.find(text); found != all_.end()) return found->second.get();
         auto made = std::make_unique<const Symbol::Kept>(Symbol::Kept{std::string(text), hash});
-        const Key key{made->text, hash};
+        const std::string_view key = made->text;
         return all_.emplace(key, std::move(made)).first->second.get();
     }
 
-    std::unordered_map<Key, std::unique_ptr<const Symbol::Kept>, HashOfKey> all_;
+    std::unordered_map<std::string_view, std::unique_ptr<const Symbol::Kept>> all_; // by their own texts
 };
 
 // Of 100,000 documents most have the texts of the one before, so a thread looks first among those that it met

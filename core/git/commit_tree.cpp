@@ -45,7 +45,7 @@ public:
         if (file.type == TreeFile::Type::submodule || git_oid_fromstr(&id, file.blob.c_str()) != 0)
             return failure("git.unreadable",
                            fmt::format("{} is a submodule: it has no bytes of its own", file.path));
-        const OwnedOdb odb = this->odb();
+        const OwnedOdb odb = odb_of(*repository_); // not kept: see Repository::release_memory
         if (!odb)
             return failure("git.unreadable", "the repository's objects cannot be opened: " + last_error());
         std::size_t size = 0;
@@ -100,13 +100,6 @@ private:
         return failure("git.no-path", fmt::format("there is no folder \"{}\" in commit {}", path, commit),
                        nearest.empty() ? "is it committed? --working-tree shows what is not"
                                        : fmt::format("the nearest folder that exists is {}", nearest));
-    }
-
-    // The repository's, which it may have given back meanwhile (Repository::release_memory). Null where it
-    // cannot be opened.
-    OwnedOdb odb() const {
-        git_odb* odb = nullptr;
-        return OwnedOdb(git_repository_odb(&odb, repository_.get()) == 0 ? odb : nullptr);
     }
 
     Status walk(const git_oid& id, std::string& prefix, std::vector<TreeFile>& files) const {

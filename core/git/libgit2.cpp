@@ -55,6 +55,12 @@ std::string clean_path(std::string_view path) {
     return out;
 }
 
+OwnedOdb odb_of(git_repository& repository) {
+    git_odb* odb = nullptr;
+    if (git_repository_odb(&odb, &repository) != 0) return {};
+    return OwnedOdb(odb);
+}
+
 Diagnostic missing_object(const git_oid& id, std::string_view what) {
     return failure("git.missing-object",
                    fmt::format("{} ({}) cannot be read from the repository: {}", what,

@@ -46,6 +46,8 @@ std::string clean_path(std::string_view path);
 
 TreeFile::Type type_of(git_filemode_t mode);
 
+// The repository's objects, which stay open while somebody has them. Null where they cannot be opened.
+OwnedOdb odb_of(git_repository& repository);
 Diagnostic missing_object(const git_oid& id, std::string_view what);
 // Error: `git.no-commit`.
 Result<OwnedCommit> find_commit(git_repository& repository, const std::string& revision);

@@ -104,10 +104,9 @@ struct Mirror::State {
 
     bool has(const std::string& object) const {
         git_oid id;
-        git_odb* odb = nullptr;
-        if (git_oid_fromstr(&id, object.c_str()) || git_repository_odb(&odb, writing.get())) return false;
-        const OwnedOdb owned(odb);
-        return git_odb_exists(odb, &id) == 1;
+        if (git_oid_fromstr(&id, object.c_str())) return false;
+        const OwnedOdb odb = odb_of(*writing);
+        return odb && git_odb_exists(odb.get(), &id) == 1;
     }
 
     bool was_fetched_with(const SourceRef& ref, const RemoteAccess& access) const {

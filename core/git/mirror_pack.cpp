@@ -80,10 +80,9 @@ Status pack_if_many_are_loose(git_repository& mirror, const std::string& folder,
     if (Status folder_made = make_directories(beside, 0700); !folder_made) return folder_made;
     if (git_packbuilder_write(made, beside.c_str(), 0444, nullptr, nullptr)) return cannot_pack(last_error());
     if (Status moved = move_in(beside, objects / "pack"); !moved) return moved;
-    git_odb* odb = nullptr;
-    if (git_repository_odb(&odb, &mirror)) return cannot_pack(last_error());
-    const OwnedOdb owned(odb);
-    git_odb_refresh(odb);
+    const OwnedOdb odb = odb_of(mirror);
+    if (!odb) return cannot_pack(last_error());
+    git_odb_refresh(odb.get());
     std::error_code ignored; // one that stays is there twice
     fs::remove_all(beside, ignored);
     for (const LooseObject& object : loose) fs::remove(object.file, ignored);

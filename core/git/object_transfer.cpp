@@ -25,12 +25,6 @@ using OwnedPackbuilder = Owned<git_packbuilder, git_packbuilder_free>;
 using OwnedRepository = Owned<git_repository, git_repository_free>;
 using OwnedRevwalk = Owned<git_revwalk, git_revwalk_free>;
 
-OwnedOdb odb_of(git_repository& repository) {
-    git_odb* odb = nullptr;
-    if (git_repository_odb(&odb, &repository) != 0) return {};
-    return OwnedOdb(odb);
-}
-
 Diagnostic bad_pack(const RemoteUrl& url, std::string_view why) {
     Diagnostic bad =
         failure("source.bad-pack", fmt::format("what {} sent cannot be used: {}", url.text(), why),

@@ -1,6 +1,7 @@
 #include "manifest/cache_record.hpp"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace holdfast {
 
@@ -128,9 +129,8 @@ void write_document(Writer& writer, const ParsedDocument& document) {
                                             (document.compiles ? compiled : 0) | (is_steered ? steered : 0)));
     writer.id(document.id);
     for (const std::string_view text :
-         {std::string_view(document.api_version), std::string_view(document.plugin),
-          std::string_view(document.document.json), std::string_view(document.identity),
-          std::string_view(document.scope)})
+         std::initializer_list<std::string_view>{document.api_version, document.plugin,
+                                                 document.document.json, document.identity, document.scope})
         writer.text(text);
     writer.out += as_bytes(document.document.hash);
     writer.number(document.line);

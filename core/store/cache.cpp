@@ -160,7 +160,6 @@ void CacheFile::note_used_once() {
 }
 
 void CacheFile::release_memory() {
-    if (used_.size() > few_used_slots) note_used_once();
     if (database_) database_->release_memory();
 }
 

@@ -95,8 +95,10 @@ public:
             std::map<std::string, double> mappings;
             for (std::string line; std::getline(lines, line);) {
                 const bool is_header = line.find('-') < line.find(' ');
-                if (is_header) is_ours = !line.ends_with(" " + target);
-                if (is_header) start = line.substr(0, line.find('-'));
+                if (is_header) {
+                    is_ours = !line.ends_with(" " + target);
+                    start = line.substr(0, line.find('-'));
+                }
                 if (is_ours && line.starts_with("Pss:"))
                     mappings[start] = std::strtod(line.c_str() + 4, nullptr);
             }
