@@ -26,7 +26,7 @@ unsigned allowed_outcomes(Method method) {
                    bit(Outcome::skipped);
         case Method::upgrade: return done_or_failed | bit(Outcome::unchanged);
         case Method::canonicalize:
-            return done_or_failed | bit(Outcome::unchanged) | bit(Outcome::not_yet) |
+            return done_or_failed | bit(Outcome::unchanged) | bit(Outcome::absent) | bit(Outcome::not_yet) |
                    bit(Outcome::must_replace);
         default: return done_or_failed;
     }

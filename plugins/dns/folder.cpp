@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holdfast/sha256.hpp>
+
 #include "backend.hpp"
 #include "hash.hpp"
 #include "reload.hpp"
@@ -118,7 +120,7 @@ public:
         const std::string path = path_of(origin);
         text_ = load(path, read_);
         ZoneData zone = parse_zone_file(text_, origin, path);
-        zone.version = sha256_hex(text_);
+        zone.version = sdk::sha256_hex(text_);
         if (const std::optional<std::string> served = owed_reload(path)) {
             zone.sets = parse_zone_file(*served, origin, path).sets;
             zone.version += " not loaded";
@@ -128,7 +130,7 @@ public:
 
     Mark mark(const sdk::Call&, const Wire& origin) const override {
         struct stat status {};
-        return {sha256_hex(load(path_of(origin), status)), 0};
+        return {sdk::sha256_hex(load(path_of(origin), status)), 0};
     }
 
     int events() const override {
@@ -212,7 +214,7 @@ private:
 
     static std::string path_of_owed(const std::string& path) { return path + ".holdfast-served"; }
     static std::string first_line_of_owed(const std::string& text) {
-        return "; served until sha256 " + sha256_hex(text) + " is loaded\n";
+        return "; served until sha256 " + sdk::sha256_hex(text) + " is loaded\n";
     }
 
     // What the server still serves, where the file that lies there now is ours and was never loaded.

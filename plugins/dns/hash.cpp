@@ -1,19 +1,10 @@
 #include "hash.hpp"
 
-#include <array>
-
-#include <openssl/evp.h>
+#include <holdfast/sha256.hpp>
 
 #include "message.hpp"
 
 namespace holdfast::dns {
-
-std::string sha256_hex(std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-    return to_hex({reinterpret_cast<const char*>(digest.data()), size});
-}
 
 std::string content_hash(const ZoneData& zone) {
     std::string all = zone.soa.rdata;
@@ -28,7 +19,7 @@ std::string content_hash(const ZoneData& zone) {
             all += value;
         }
     }
-    return sha256_hex(all);
+    return sdk::sha256_hex(all);
 }
 
 } // namespace holdfast::dns

@@ -11,10 +11,6 @@ namespace holdfast::host {
 
 constexpr std::size_t max_inline_bytes = 64U << 10;
 
-// Valid UTF-8 without null bytes.
-bool is_text(std::string_view bytes);
-std::string sha256_hex(std::string_view bytes);
-
 struct Content {
     bool is_inline = false;
     std::string text;   // where inline

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <holdfast/provider.hpp>
+#include <holdfast/sha256.hpp>
 
 #include "names.hpp"
 
@@ -47,8 +47,8 @@ std::string plain_version_of(const Live& live) {
 }
 
 std::string content_mark(const Live& live) {
-    if (live.type == Type::symlink) return sha256_hex(live.target).substr(0, 16);
-    return (live.content.is_inline ? sha256_hex(live.content.text) : live.content.sha256).substr(0, 16);
+    if (live.type == Type::symlink) return sdk::sha256_hex(live.target).substr(0, 16);
+    return (live.content.is_inline ? sdk::sha256_hex(live.content.text) : live.content.sha256).substr(0, 16);
 }
 
 void append_member(std::string& out, const char* key_and_colon, std::string_view value) {

@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include <holdfast/parts.hpp>
+
 #include "errors.hpp"
 #include "path.hpp"
 #include "root.hpp"
@@ -61,7 +63,7 @@ private:
     bool entry(const Fd& fd, const std::string& parent, const std::string& name, bool was_visited,
                std::string_view after) {
         const std::string path = parent.empty() ? name : parent + "/" + name;
-        if (!is_text(name)) return skipped_(path), true;
+        if (!sdk::is_text(name)) return skipped_(path), true;
         Live live;
         if (const int error = look_at_status(fd, name, live)) throw_system(error, "look at", path);
         if (live.type == type_ && !was_visited && !visit(fd, name, path)) return false;

@@ -1,13 +1,9 @@
 #include "daemon.hpp"
 
-#include <array>
-#include <new>
-
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include <holdfast/files.hpp>
+#include <holdfast/sha256.hpp>
 
 #include "documents.hpp"
 
@@ -22,28 +18,11 @@ constexpr const char* file_code = "routing.file";
 constexpr mode_t new_file_mode = 0640;
 constexpr const char* config_snapshot_format = "routing-config/1";
 
-bool is_plain_text(std::string_view bytes) {
-    for (std::size_t at = 0; at < bytes.size();) {
-        const std::size_t length = bytes[at] == '\0' ? 0 : sdk::detail::utf8_sequence(bytes.substr(at));
-        if (length == 0) return false;
-        at += length;
-    }
-    return true;
-}
-
-std::string sha256_hex(std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::bad_alloc();
-    return sdk::to_hex({reinterpret_cast<const char*>(digest.data()), size});
-}
-
 void put_content(Json& spec, const std::string& content) {
-    if (content.size() <= max_inline_bytes && is_plain_text(content))
+    if (content.size() <= max_inline_bytes && sdk::is_text(content))
         spec["content"] = content;
     else
-        spec["source"] = {{"sha256", sha256_hex(content)}, {"size", content.size()}};
+        spec["source"] = {{"sha256", sdk::sha256_hex(content)}, {"size", content.size()}};
 }
 
 } // namespace
@@ -156,7 +135,7 @@ std::string RoutingDaemon::snapshot(const sdk::Call&) {
     Json out{{"format", config_snapshot_format}, {"kind", kind_}};
     if (content) {
         std::vector<int> bytes; // any bytes, as JSON has no other way
-        if (is_plain_text(*content))
+        if (sdk::is_text(*content))
             out["content"] = *content;
         else
             for (const char c : *content) bytes.push_back(static_cast<unsigned char>(c));

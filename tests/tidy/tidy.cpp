@@ -25,7 +25,9 @@ struct Source {
     std::vector<std::string> lines;
 
     bool is_under(std::string_view folder) const { return path.starts_with(folder); }
-    bool is_header() const { return path.ends_with(".hpp") || path.ends_with(".h"); }
+    bool is_header() const {
+        return path.ends_with(".hpp") || path.ends_with(".ipp") || path.ends_with(".h");
+    }
     bool is_code() const { return is_header() || path.ends_with(".cpp") || path.ends_with(".c"); }
 };
 

@@ -40,6 +40,16 @@ bool attempt(Diagnostics& problems, const std::string& pointer, Body body) {
 }
 
 // In small letters.
+// Valid UTF-8 without null bytes.
+inline bool is_text(std::string_view bytes) {
+    for (std::size_t at = 0; at < bytes.size();) {
+        const std::size_t length = bytes[at] == '\0' ? 0 : detail::utf8_sequence(bytes.substr(at));
+        if (length == 0) return false;
+        at += length;
+    }
+    return true;
+}
+
 inline std::string to_hex(std::string_view bytes) {
     static const char* const digits = "0123456789abcdef";
     std::string out;

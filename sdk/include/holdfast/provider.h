@@ -62,7 +62,7 @@ typedef enum holdfast_outcome {
     HOLDFAST_PARTIAL = 3,     /* apply: some of it was written; `document` is what stands now */
     HOLDFAST_UNKNOWN = 4,     /* apply: sent, but no answer came; the engine re-observes */
     HOLDFAST_SKIPPED = 5,     /* not tried: another item of an atomic scope failed, or one in `after` */
-    HOLDFAST_ABSENT = 6,      /* observe: the target was read and holds no such object */
+    HOLDFAST_ABSENT = 6,      /* observe: the target holds no such object. canonicalize: nor is it to */
     HOLDFAST_NOT_YET = 7,     /* canonicalize: cannot be known before something else is applied */
     HOLDFAST_MUST_REPLACE = 8 /* canonicalize: cannot be changed in place; `detail.paths` say what */
 } holdfast_outcome;
@@ -236,11 +236,11 @@ typedef struct holdfast_compile {
 
 /* holdfast.canonicalize/1: items.declared, recorded, observed -> HOLDFAST_DONE with the document that
  * the target would store, HOLDFAST_UNCHANGED where that is the declared one, HOLDFAST_NOT_YET with detail
- * {"reason": "..."}, or HOLDFAST_MUST_REPLACE with that document and detail {"paths": ["/spec/..."], "asks":
- * "why a person has to allow that first"}. With HOLDFAST_DONE, detail {"removes": ["/data/x"], "notes": ["a
- * sentence"]} names what stands there besides and an update takes away, and says who wrote what. May
- * ask the target, never writes. Only items that the engine has not settled come here: what they refer to
- * may have to be read from the target. */
+ * {"reason": "..."}, HOLDFAST_MUST_REPLACE with that document and detail {"paths": ["/spec/..."], "asks":
+ * "why a person has to allow that"}, or HOLDFAST_ABSENT: its work is done, and its absence no drift. With
+ * HOLDFAST_DONE, detail {"removes": ["/data/x"], "notes": ["who wrote what"]} names what an update takes away
+ * besides; {"refresh": "why", "due": true} asks for HOLDFAST_REFRESH. May ask the target, never writes.
+ * Only what the engine has not settled comes here: what it refers to may have to be read from the target. */
 #define HOLDFAST_EXT_CANONICALIZE "holdfast.canonicalize/1"
 typedef struct holdfast_canonicalize {
     uint32_t size;
@@ -302,7 +302,7 @@ typedef struct holdfast_checkpoint {
 } holdfast_checkpoint;
 
 /* holdfast.health/1: items.observed -> detail {"health": "progressing|healthy|degraded|suspended",
- * "message": "..."}. */
+ * "message": "..."}. With "healthy" there may be private_data, which is recorded in place of what was. */
 #define HOLDFAST_EXT_HEALTH "holdfast.health/1"
 typedef struct holdfast_health {
     uint32_t size;
@@ -312,10 +312,10 @@ typedef struct holdfast_health {
 
 /* holdfast.order/1: pure. items.kind, identity and declared are leaves of a pass, of all scopes -> one result
  * each, with detail {"after": [indices of items that have to be done and healthy before it], "wave": 3,
- * "deletion": "orphan", "leave": true}; what does not apply is left out. It says how the target's objects
- * hang together where that is more than a rank: what lies in a namespace that another document makes, what
- * names another. "leave": an absent object is not made; of one that is there canonicalize says that it is as
- * it should be. Diagnostics are shown with the plan. Indices that repeat or are an item's own are ignored. */
+ * "refresh": [indices of those, maybe itself, whose changes mean HOLDFAST_REFRESH], "deletion": "orphan",
+ * "leave": true}; what does not apply is left out. It says how objects hang together where that is more
+ * than a rank. "leave": an absent object is not made; of one that is there canonicalize says that it is as it
+ * is to be. Diagnostics are shown with the plan. In "after", its own index and repeated ones are ignored. */
 #define HOLDFAST_EXT_ORDER "holdfast.order/1"
 typedef struct holdfast_order {
     uint32_t size;

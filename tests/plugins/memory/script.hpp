@@ -3,7 +3,8 @@
 //   {"call": "create", "kind": "Object", "name": "a", "effect": "fail", "code": "memory.busy",
 //    "message": "...", "retry": "after", "times": 2}
 // A fault that was taken is taken out of the file, so that it hits once however many processes die. The file
-// is replaced as a whole, by the plugin and by who writes faults, so that no death leaves half of it.
+// is replaced as a whole, by the plugin and by who writes faults, so that no death leaves half of it; whoever
+// writes while passes run holds a ScriptLock.
 
 #include <optional>
 #include <string>

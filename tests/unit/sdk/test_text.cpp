@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <holdfast/json.hpp>
 #include <holdfast/provider.hpp>
 
 using namespace holdfast::sdk;
@@ -62,4 +63,37 @@ TEST_CASE("a header is found by its whole name only") {
     CHECK(response.header("etag") == std::string("\"x\""));
     CHECK(response.header("empty") == std::string());
     CHECK_FALSE(response.header("content"));
+}
+
+TEST_CASE("JSON is written as dump() writes it") {
+    const std::string text =
+        GENERATE(R"({"b":[1,-2,18446744073709551615,2.5,1e300,true,false,null,{},[]],"a":{"x":"y"}})",
+                 R"({"key \"quoted\"":"line\nbreak\ttab\u0001 \\ \u007f"})",
+                 R"(["\u00e9\u20ac\ud83d\ude00"])", R"("")", "12", "null");
+    const Json value = Json::parse(text);
+    CHECK(dump_json(value) == value.dump());
+    CHECK(Json::parse(dump_json(Json("\xff broken"))) == "\xEF\xBF\xBD broken");
+}
+
+TEST_CASE("what a JSON pointer names is found, and nothing else") {
+    const Json value =
+        Json::parse(R"({"a":{"b/c":1,"~":2,"":3,"~1":4},"l":[10,[20]],"0":{"1":5}})");
+    const auto [pointer, found] = GENERATE(table<const char*, Json>({{"/a/b~1c", 1},
+                                                                          {"/a/~0", 2},
+                                                                          {"/a/", 3},
+                                                                          {"/a/~01", 4},
+                                                                          {"/l/1/0", 20},
+                                                                          {"/0/1", 5},
+                                                                          {"/l/2", nullptr},
+                                                                          {"/l/01", nullptr},
+                                                                          {"/l/-", nullptr},
+                                                                          {"/l/x", nullptr},
+                                                                          {"/l/", nullptr},
+                                                                          {"/l/0/0", nullptr},
+                                                                          {"/a/b", nullptr},
+                                                                          {"/l/4294967296", nullptr}}));
+    INFO(pointer);
+    const Json* at = find(value, pointer);
+    CHECK((at ? *at : Json()) == found);
+    CHECK(find(value, "") == &value);
 }
