@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/json.hpp"
 #include "execute/execution.hpp"
 
 namespace holdfast {
@@ -165,7 +166,8 @@ void Execution::do_bookkeeping(Task& task) {
     Standing standing;
     const Observed* seen = planned_sight(plan_.changes[task.change], task.step(), input_);
     if (task.step() == StepKind::adopt && seen) {
-        standing = {.document = journal_.masked(task.change, seen->document).value_or(""),
+        const std::optional<Value> document = journal_.masked(task.change, seen->document);
+        standing = {.document = document ? to_json(*document) : "",
                     .version = seen->version,
                     .private_data = seen->private_data,
                     .refreshed = seen->refreshed};

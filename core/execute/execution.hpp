@@ -132,6 +132,7 @@ private:
     void receive_look(Task& task, const Reply& reply);
     void receive_health_look(Task& task, const Reply& reply);
     void receive_health(Task& task, const Reply& reply);
+    void keep_private_data(const Task& task, const std::string& private_data);
     void poll_later(Task& task, const std::string& health);
     void act_on(Task& task, Verdict verdict, const Reply& seen);
     void try_again(Task& task, std::chrono::milliseconds delay);
@@ -148,7 +149,8 @@ private:
     void note_problems(Task& task, const Diagnostics& diagnostics);
     Diagnostic placed(std::size_t change, Diagnostic diagnostic) const;
     void add_problem(Task& task, std::string_view code, std::string message, std::string hint = {});
-    Standing standing_of(Task& task, const Reply& reply);
+    // `document`, where given, becomes that of the answer, masked; null where it has none.
+    Standing standing_of(Task& task, const Reply& reply, Value* document = nullptr);
 
     const Plan& plan_;
     const PlanInput& input_;

@@ -203,14 +203,14 @@ LedgerEntry Journal::entry_for(const Change& change, EntryState state, const Sta
     return entry;
 }
 
-std::optional<std::string> Journal::masked(std::size_t change, std::string_view json) const {
+std::optional<Value> Journal::masked(std::size_t change, std::string_view json) const {
     Result<Value> tree = parse_json(json);
     if (!tree) return std::nullopt;
     const std::vector<std::string> secrets = secrets_of(plan_.changes[change], input_);
     if (!secrets.empty()) *tree = mask_document(*tree, secrets, masking_key_);
     // A target may repeat a secret where nobody said that it would, in its status for example.
     if (mask_ && mask_(json) != json) mask_known(*tree);
-    return to_json(*tree);
+    return *std::move(tree);
 }
 
 void Journal::mask_known(Value& node) const {

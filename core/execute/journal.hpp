@@ -43,6 +43,8 @@ public:
              std::int64_t now_ms);
     // A change of which no step was begun, because of another one.
     void skip(std::size_t change, const std::string& message, std::int64_t now_ms);
+    // What a plugin notes of an object that has become healthy.
+    void keep(LedgerEntry entry) { put(std::move(entry)); }
     // The address of an entry, with its history. Ordered: see order_moves().
     void move(const Address& from, const Address& to);
 
@@ -52,8 +54,8 @@ public:
     // To be committed in this order. More than one only where a move and a write meet at one address.
     std::vector<StoreBatch> take();
 
-    // `json` without plaintext secrets, in canonical form; nothing where it is no JSON.
-    std::optional<std::string> masked(std::size_t change, std::string_view json) const;
+    // `json` without plaintext secrets; nothing where it is no JSON.
+    std::optional<Value> masked(std::size_t change, std::string_view json) const;
 
 private:
     struct Open {

@@ -224,13 +224,15 @@ void Execution::end_step(Task& task, StepState state, const Reply& reply) {
     StepResult& result = report_.results[task.change];
     Standing standing;
     if (!is_removal(task.step())) {
-        standing = standing_of(task, reply);
+        Value document;
+        standing = standing_of(task, reply, &document);
+        task.known.private_data = standing.private_data; // for whoever is asked for its health
         const KindInfo* kind = kind_of(plan_.changes[task.change], input_);
         result.observed = reply.document;
         result.output_changed =
             kind &&
             outputs_differ(*kind, task.old ? std::string_view(task.old->observed) : std::string_view(),
-                           standing.document);
+                           document);
     }
     for (const Diagnostic& diagnostic : reply.diagnostics)
         result.diagnostics.add(placed(task.change, diagnostic));
@@ -301,7 +303,10 @@ void Execution::receive_health(Task& task, const Reply& reply) {
     const Result<Value> detail = parse_json(reply.detail.empty() ? "{}" : reply.detail);
     const std::string_view health = detail ? detail->text_at("health") : std::string_view();
     const std::string_view message = detail ? detail->text_at("message") : std::string_view();
-    if (reply.outcome == Outcome::done && health == "healthy") return pass_gate(task);
+    if (reply.outcome == Outcome::done && health == "healthy") {
+        keep_private_data(task, reply.private_data);
+        return pass_gate(task);
+    }
     std::string said = "it is " + std::string(health.empty() ? "of unknown health" : health);
     if (!message.empty()) said += ": " + (options_.mask ? options_.mask(message) : std::string(message));
     // Nobody knows when what was suspended on purpose goes on: waiting for the deadline would only take
@@ -309,6 +314,15 @@ void Execution::receive_health(Task& task, const Reply& reply) {
     if (reply.outcome == Outcome::done && (health == "degraded" || health == "suspended"))
         return fail_gate(task, said);
     poll_later(task, said);
+}
+
+// It is asked for with the health, since by then the write has had its answer.
+void Execution::keep_private_data(const Task& task, const std::string& private_data) {
+    if (private_data.empty()) return;
+    std::optional<LedgerEntry> entry = store_.entry(plan_.changes[task.change].address);
+    if (!entry || entry->state != EntryState::applied) return;
+    entry->private_data = private_data;
+    journal_.keep(*std::move(entry));
 }
 
 void Execution::poll_later(Task& task, const std::string& health) {
@@ -385,7 +399,7 @@ Diagnostic Execution::placed(std::size_t index, Diagnostic diagnostic) const {
     return diagnostic;
 }
 
-Standing Execution::standing_of(Task& task, const Reply& reply) {
+Standing Execution::standing_of(Task& task, const Reply& reply, Value* document) {
     Standing standing;
     standing.version = reply.version;
     standing.private_data = reply.private_data;
@@ -396,9 +410,9 @@ Standing Execution::standing_of(Task& task, const Reply& reply) {
     }
     if (standing.refreshed.empty() && task.old) standing.refreshed = task.old->refreshed;
     if (reply.document.empty()) return standing;
-    std::optional<std::string> document = journal_.masked(task.change, reply.document);
-    if (document) {
-        standing.document = *std::move(document);
+    if (std::optional<Value> masked = journal_.masked(task.change, reply.document)) {
+        standing.document = to_json(*masked);
+        if (document) *document = *std::move(masked);
     } else {
         Diagnostic warning = failure(
             "execute.bad-document", "the provider described what stands there in something that is no JSON",

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/value.hpp"
 #include "model/plan.hpp"
 #include "plan/plan.hpp"
 
@@ -55,6 +56,6 @@ std::string with_ignored_as_observed(std::string_view declared_json, std::string
                                      const std::vector<std::string>& write_only);
 
 // True where the fields that the target itself sets (`KindInfo::observed`) differ.
-bool outputs_differ(const KindInfo& kind, std::string_view before_json, std::string_view after_json);
+bool outputs_differ(const KindInfo& kind, std::string_view before_json, const Value& after);
 
 } // namespace holdfast

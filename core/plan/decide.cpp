@@ -68,6 +68,7 @@ private:
     void unreadable();
     void observe_only();
     void absent();
+    bool has_done_its_work() const;
     void show_what_is_made();
     void unrecorded();
     void recorded();
@@ -83,6 +84,10 @@ private:
     void settle_or_restore();
     bool leaves_drift_alone();
     bool needs_refresh() const;
+    void refresh();
+    const Canonical* canonical() const {
+        return index_ < input_.canonical.size() ? &input_.canonical[index_] : nullptr;
+    }
     bool is_protected() const { return leaf_.policy.protect || (match_.entry && match_.entry->protect); }
     const KindInfo& kind() const;
     bool is_renamed() const { return match_.kind == MatchKind::moved || match_.kind == MatchKind::elsewhere; }
@@ -186,13 +191,24 @@ void LeafDecision::observe_only() {
 
 void LeafDecision::absent() {
     const bool was_there = match_.entry && match_.entry->state == EntryState::applied;
-    if (was_there) {
+    if (was_there && has_done_its_work()) {
+        if (!needs_refresh()) {
+            ++draft_.plan.counts.unchanged;
+            return;
+        }
+        change_.reasons.push_back(canonical()->refresh);
+    } else if (was_there) {
         change_.is_drift = true;
         change_.reasons.push_back("was deleted outside Git");
         if (leaves_drift_alone()) return;
     }
     show_what_is_made();
     keep_as(Action::create);
+}
+
+// It is the plugin that knows; of another declaration than the recorded one it says so of nothing.
+bool LeafDecision::has_done_its_work() const {
+    return is_recorded_as_declared() && canonical() && canonical()->state == Canonical::State::absent;
 }
 
 // For people, and for the journal. The declared hash stands for it in the plan's hash already.
@@ -255,12 +271,16 @@ void LeafDecision::decide_recorded_action() {
         return keep();
     }
     if (!change_.fields.empty()) return keep_as(Action::update);
-    if (needs_refresh()) {
-        change_.reasons.push_back("acts on a change of what holdfast.dev/refresh-on names");
-        return keep_as(Action::refresh);
-    }
+    if (needs_refresh() || (canonical_ && canonical_->is_refresh_due)) return refresh();
     if (!change_.moved_from.id.empty()) return keep_as(Action::move);
     settle_or_restore();
+}
+
+void LeafDecision::refresh() {
+    change_.reasons.push_back(canonical_ && !canonical_->refresh.empty()
+                                  ? canonical_->refresh
+                                  : "acts on a change of what holdfast.dev/refresh-on names");
+    keep_as(Action::refresh);
 }
 
 // Equal in everything that is compared. An entry whose last step has no known outcome is written anew.
@@ -295,7 +315,7 @@ bool LeafDecision::leaves_drift_alone() {
         change_.reasons.emplace_back(only_reported);
     }
     if (observed_.presence == Presence::present && needs_refresh())
-        keep_as(Action::refresh);
+        refresh();
     else if (!change_.moved_from.id.empty())
         keep_as(Action::move);
     else if (policy == DriftPolicy::report)
@@ -344,7 +364,7 @@ bool LeafDecision::is_spelled_equal(const std::string& wanted) const {
 // Fills in the fields; false where a document could not be read (the change is blocked then).
 bool LeafDecision::compare_trees() {
     Value declared, recorded, observed;
-    if (index_ < input_.canonical.size()) canonical_ = &input_.canonical[index_];
+    canonical_ = canonical();
     using State = Canonical::State;
     const State state = canonical_ ? canonical_->state : State::as_declared;
     const bool is_canonical =

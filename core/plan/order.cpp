@@ -22,7 +22,7 @@ namespace holdfast {
 //   names           who takes over an address waits for whoever gives it up
 //   replaced        the old object goes after its successor stands
 //   waves           one gate a wave, each behind the one before it; of deletes, the highest wave first
-//   prunes          a gate a scope: its creates and updates open it, its deletes stand behind it
+//   prunes          a gate a scope: its creates, updates and refreshes open it, its deletes stand behind it
 // Containment needs no edges: the order among the changes of one scope is by rank (deletes backwards), and
 // an apply keeps that order. Only where deletes of a scope wait for others, its containers could overtake
 // what they hold, and stand behind a gate. Everything is linear in changes and dependencies, but for sorts.
@@ -287,7 +287,8 @@ void Graph::link_prunes() {
         if (excluded_[i]) continue;
         Scope& scope = scopes[{change.provider, change.object.scope}];
         const bool builds = change.action == Action::create || change.action == Action::update ||
-                            change.action == Action::replace || change.action == Action::wait;
+                            change.action == Action::replace || change.action == Action::wait ||
+                            change.action == Action::refresh;
         if (change.leaf && builds) scope.builds.push_back(i);
         if (change.leaf && change.action == Action::wait) scope.waits = true;
         if (change.action == Action::remove && !makes_room(i)) scope.prunes.push_back(i);

@@ -27,13 +27,16 @@ struct ProviderFacts {
 
 // The document that the target would store for a leaf, as the plugin canonicalised it.
 struct Canonical {
-    enum class State { as_declared, done, not_yet, must_replace } state = State::as_declared;
+    // absent: what it was for is done, and it need not stand there any more.
+    enum class State { as_declared, done, not_yet, must_replace, absent } state = State::as_declared;
     Document document;                // done, must_replace
     std::vector<std::string> paths;   // must_replace: what cannot be changed in place
     std::string reason;               // not_yet
     std::string asks;                 // must_replace: why a person has to allow that first; empty: need not
     std::vector<std::string> removes; // done: what stands there besides, that a write takes away
     std::vector<std::string> notes;   // done: sentences for people, who wrote what
+    std::string refresh;              // why a refresh, where there is one
+    bool is_refresh_due = false;      // done: there is, although nothing of refresh-on has changed
 };
 
 // An object that the target holds and nobody recorded; only where a scope is exclusive.

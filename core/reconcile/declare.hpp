@@ -89,6 +89,9 @@ public:
     };
     // Asks the plugins that know how their objects hang together (holdfast.order/1).
     std::vector<Remark> order(std::stop_token stop);
+    // Of some leaf a plugin said that it is to be refreshed by others: what these are only the whole stack
+    // says.
+    bool is_refreshed_by_others() const { return is_refreshed_by_others_; }
     // The leaf counts as not declared.
     void drop(std::size_t leaf) { dropped_.insert(leaf); }
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.
@@ -147,6 +150,7 @@ private:
     bool drop_others(std::size_t resource, const std::set<std::size_t>& made);
     void order_provider(Provider& provider, const std::vector<std::size_t>& leaves,
                         std::vector<Remark>& remarks, std::stop_token stop);
+    void refresh_on(std::size_t leaf, const std::vector<std::size_t>& leaves, const List& named);
     void expand_dependencies(Leaf& leaf);
     void link_refresh(Leaf& leaf, const Resource& resource);
     Address own(const Address& named) const;
@@ -168,6 +172,7 @@ private:
     std::vector<ResourceId> unloaded_;
     Diagnostics problems_;
     std::int64_t until_ms_ = 0;
+    bool is_refreshed_by_others_ = false;
     const KindInfo* last_kind_ = nullptr; // of `draft_of`, with its provider
     std::string last_provider_;
 };

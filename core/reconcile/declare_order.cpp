@@ -54,6 +54,8 @@ void Declaration::order_provider(Provider& provider, const std::vector<std::size
             // What the document itself says in Holdfast's own words counts more.
             if (wave && wave->is_integer() && leaf.policy.wave == 0)
                 leaf.policy.wave = static_cast<std::int32_t>(*wave->if_integer());
+            if (const Value* on = detail->find("refresh"); on && on->is_list())
+                refresh_on(leaves[result.item], leaves, *on->if_list());
             if (detail->text_at("deletion") == "orphan") leaf.policy.deletion = Deletion::orphan;
             const Value* leave = detail->find("leave");
             const bool is_left = leave && leave->if_bool() && *leave->if_bool();
@@ -61,6 +63,22 @@ void Declaration::order_provider(Provider& provider, const std::vector<std::size
                 remarks.push_back({leaves[result.item], result.diagnostics, is_left});
         });
     problems_.append(end.why);
+}
+
+// As holdfast.dev/refresh-on, which counts more, but without coming after what is named. In whatever order
+// the leaves come, the hash is the same.
+void Declaration::refresh_on(std::size_t index, const std::vector<std::size_t>& leaves, const List& named) {
+    std::vector<Hash> hashes;
+    for (const Value& value : named) {
+        const std::int64_t* at = value.if_integer();
+        if (at && *at >= 0 && *at < static_cast<std::int64_t>(leaves.size()))
+            hashes.push_back(leaves_[leaves[static_cast<std::size_t>(*at)]].recordable().hash);
+    }
+    std::sort(hashes.begin(), hashes.end());
+    Hasher refresh;
+    for (const Hash& hash : hashes) refresh.add(as_bytes(hash));
+    leaves_[index].refresh = refresh.finish();
+    is_refreshed_by_others_ = true;
 }
 
 } // namespace holdfast

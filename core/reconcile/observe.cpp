@@ -202,6 +202,15 @@ void take_canonical(const Leaf& leaf, Canonical& canonical, Diagnostics& invalid
         if (detail) canonical.reason = detail->text_at("reason");
         return;
     }
+    if (detail) {
+        canonical.refresh = detail->text_at("refresh");
+        const Value* due = detail->find("due");
+        canonical.is_refresh_due = due && due->if_bool() && *due->if_bool();
+    }
+    if (result.outcome == Outcome::absent) {
+        canonical.state = Canonical::State::absent;
+        return;
+    }
     Result<Value> tree = parse_json(result.document);
     if (!tree) {
         invalid.add(tree.error());

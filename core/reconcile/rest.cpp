@@ -64,6 +64,7 @@ std::string to_json(const RestFacts& facts) {
     for (const auto& secret : facts.secrets) secrets.push_back(texts(secret));
     return to_json(Value::map({{"onlyWhole", facts.only_whole},
                                {"alwaysWhole", facts.always_whole},
+                               {"wholeByFiles", facts.whole_by_files},
                                {"takenIn", map_of(facts.taken_in)},
                                {"files", static_cast<std::int64_t>(facts.files)},
                                {"documents", static_cast<std::int64_t>(facts.documents)},
@@ -87,6 +88,7 @@ std::optional<RestFacts> parse_rest_facts(std::string_view json) {
     };
     facts.only_whole = root->text_at("onlyWhole");
     facts.always_whole = root->text_at("alwaysWhole");
+    facts.whole_by_files = root->text_at("wholeByFiles");
     facts.taken_in = map_at(*root, "takenIn");
     facts.files = number("files");
     facts.documents = number("documents");
@@ -330,6 +332,7 @@ private:
         if (!changes) return not_so("the two commits cannot be compared: " + changes.error().message);
         if (changes->size() > most_files())
             return not_so(fmt::format("{} have changed", count_of(changes->size(), "file", "files")));
+        if (!changes->empty() && !out_.facts.whole_by_files.empty()) return not_so(out_.facts.whole_by_files);
         out_.files = *std::move(changes);
         return true;
     }

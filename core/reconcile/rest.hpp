@@ -18,6 +18,7 @@ struct RestFacts {
     // Why, once anything differs, all of the stack has to be looked at; and why always, since not everything
     // that it takes in can be told apart here. Sentences; empty: it has not.
     std::string only_whole, always_whole;
+    std::string whole_by_files; // the same, once a file differs
     TakenIn taken_in; // what it takes in from outside of its folder
     std::size_t files = 0, documents = 0, leaves = 0;
     // From then on it declares something else, with the same inputs. Milliseconds since 1970; 0: never.

@@ -119,12 +119,19 @@ Diagnostic no_sandbox(const std::string& why) {
         "let the Stack read the result");
 }
 
-// The last lines, which is where tools say what is wrong.
+// The last lines, which is where tools say what is wrong, as one.
 std::string last_words(std::string_view said) {
-    constexpr std::size_t most = 2000;
-    while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.remove_suffix(1);
-    if (said.size() > most) said.remove_prefix(said.size() - most);
-    return std::string(said);
+    constexpr std::size_t most_bytes = 2000;
+    std::vector<std::string> lines;
+    for (const std::string_view line : split(said, '\n'))
+        if (const std::string_view text = trim(line); !text.empty()) lines.emplace_back(text);
+    auto first = lines.end();
+    for (std::size_t bytes = 0; first != lines.begin(); --first) {
+        bytes += std::prev(first)->size() + 2;
+        if (bytes > most_bytes && first != lines.end()) break;
+    }
+    lines.erase(lines.begin(), first);
+    return shorten(join(lines, "; "), most_bytes);
 }
 
 } // namespace

@@ -184,8 +184,8 @@ void set_tls(CURL* handle, const HttpRequest& request) {
 // The name to verify replaces the URL's host, and the connection still goes to that host: libcurl has no
 // option for the one without the other.
 void set_address(CURL* handle, const HttpRequest& request, HeaderList& headers, HeaderList& connect_to) {
-    const auto parts = parts_of(request.url);
-    if (request.server_name.empty() || !parts) {
+    const auto parts = request.server_name.empty() ? std::nullopt : parts_of(request.url);
+    if (!parts) {
         curl().easy_setopt(handle, CURLOPT_URL, request.url.c_str());
         return;
     }

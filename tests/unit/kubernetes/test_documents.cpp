@@ -29,6 +29,46 @@ Json managed(const char* manager, const char* operation, const std::string& fiel
 
 } // namespace
 
+TEST_CASE("the owners of fields are cut out of an answer before it is parsed, and nothing else") {
+    const auto [is_list, text, left] = GENERATE(table<bool, std::string, std::string>(
+        {{false, R"({"metadata":{"name":"a","managedFields":[{"f":{"x":[1]}}]},"data":{}})",
+          R"({"metadata":{"name":"a"},"data":{}})"},
+         {false, R"({"metadata":{"managedFields":[],"name":"a"}})", R"({"metadata":{"name":"a"}})"},
+         {false, R"({"metadata":{"managedFields":[{"a":"]"}]}})", R"({"metadata":{}})"},
+         {false, R"({"data":{"x":"\"managedFields\":[{"},"spec":{"managedFields":[1]},"metadata":{}})",
+          R"({"data":{"x":"\"managedFields\":[{"},"spec":{"managedFields":[1]},"metadata":{}})"},
+         {false, R"({"spec":{"metadata":{"managedFields":[1]}},"metadata":{"managedFields":[2]}})",
+          R"({"spec":{"metadata":{"managedFields":[1]}},"metadata":{}})"},
+         {true, R"({"items":[{"metadata":{"managedFields":[1],"a":1}},{"metadata":{"managedFields":[2]}}]})",
+          R"({"items":[{"metadata":{"a":1}},{"metadata":{}}]})"},
+         {false, R"({"metadata":{"managedFields":[)", R"({"metadata":{"managedFields":[)"}}));
+    CHECK(without_managed_fields(text, is_list) == left);
+}
+
+TEST_CASE("what the server keeps for itself is no content, and everything else is") {
+    const Json object = Json::parse(
+        R"({"kind":"X","metadata":{"name":"a","labels":{"l":"1"}},"spec":{"n":1,"list":[1,[2],"3"],"e":{}}})");
+    Json other = object;
+    other["status"]["a"] = 1;
+    for (const char* key :
+         {"managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink"})
+        other["metadata"][key] = "x";
+    CHECK(content_hash(other) == content_hash(object));
+    const auto [pointer, value] =
+        GENERATE(table<const char*, Json>({{"/metadata/labels/l", "2"},
+                                           {"/metadata/name", "b"},
+                                           {"/spec/n", "1"},
+                                           {"/spec/n", 2},
+                                           {"/spec/list", Json::parse("[1,2,\"3\"]")},
+                                           {"/spec/list/1", Json::parse("[2,3]")},
+                                           {"/spec/e", Json::array()},
+                                           {"/spec/more", nullptr}}));
+    Json changed = object;
+    changed[Json::json_pointer(pointer)] = value;
+    INFO(changed.dump());
+    CHECK(content_hash(changed) != content_hash(object));
+}
+
 TEST_CASE("health is what the object itself says") {
     const auto [text, state] = GENERATE(table<const char*, State>({
         {R"({"apiVersion":"v1","kind":"ConfigMap"})", State::healthy},
@@ -207,6 +247,8 @@ TEST_CASE("what other tools' annotations ask for is done or said") {
         {R"("argocd.argoproj.io/hook":"Sync","argocd.argoproj.io/hook-delete-policy":"BeforeHookCreation")",
          nullptr, ""},
         {R"("argocd.argoproj.io/hook":"Sync","argocd.argoproj.io/hook-delete-policy":"HookSucceeded")",
+         &Steering::goes_when_done, ""},
+        {R"("argocd.argoproj.io/hook":"Sync","argocd.argoproj.io/hook-delete-policy":"HookFailed, Never")",
          nullptr, "kubernetes.not-honoured"},
         {R"("kustomize.toolkit.fluxcd.io/prune":"Disabled")", &Steering::is_kept, ""},
         {R"("kustomize.toolkit.fluxcd.io/reconcile":"disabled")", &Steering::is_left, ""},

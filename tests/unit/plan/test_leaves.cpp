@@ -460,6 +460,50 @@ TEST_CASE("a leaf acts on a change of what it is to be refreshed by") {
     CHECK(world.plan().is_empty());
 }
 
+TEST_CASE("what has done its work need not stand there, until it is declared otherwise or is to act again") {
+    World world;
+    Leaf& leaf = world.declare("a", R"({"path":"a"})");
+    world.record("a", R"({"path":"a"})");
+    Canonical over{.state = Canonical::State::absent};
+    over.refresh = "runs anew";
+    SECTION("else its absence is drift") { CHECK(change_of(world.plan(), "a").is_drift); }
+    world.input.canonical = {over};
+    SECTION("its absence is no drift") {
+        const Plan plan = world.plan();
+        CHECK(plan.is_empty());
+        CHECK(plan.counts.unchanged == 1);
+    }
+    SECTION("what it is refreshed by has changed") {
+        leaf.refresh = sha256("files");
+        const Plan plan = world.plan();
+        CHECK(change_of(plan, "a").action == Action::create);
+        CHECK_FALSE(change_of(plan, "a").is_drift);
+        CHECK_THAT(all_text(plan), ContainsSubstring("runs anew"));
+    }
+    SECTION("another declaration was recorded") {
+        world.input.recorded[0].declared_hash = sha256("other");
+        CHECK(change_of(world.plan(), "a").action == Action::create);
+    }
+}
+
+TEST_CASE("a plugin may ask for a refresh of its own accord, which is no drift") {
+    World world;
+    world.settle("a", R"({"path":"a"})");
+    world.input.recorded[0].settled = {};
+    world.input.canonical = {{.state = Canonical::State::as_declared}};
+    world.input.canonical[0].refresh = "it failed, and runs anew";
+    CHECK(world.plan().is_empty());
+    world.input.canonical[0].is_refresh_due = true;
+    const Plan plan = world.plan();
+    CHECK(change_of(plan, "a").action == Action::refresh);
+    CHECK_FALSE(change_of(plan, "a").is_drift);
+    world.record("gone", R"({"path":"gone"})");
+    world.hold("gone", R"({"path":"gone"})");
+    const Plan with_prune = world.plan(); // which waits for the refresh, as for any other change of its scope
+    CHECK(change_of(with_prune, "gone").after_gates.size() == 1);
+    CHECK_THAT(all_text(plan), ContainsSubstring("it failed, and runs anew"));
+}
+
 TEST_CASE("an invalid document is blocked with its own problems, and its object is not pruned") {
     World world;
     world.settle("a", R"({"path":"a"})");

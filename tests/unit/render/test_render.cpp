@@ -222,13 +222,14 @@ TEST_CASE("a renderer gets no more memory than it may have") {
 
 TEST_CASE("what a failing renderer says is told, by the paths of the repository") {
     Place place;
-    place.install(
-        "echo 'apiVersion: v1'; echo \"Error: $PWD/templates/web.yaml:3: no such value\" >&2; exit 3");
+    place.install("echo 'apiVersion: v1'; echo \"Error: $PWD/templates/web.yaml:3: no such value\" >&2; "
+                  "printf '\\n  use "
+                  "--debug\\n' >&2; exit 3");
     const Diagnostic problem = place.problem();
     CHECK(problem.code == "render.failed");
-    CHECK(
-        problem.message.find("failed with status 3: Error: charts/web/templates/web.yaml:3: no such value") !=
-        std::string::npos);
+    CHECK_THAT(problem.message,
+               ContainsSubstring("failed with status 3: Error: charts/web/templates/web.yaml:3: "
+                                 "no such value; use --debug"));
 }
 
 TEST_CASE("a renderer that is not there is named with what to do") {
