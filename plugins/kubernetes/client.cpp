@@ -149,6 +149,27 @@ bool pause(const sdk::Call& call, milliseconds duration) {
     return !call.should_stop();
 }
 
+namespace {
+
+// Put together as text: this runs for every request.
+std::string options_of(const Credentials::Now& who, const Access& access, milliseconds timeout) {
+    std::string out =
+        "{\"timeoutMs\":" + std::to_string(timeout.count()) + ",\"maxResponseBytes\":1073741824";
+    const auto add = [&](const char* key, const std::string& value) {
+        if (value.empty()) return;
+        out += key;
+        sdk::append_quoted(out, value);
+    };
+    add(",\"caFile\":", who.ca_file);
+    add(",\"clientCert\":", who.certificate_file);
+    add(",\"clientKey\":", who.key_file);
+    add(",\"serverName\":", access.server_name);
+    add(",\"proxy\":", access.proxy);
+    return out + (access.is_insecure ? ",\"insecure\":true}" : "}");
+}
+
+} // namespace
+
 Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_refused) const {
     const Credentials::Now who = credentials_.now(was_refused);
     sdk::HttpRequest http;
@@ -160,15 +181,7 @@ Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_
     if (!request.content_type.empty()) http.headers.push_back("Content-Type: " + request.content_type);
     http.body = request.body;
     http.on_body = request.on_body;
-    Json options{{"timeoutMs", request.timeout.count()}, {"maxResponseBytes", 1U << 30U}};
-    const Access& access = credentials_.access();
-    if (!who.ca_file.empty()) options["caFile"] = who.ca_file;
-    if (!who.certificate_file.empty()) options["clientCert"] = who.certificate_file;
-    if (!who.key_file.empty()) options["clientKey"] = who.key_file;
-    if (!access.server_name.empty()) options["serverName"] = access.server_name;
-    if (!access.proxy.empty()) options["proxy"] = access.proxy;
-    if (access.is_insecure) options["insecure"] = true;
-    http.options = options.dump();
+    http.options = options_of(who, credentials_.access(), request.timeout);
     sdk::HttpResponse response = call.http(http);
     return {response.status, std::move(response.headers), std::move(response.body),
             std::move(response.error)};

@@ -11,6 +11,10 @@
 
 namespace holdfast::kubernetes {
 
+// Of objects in a list, no more than their metadata.
+constexpr const char* only_metadata_list =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
 struct Request {
     std::string method = "GET";
     std::string path;  // "/api/v1/namespaces/shop/configmaps/web", escaped

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "applyset.hpp"
 #include "steering.hpp"
 
 namespace holdfast::kubernetes {
@@ -14,6 +15,13 @@ Access with_namespace(Access access, const Json& config) {
 }
 
 constexpr const char* dry_run = "&dryRun=All";
+
+Json object_in(const std::string& body) {
+    Json live = Json::parse(body, nullptr, false);
+    if (live.is_object() && live.contains("metadata")) return live;
+    throw sdk::Error("kubernetes.bad-answer", "the API server sent something that is no object",
+                     "check that the kubeconfig's server is an API server");
+}
 
 } // namespace
 
@@ -30,6 +38,11 @@ Options read_options(const Json& config, const std::string& name_space) {
         for (const Json& one : *list) hands.push_back(one.get<std::string>());
     }
     options.hands = Hands(std::move(hands));
+    if (const Json* set = sdk::find(config, "/applySet")) {
+        options.set_name = sdk::text_at(*set, "/name");
+        options.set_space = sdk::text_at(*set, "/namespace", name_space);
+        options.set_id = apply_set_id(options.set_name, options.set_space);
+    }
     return options;
 }
 
@@ -77,7 +90,13 @@ Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& do
     request.method = "PATCH";
     request.path = target.path();
     request.content_type = "application/apply-patch+yaml";
-    request.body = sdk::dump_json(document);
+    if (options_.set_id.empty()) {
+        request.body = sdk::dump_json(document);
+    } else {
+        Json member = document;
+        put_into_set(member, options_.set_id);
+        request.body = sdk::dump_json(member);
+    }
     const std::string query = std::string("fieldManager=") + field_manager + "&fieldValidation=Strict" +
                               (mode == Mode::dry_run ? dry_run : "");
     request.query = query;
@@ -126,12 +145,9 @@ std::vector<std::string> Cluster::removals(const sdk::Call& call, const Target& 
     return pointers;
 }
 
-Json live_of(const Reply& reply) {
-    Json live = Json::parse(reply.body, nullptr, false);
-    if (live.is_object() && live.contains("metadata")) return live;
-    throw sdk::Error("kubernetes.bad-answer", "the API server sent something that is no object",
-                     "check that the kubeconfig's server is an API server");
-}
+Json live_of(const Reply& reply) { return object_in(reply.body); }
+
+Json live_without_owners(const Reply& reply) { return object_in(without_managed_fields(reply.body, false)); }
 
 sdk::Diagnostic explain_write(const Reply& reply, const Target& target) {
     sdk::Diagnostic why = explain(reply, target.shown(), target.is_secret());

@@ -18,6 +18,9 @@ struct Options {
     std::chrono::milliseconds delete_wait{10'000}; // for finalizers, in one call
     Hands hands{{}};
     std::size_t parallel = 8; // requests at once
+    // The ConfigMap that is the parent of the ApplySet of all that we apply, and the set's id; empty: there
+    // is none.
+    std::string set_name, set_space, set_id;
 };
 Options read_options(const Json& config, const std::string& name_space);
 
@@ -26,6 +29,7 @@ struct Target {
     KindName kind;
     ResourceKind resource;
     std::string name_space, name; // name_space is empty where the kind has none
+    std::string written_set;      // the ApplySet that our last write left it in; empty: none, or not known
     std::string path() const { return resource.path(name_space) + "/" + escaped(name); }
     std::string shown() const { return kubernetes::shown(kind.kind, name_space, name); }
     bool is_secret() const { return kind.kind == "Secret" && kind.api_version == "v1"; }
@@ -70,6 +74,7 @@ private:
 
 // Of an answer that is not ok, with fields and owners where it is a conflict of these.
 sdk::Diagnostic explain_write(const Reply& reply, const Target& target);
-Json live_of(const Reply& reply); // throws `kubernetes.bad-answer`
+Json live_of(const Reply& reply);             // throws `kubernetes.bad-answer`
+Json live_without_owners(const Reply& reply); // without managedFields; likewise
 
 } // namespace holdfast::kubernetes

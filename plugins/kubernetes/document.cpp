@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "access.hpp"
+#include "applyset.hpp"
 
 namespace holdfast::kubernetes {
 
@@ -31,6 +32,29 @@ void write_out_pod_protocols(Json& spec) {
             for (Json& container : *containers) write_out_protocols(member(container, "ports"));
 }
 
+bool is_bookkeeping(std::string_view name) { // of an object's metadata
+    return name == "managedFields" || name == "resourceVersion" || name == "selfLink" ||
+           name == "creationTimestamp";
+}
+
+void add_text(std::size_t& hash, std::string_view text) {
+    hash = (hash ^ std::hash<std::string_view>()(text)) * 0x9E3779B97F4A7C15U + 1;
+}
+
+// Of everything that tells two values apart, without writing them out.
+void add_value(std::size_t& hash, const Json& value) {
+    hash = hash * 31 + static_cast<std::size_t>(value.type());
+    if (value.is_string()) return add_text(hash, value.get_ref<const std::string&>());
+    if (value.is_object()) {
+        for (const auto& [key, member] : value.items()) add_text(hash, key), add_value(hash, member);
+    } else if (value.is_array()) {
+        for (const Json& element : value) add_value(hash, element);
+    } else {
+        add_text(hash, value.dump());
+    }
+    hash = hash * 31 + value.size();
+}
+
 void fold_string_data(Json& document) {
     Json* plain = member(document, "stringData");
     if (!plain) return;
@@ -45,7 +69,8 @@ void fold_string_data(Json& document) {
 
 Json observed_form(Json live) {
     if (Json* metadata = member(live, "metadata"))
-        erase(*metadata, {"managedFields", "resourceVersion", "selfLink", "creationTimestamp"});
+        for (auto field = metadata->begin(); metadata->is_object() && field != metadata->end();)
+            field = is_bookkeeping(field.key()) ? metadata->erase(field) : std::next(field);
     return live;
 }
 
@@ -59,6 +84,7 @@ Json written_form(Json live) {
         erase(*annotations, {last_applied, "deployment.kubernetes.io/revision"});
         if (annotations->empty()) metadata->erase("annotations");
     }
+    put_into_set(live, {});
     Json* spec = member(live, "spec");
     const std::string kind = sdk::text_at(live, "/kind");
     if (spec && kind == "Service" && sdk::text_at(*spec, "/clusterIP") != "None")
@@ -68,11 +94,60 @@ Json written_form(Json live) {
 }
 
 std::size_t content_hash(const Json& observed) {
-    Json content = observed;
-    erase(content, {"status"});
-    if (Json* metadata = member(content, "metadata"))
-        erase(*metadata, {"managedFields", "resourceVersion", "generation"});
-    return std::hash<std::string>()(content.dump());
+    std::size_t hash = 0;
+    for (const auto& [key, value] : observed.items()) {
+        if (key == "status" || key == set_mark) continue;
+        add_text(hash, key);
+        if (key != "metadata" || !value.is_object()) {
+            add_value(hash, value);
+            continue;
+        }
+        for (const auto& [name, field] : value.items())
+            if (!is_bookkeeping(name) && name != "generation") add_text(hash, name), add_value(hash, field);
+    }
+    return hash;
+}
+
+// Strings are jumped over and brackets counted, and nothing else is looked at. Keys of the one place are all
+// that counts: a custom resource may have fields of that name of its own.
+std::string without_managed_fields(std::string_view body, bool is_list) {
+    static constexpr std::string_view name = "managedFields", parent = "metadata";
+    const int depth_of_field = is_list ? 4 : 2;
+    std::string out;
+    out.reserve(body.size());
+    std::size_t kept_from = 0, field_from = body.npos;
+    std::string_view key_above;
+    int depth = 0;
+    for (std::size_t i = 0; i < body.size(); ++i) {
+        const char c = body[i];
+        if (c == '{' || c == '[') {
+            ++depth;
+        } else if (c == '}' || c == ']') {
+            --depth;
+            if (field_from == body.npos || depth != depth_of_field) continue;
+            std::size_t end = i + 1; // with the comma behind it, or else the one before it
+            if (end < body.size() && body[end] == ',')
+                ++end;
+            else if (field_from > 0 && body[field_from - 1] == ',')
+                --field_from;
+            out.append(body, kept_from, field_from - kept_from);
+            kept_from = end;
+            i = end - 1;
+            field_from = body.npos;
+        } else if (c == '"') {
+            const std::size_t begin = i + 1;
+            for (i = begin; i < body.size() && body[i] != '"'; ++i)
+                if (body[i] == '\\') ++i;
+            const bool is_key = i + 1 < body.size() && body[i + 1] == ':';
+            if (!is_key || field_from != body.npos) continue;
+            const std::string_view key = body.substr(begin, i - begin);
+            if (depth == depth_of_field - 1) key_above = key;
+            const bool is_it = depth == depth_of_field && key == name && key_above == parent;
+            if (is_it && i + 2 < body.size() && body[i + 2] == '[') field_from = begin - 1;
+        }
+    }
+    out.append(body, kept_from, body.npos);
+    return out;
 }
 
 const Json* pod_spec(const Json& document) {

@@ -28,6 +28,9 @@ Json applied_form(Json declared, const std::string& name_space);
 struct Version { // of an object, as it goes to the engine: "uid/resourceVersion"
     std::string uid, resource_version;
 };
+// `body`, an object's JSON or, with `is_list`, that of a list of objects, without metadata.managedFields,
+// which is half of it and worth no parsing where nobody asks who wrote what.
+std::string without_managed_fields(std::string_view body, bool is_list);
 Version version_of(const Json& live);
 Version parse_version(std::string_view text);
 std::string to_string(const Version& version);

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <optional>
 
+#include "applyset.hpp"
 #include "health.hpp"
 #include "private_data.hpp"
 #include "steering.hpp"
@@ -88,8 +89,6 @@ sdk::Result judge_refused(const Cluster& cluster, const sdk::Call& call, const T
     return result;
 }
 
-void remove_status(Json& document) { document.erase("status"); }
-
 // What makes an object differ from what was written: who did it, as far as the server knows.
 std::vector<std::string> notes_of(const Cluster& cluster, const sdk::Call& call, const Target& target,
                                   const Json& wanted) {
@@ -109,8 +108,10 @@ Json without(Json document, std::vector<std::string> pointers) {
 
 Json compared(Json live) {
     Json out = observed_form(std::move(live));
-    remove_status(out);
+    out.erase("status");
+    out.erase(set_mark);
     out["metadata"].erase("generation");
+    put_run_mark(out, {});
     return out;
 }
 
@@ -124,13 +125,22 @@ bool changes_nothing(const Cluster& cluster, const sdk::Call& call, const Target
 
 sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Target& target,
                         const sdk::Item& item, const Json& document, const Json& observed) {
+    // What comes from another stack comes without its private data: it changes sets once it is ours.
+    const bool is_of_set = !cluster.options().set_id.empty() && !item.recorded().empty();
+    if (is_of_set && own_annotation(document, "conflicts") != "take")
+        if (const auto why = taken_over(cluster, target, item.private_data(), observed, "changed"))
+            return sdk::Result::failed(*why);
     const Reply reply = cluster.apply(call, target, document, Mode::dry_run);
     if (reply.status == 422) return judge_refused(cluster, call, target, document, reply);
     if (refuses_dry_run(reply)) return not_yet("an admission webhook refuses dry-runs");
     if (!reply.ok()) return sdk::Result::failed(explain_write(reply, target));
     const Json live = live_of(reply);
-    const std::vector<std::string> removes = cluster.removals(call, target, live, document);
-    const Json wanted = compared(live), before = compared(observed);
+    std::vector<std::string> removes = cluster.removals(call, target, live, document);
+    const bool leaves_set = set_of(live).empty() && !set_of(observed).empty();
+    if (leaves_set && !item.recorded().empty()) removes.emplace_back(set_pointer);
+    Json wanted = compared(live), before = compared(observed);
+    // What was never ours is adopted where Git says the same: the label comes with the first write.
+    if (item.recorded().empty()) put_into_set(wanted, {}), put_into_set(before, {});
     sdk::Result result = sdk::Result::done(sdk::dump_json(wanted));
     if (wanted == before && removes.empty()) return result;
     const bool has_moved =
@@ -158,18 +168,24 @@ Json as_spelled(const Json& declared, const Json& stored) {
     return out;
 }
 
-// An update in which something of the status goes: the engine compares no status of its own accord.
-sdk::Result as_update(const sdk::Item& item, const Json& observed, const std::string& note) {
-    std::string pointer = "/status";
-    for (const char* part : {"/status/conditions", "/status/phase"})
-        if (const Json* there = sdk::find(observed, part); there && !there->empty()) pointer = part;
-    sdk::Result result = sdk::Result::done(std::string(item.observed()));
-    result.detail = Json{{"removes", {pointer}}, {"notes", {note}}}.dump();
+constexpr const char* runs_by_stack = "runs anew, since something of its stack has changed";
+
+// Something is to be done with a hook as it stands there, or would be if its stack had changed.
+sdk::Result with_refresh(sdk::Result result, const std::string& why, bool is_due) {
+    result.detail = sdk::dump_json({{"refresh", why}, {"due", is_due}});
     return result;
 }
 
-// A hook that runs is not compared with what stands there but with what was written: it runs anew when its
-// document has changed, or when it has failed. Nothing comes after one of the first phase before it is done.
+// A hook that is gone after it has run need not stand there: its policy, its ttlSecondsAfterFinished or
+// somebody who cleaned up has deleted it. Of one that others waited for it has to be known that it succeeded.
+bool is_over(const sdk::Item& item, const Steering& steering) {
+    if (uid_in(item.private_data()).empty() || was_written_otherwise(item)) return false;
+    return steering.phase == Phase::post_sync || has_succeeded_in(item.private_data());
+}
+
+// A hook that runs is not compared with what stands there but with what was written: it runs anew when a
+// document of its stack has changed, its own included, or when it has failed. Nothing comes after one of the
+// first phase before it is done.
 std::optional<sdk::Result> judge_run(const Cluster& cluster, const sdk::Call& call, const Target& target,
                                      const sdk::Item& item, const Json& document, const Json& observed,
                                      const Steering& steering) {
@@ -181,13 +197,29 @@ std::optional<sdk::Result> judge_run(const Cluster& cluster, const sdk::Call& ca
         return sdk::Result::done(sdk::dump_json(wanted));
     }
     const Condition condition = condition_of(observed, std::time(nullptr));
+    const bool is_ours = !item.private_data().empty();
+    const auto due = [&](const std::string& why) {
+        return with_refresh(sdk::Result::done(std::string(item.observed())), why, true);
+    };
     if (condition.state == sdk::HealthState::degraded)
-        return as_update(item, observed, "it failed, and runs anew: " + condition.message);
-    if (condition.state == sdk::HealthState::progressing && steering.phase == Phase::pre_sync &&
-        !item.private_data().empty())
-        return as_update(item, observed,
-                         "it has not ended yet, and what comes after waits: " + condition.message);
+        return due("it failed, and runs anew: " + condition.message);
+    if (condition.state == sdk::HealthState::progressing && steering.phase == Phase::pre_sync && is_ours)
+        return due("it has not ended yet, and what comes after waits: " + condition.message);
+    if (condition.state == sdk::HealthState::healthy && steering.goes_when_done && is_ours)
+        return due("it has succeeded, and goes by its policy HookSucceeded");
     return std::nullopt;
+}
+
+sdk::Result judge_hook(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                       const sdk::Item& item, const Json& document, const Json& observed,
+                       const Steering& steering) {
+    std::optional<sdk::Result> run = judge_run(cluster, call, target, item, document, observed, steering);
+    if (run && run->detail.empty()) return *std::move(run);
+    sdk::Result result = run ? *std::move(run) : judge_there(cluster, call, target, item, document, observed);
+    if (result.outcome != sdk::Outcome::done) return result;
+    // The next run has other labels and another selector, which the server gives to it.
+    result.document = sdk::dump_json(as_spelled(document, sdk::parse_json(result.document)));
+    return result.detail.empty() ? with_refresh(std::move(result), runs_by_stack, false) : result;
 }
 
 } // namespace
@@ -195,9 +227,11 @@ std::optional<sdk::Result> judge_run(const Cluster& cluster, const sdk::Call& ca
 sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target,
                   const sdk::Item& item) {
     const Json document = applied_form(sdk::parse_json(item.declared()), target.name_space);
+    const Steering steering = read_steering(document);
+    if (item.observed().empty() && is_run(document) && is_over(item, steering))
+        return with_refresh(sdk::Result::absent(), runs_by_stack, false);
     if (item.observed().empty()) return judge_new(cluster, call, target, document);
     const Json observed = sdk::parse_json(item.observed());
-    const Steering steering = read_steering(document);
     if (steering.is_left || steering.only_creates) return sdk::Result::done(std::string(item.observed()));
     if (const std::string since = sdk::text_at(observed, "/metadata/deletionTimestamp"); !since.empty()) {
         sdk::Diagnostic why;
@@ -207,10 +241,7 @@ sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& t
         why.retry = sdk::Retry::after;
         return sdk::Result::failed(why);
     }
-    if (is_run(document))
-        if (std::optional<sdk::Result> result =
-                judge_run(cluster, call, target, item, document, observed, steering))
-            return *std::move(result);
+    if (is_run(document)) return judge_hook(cluster, call, target, item, document, observed, steering);
     return judge_there(cluster, call, target, item, document, observed);
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <ctime>
+#include <set>
 
 #include "health.hpp"
 #include "judge.hpp"
-#include "order.hpp"
 #include "parallel.hpp"
 #include "reader.hpp"
 #include "steering.hpp"
@@ -48,6 +48,16 @@ bool hangs_on_status(const sdk::Item& item) {
     return runs_once(parse_kind(item.kind())) && is_run(sdk::parse_json(item.declared()));
 }
 
+// As with Argo CD, where hooks run whenever something of their application is synchronised: of whatever it
+// makes, itself included, but not of other hooks.
+std::vector<std::size_t> acted_on(const std::vector<bool>& runs, const std::vector<Place>& places,
+                                  std::size_t hook) {
+    std::vector<std::size_t> indices;
+    for (std::size_t i = 0; i < places.size(); ++i)
+        if (i == hook || (!runs[i] && !places[i].steering.is_left)) indices.push_back(i);
+    return indices;
+}
+
 bool is_definition(const Target& target) {
     return target.kind.kind == "CustomResourceDefinition" || target.kind.kind == "APIService";
 }
@@ -60,6 +70,7 @@ KubernetesProvider::KubernetesProvider(const sdk::Call& call, std::string_view c
 KubernetesProvider::KubernetesProvider(const sdk::Call& call, const Json& config)
     : cluster_(std::make_unique<Cluster>(read_access(config), config)) {
     target_ = identity_of(*cluster_, call);
+    if (!cluster_->options().set_id.empty()) parent_.emplace(*cluster_);
 }
 
 KubernetesProvider::~KubernetesProvider() = default;
@@ -67,8 +78,9 @@ KubernetesProvider::~KubernetesProvider() = default;
 // What no server has to be asked for.
 void KubernetesProvider::validate(const sdk::Call&, sdk::Items items, sdk::Results& results) {
     for (const sdk::Item& item : items) {
+        if (!is_secret(item.kind())) continue;
         const Json document = sdk::parse_json(item.declared());
-        const Json* data = is_secret(item.kind()) ? sdk::find(document, "/data") : nullptr;
+        const Json* data = sdk::find(document, "/data");
         if (!data || !data->is_object()) continue;
         sdk::Result result;
         for (const auto& [key, value] : data->items()) {
@@ -90,13 +102,21 @@ void KubernetesProvider::validate(const sdk::Call&, sdk::Items items, sdk::Resul
 void KubernetesProvider::order(const sdk::Call&, sdk::Items items, sdk::Results& results) {
     std::vector<Json> documents;
     for (const sdk::Item& item : items) documents.push_back(sdk::parse_json(item.declared()));
-    const std::vector<Place> places = order_of(documents, cluster_->options().name_space);
+    std::vector<Place> places = order_of(documents, cluster_->options().name_space);
+    if (parent_) order_set(documents, items, places);
+    std::vector<bool> runs(items.size());
+    for (const sdk::Item& item : items) {
+        const Steering& steering = places[item.index()].steering;
+        const bool is_hook = steering.phase != Phase::none && !steering.is_left;
+        runs[item.index()] = is_hook && is_run(documents[item.index()]);
+    }
     for (const sdk::Item& item : items) {
         const Place& place = places[item.index()];
         Json detail{{"after", place.after}};
         if (place.wave != 0) detail["wave"] = place.wave;
         if (place.steering.is_kept) detail["deletion"] = "orphan";
         if (place.steering.is_left) detail["leave"] = true;
+        if (runs[item.index()]) detail["refresh"] = acted_on(runs, places, item.index());
         sdk::Result result;
         result.detail = detail.dump();
         result.diagnostics = place.steering.remarks;
@@ -113,6 +133,7 @@ void KubernetesProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk:
         if (found.back().state != Lookup::State::served) continue;
         places[item.index()] = targets.size();
         targets.push_back(found.back().target);
+        targets.back().written_set = set_in(item.private_data());
     }
     const std::vector<Sight> sights = look(*cluster_, scope, targets);
     for (const sdk::Item& item : items) {
@@ -137,17 +158,18 @@ void KubernetesProvider::list(const sdk::Scope& scope, const sdk::ListRequest& r
     const Lookup lookup = cluster_->discovery().find(scope, kind.api_version, kind.kind);
     if (lookup.state == Lookup::State::broken) throw sdk::Error(lookup.why);
     if (lookup.state == Lookup::State::unknown || !lookup.resource.can_list) return;
-    const std::string next =
+    const ListPage page =
         list_page(*cluster_, scope, lookup.resource, std::string(scope.name()), request.page, import_page,
                   [&](const Json& object) {
                       // What another object owns its controller has made, and would make again.
                       if (sdk::find(object, "/metadata/ownerReferences")) return;
+                      if (is_parent_of_ours(object)) return;
                       const std::string space = sdk::text_at(object, "/metadata/namespace");
                       const std::string identity = Json(sdk::text_at(object, "/metadata/name")).dump();
                       results.object(request.kind, identity, sdk::dump_json(written_form(object)), space,
                                      to_string(version_of(object)));
                   });
-    if (!next.empty()) results.next_page(next);
+    if (!page.next.empty()) results.next_page(page.next);
 }
 
 void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
@@ -169,7 +191,7 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
         } else {
             Question question{item, found.target, found.target.path(), hashes_of(item), {}};
             const auto known = known_equal_.find(question.key);
-            const bool is_equal = !hangs_on_status(item) &&
+            const bool is_equal = !hangs_on_status(item) && !is_marked(item.observed()) &&
                                   ((known != known_equal_.end() && known->second == question.hashes) ||
                                    question.hashes == hashes_in(item.private_data()));
             if (!item.observed().empty() && is_equal)
@@ -195,15 +217,33 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
     }
 }
 
+// What is written before anything else of the set: the parent's own namespace.
+void KubernetesProvider::order_set(const std::vector<Json>& documents, sdk::Items items,
+                                   std::vector<Place>& places) {
+    std::set<std::string> kinds, spaces;
+    std::size_t own = items.size();
+    for (const sdk::Item& item : items) {
+        const std::size_t i = item.index();
+        if (places[i].steering.is_left) continue;
+        kinds.emplace(item.kind());
+        if (const std::string space = sdk::text_at(documents[i], "/metadata/namespace"); !space.empty())
+            spaces.insert(space);
+        const bool is_namespace = item.kind() == "v1/Namespace" && places[i].after.empty();
+        if (is_namespace && sdk::text_at(documents[i], "/metadata/name") == cluster_->options().set_space)
+            own = i;
+    }
+    parent_->foresee(std::move(kinds), std::move(spaces));
+    if (own == items.size()) return;
+    for (const Place& place : places) places[own].wave = std::min(places[own].wave, place.wave);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        std::vector<std::size_t>& after = places[i].after;
+        if (i != own && std::find(after.begin(), after.end(), own) == after.end()) after.push_back(own);
+    }
+}
+
 // Rounds: whatever has nothing left to wait for, of the lowest rank first, a few requests at a time; deletes
 // from the highest rank down.
 void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
-    struct Task {
-        sdk::Change change;
-        Found found;
-        sdk::Result result;
-        bool is_left = false; // for another pass: this one is to stop
-    };
     std::vector<sdk::Change> pending;
     for (const sdk::Change& change : changes) pending.push_back(change);
     const auto waits = [&](const sdk::Change& change) {
@@ -211,6 +251,7 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             if (!results.has(changes[change.after(i)])) return true;
         return false;
     };
+    std::vector<Target> gone;
     while (!pending.empty() && results.listening() && !scope.should_stop()) {
         std::vector<Task> round;
         std::vector<sdk::Change> rest;
@@ -220,42 +261,88 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             else if (results.holds_back(change))
                 results.skipped(change);
             else
-                round.push_back({change, {}, {}, false});
+                round.push_back({change, {}, {}, Task::State::open});
         }
-        if (round.empty() && rest.size() == pending.size()) return; // a ring: not ours to break
+        if (round.empty() && rest.size() == pending.size()) break; // a ring: not ours to break
         pending = std::move(rest);
+        find_targets(scope, round);
+        if (parent_) enter_set(scope, round);
+        in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) { run(scope, round[i]); });
         for (Task& task : round) {
-            task.found = cluster_->find(scope, task.change.kind(), task.change.identity(), scope.name());
-            if (task.found.state == Lookup::State::broken) task.result = sdk::Result::failed(task.found.why);
-            const bool is_removal = task.change.action() == sdk::Action::remove;
-            if (task.found.state == Lookup::State::unknown)
-                task.result = is_removal ? sdk::Result::unchanged({})
-                                         : sdk::Result::failed(unknown_kind(task.found.target));
-        }
-        in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) {
-            Task& task = round[i];
-            if (task.found.state != Lookup::State::served) return;
-            if ((task.is_left = scope.should_stop())) return;
-            try {
-                const bool is_removal = task.change.action() == sdk::Action::remove;
-                task.result = is_removal ? delete_object(*cluster_, scope, task.found.target, task.change)
-                                         : write_object(*cluster_, scope, task.found.target, task.change);
-            } catch (const sdk::Error& error) {
-                task.result = sdk::Result::failed(error.diagnostic());
-            } catch (const std::exception& error) {
-                task.result.outcome = sdk::Outcome::unknown;
-                sdk::Diagnostic why;
-                why.code = "kubernetes.exception";
-                why.message = task.found.target.shown() + ": " + error.what();
-                task.result.diagnostics = {why};
-            }
-        });
-        for (Task& task : round) {
-            if (task.is_left) continue;
+            if (task.state == Task::State::left) continue;
             if (is_definition(task.found.target)) settle_definition(scope, task.change, task.result);
             tell_health(scope, task.change, task.result);
+            const bool is_done =
+                task.result.outcome == sdk::Outcome::done || task.result.outcome == sdk::Outcome::unchanged;
+            if (is_done && task.is_removal()) gone.push_back(task.found.target);
             results.emit(task.change, task.result);
         }
+    }
+    if (parent_ && !gone.empty()) leave_set(scope, gone);
+}
+
+void KubernetesProvider::find_targets(const sdk::Scope& scope, std::vector<Task>& round) {
+    for (Task& task : round) {
+        task.found = cluster_->find(scope, task.change.kind(), task.change.identity(), scope.name());
+        if (task.found.state == Lookup::State::served) continue;
+        task.state = Task::State::answered;
+        if (task.found.state == Lookup::State::broken)
+            task.result = sdk::Result::failed(task.found.why);
+        else
+            task.result = task.is_removal() ? sdk::Result::unchanged({})
+                                            : sdk::Result::failed(unknown_kind(task.found.target));
+    }
+}
+
+// Nothing of the set is written before its parent says where to look for it.
+void KubernetesProvider::enter_set(const sdk::Scope& scope, std::vector<Task>& round) {
+    const auto is_entered = [&](const Task& task) {
+        return task.state == Task::State::open && !task.is_removal() &&
+               !parent_->is_own_namespace(task.found.target);
+    };
+    std::vector<Target> targets;
+    for (const Task& task : round)
+        if (is_entered(task)) targets.push_back(task.found.target);
+    if (targets.empty()) return;
+    std::optional<sdk::Diagnostic> why;
+    try {
+        why = parent_->enter(scope, targets);
+    } catch (const sdk::Error& error) {
+        why = error.diagnostic();
+    }
+    if (!why) return;
+    for (Task& task : round) {
+        if (!is_entered(task)) continue;
+        task.state = Task::State::answered;
+        task.result = sdk::Result::failed(*why);
+    }
+}
+
+void KubernetesProvider::leave_set(const sdk::Scope& scope, const std::vector<Target>& gone) {
+    try {
+        parent_->leave(scope, gone);
+    } catch (const sdk::Error& error) {
+        scope.host().warning(error.what()); // it names more than there is, and the next delete tries again
+    }
+}
+
+void KubernetesProvider::run(const sdk::Scope& scope, Task& task) {
+    if (task.state != Task::State::open) return;
+    if (scope.should_stop()) {
+        task.state = Task::State::left;
+        return;
+    }
+    try {
+        task.result = task.is_removal() ? delete_object(*cluster_, scope, task.found.target, task.change)
+                                        : write_object(*cluster_, scope, task.found.target, task.change);
+    } catch (const sdk::Error& error) {
+        task.result = sdk::Result::failed(error.diagnostic());
+    } catch (const std::exception& error) {
+        task.result.outcome = sdk::Outcome::unknown;
+        sdk::Diagnostic why;
+        why.code = "kubernetes.exception";
+        why.message = task.found.target.shown() + ": " + error.what();
+        task.result.diagnostics = {why};
     }
 }
 
@@ -297,8 +384,19 @@ bool KubernetesProvider::is_served(const sdk::Scope& scope, const Json& definiti
 
 void KubernetesProvider::health(const sdk::Scope&, sdk::Items items, sdk::Results& results) {
     for (const sdk::Item& item : items) {
-        const Condition condition = condition_of(sdk::parse_json(item.observed()), std::time(nullptr));
-        results.health(item, condition.state, condition.message);
+        const Json observed = sdk::parse_json(item.observed());
+        const Condition condition = condition_of(observed, std::time(nullptr));
+        // Once it is gone, nobody could tell any more that it has succeeded.
+        const bool is_news = condition.state == sdk::HealthState::healthy && is_run(observed) &&
+                             !item.private_data().empty() && !has_succeeded_in(item.private_data());
+        if (!is_news) {
+            results.health(item, condition.state, condition.message);
+            continue;
+        }
+        sdk::Result result;
+        result.detail = sdk::dump_json({{"health", "healthy"}, {"message", condition.message}});
+        result.private_data = as_succeeded(item.private_data());
+        results.emit(item, result);
     }
 }
 

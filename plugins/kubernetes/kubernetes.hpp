@@ -4,9 +4,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "applyset.hpp"
 #include "cluster.hpp"
+#include "order.hpp"
 #include "private_data.hpp"
 #include "watcher.hpp"
 
@@ -19,7 +23,7 @@ class KubernetesProvider final : public sdk::Provider,
                                  public sdk::Order {
 public:
     static constexpr const char* plugin_name = "kubernetes";
-    static constexpr const char* plugin_version = "0.1.0";
+    static constexpr const char* plugin_version = our_version;
     static std::string describe();
 
     KubernetesProvider(const sdk::Call& call, std::string_view config);
@@ -38,12 +42,25 @@ public:
 
 private:
     KubernetesProvider(const sdk::Call& call, const Json& config);
+    struct Task { // of one round of `apply`
+        sdk::Change change;
+        Found found;
+        sdk::Result result;
+        enum class State { open, answered, left } state = State::open; // left: for another pass
+        bool is_removal() const { return change.action() == sdk::Action::remove; }
+    };
+    void find_targets(const sdk::Scope& scope, std::vector<Task>& round);
+    void run(const sdk::Scope& scope, Task& task);
+    void order_set(const std::vector<Json>& documents, sdk::Items items, std::vector<Place>& places);
+    void enter_set(const sdk::Scope& scope, std::vector<Task>& round);
+    void leave_set(const sdk::Scope& scope, const std::vector<Target>& gone);
     void settle_definition(const sdk::Scope& scope, const sdk::Change& change, sdk::Result& result);
     bool is_served(const sdk::Scope& scope, const Json& definition);
 
     std::unique_ptr<Cluster> cluster_;
     std::string target_;
     std::unique_ptr<Watcher> watcher_;
+    std::optional<SetParent> parent_; // where the config asks for an ApplySet
     // What a dry-run said changes nothing, as hashes of the declared and the observed document: an object
     // whose status alone has changed since need not be asked about again.
     std::map<std::string, Hashes> known_equal_;

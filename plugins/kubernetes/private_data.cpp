@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "applyset.hpp"
+
 namespace holdfast::kubernetes {
 
 namespace {
@@ -27,6 +29,8 @@ Hashes hashes_in(std::string_view private_data) {
 
 std::string uid_in(std::string_view private_data) { return sdk::text_at(read(private_data), "/uid"); }
 
+std::string set_in(std::string_view private_data) { return sdk::text_at(read(private_data), "/set"); }
+
 std::string refreshed_in(std::string_view private_data) {
     return sdk::text_at(read(private_data), "/refreshed");
 }
@@ -36,12 +40,25 @@ bool was_written_otherwise(const sdk::Item& item) {
     return written != 0 && written != hash_of(item.declared());
 }
 
+bool has_succeeded_in(std::string_view private_data) {
+    return sdk::text_at(read(private_data), "/ended") == "succeeded";
+}
+
+std::string as_succeeded(std::string_view private_data) {
+    Json kept = read(private_data);
+    kept["ended"] = "succeeded";
+    return kept.dump();
+}
+
 std::string private_data_of(const sdk::Item& item, const Json& live) {
     Json out{{"uid", version_of(live).uid}};
+    if (const std::string set = set_of(live); !set.empty()) out["set"] = set;
     if (!item.refresh().empty()) out["refreshed"] = std::string(item.refresh());
+    if (has_succeeded_in(item.private_data()) && uid_in(item.private_data()) == version_of(live).uid)
+        out["ended"] = "succeeded";
     if (!is_secret(item.kind())) {
         out["declared"] = hash_of(item.declared());
-        out["content"] = content_hash(observed_form(live));
+        out["content"] = content_hash(live);
     }
     return out.dump();
 }

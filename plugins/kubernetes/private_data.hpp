@@ -14,11 +14,17 @@ Hashes hashes_of(const sdk::Item& item);
 // Zeros where nothing of the kind is kept, as for Secrets: a hash without a key may be guessed.
 Hashes hashes_in(std::string_view private_data);
 std::string uid_in(std::string_view private_data);
+// The ApplySet that it was left in, or "".
+std::string set_in(std::string_view private_data);
 // Of holdfast.dev/refresh-on, the hash that was acted on last.
 std::string refreshed_in(std::string_view private_data);
 
 // The document of `item` has been written, in another form than it has now.
 bool was_written_otherwise(const sdk::Item& item);
+
+// A hook that has been seen to succeed.
+bool has_succeeded_in(std::string_view private_data);
+std::string as_succeeded(std::string_view private_data);
 
 std::string private_data_of(const sdk::Item& item, const Json& live);
 

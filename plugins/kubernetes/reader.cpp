@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "applyset.hpp"
 #include "parallel.hpp"
 
 namespace holdfast::kubernetes {
@@ -10,21 +11,24 @@ namespace {
 
 // From here on one list is cheaper than many gets, unless the namespace is full of others' objects.
 constexpr std::size_t worth_a_list = 5, page_size = 500, most_others = 20;
+constexpr std::size_t few_others = 20; // that most namespaces have
 
 class ListExpired {};
 
-Sight seen(Json live) {
+Sight seen(const Cluster& cluster, const Target& target, Json live) {
     Sight sight;
     sight.state = Sight::State::present;
     sight.version = to_string(version_of(live));
-    sight.document = sdk::dump_json(observed_form(std::move(live)));
+    Json observed = observed_form(std::move(live));
+    mark_if_misplaced(observed, cluster.options().set_id, target.written_set);
+    sight.document = sdk::dump_json(observed);
     return sight;
 }
 
 Sight get_one(const Cluster& cluster, const sdk::Call& call, const Target& target) {
     Sight sight;
     const Reply reply = cluster.get(call, target);
-    if (reply.ok()) return seen(live_of(reply));
+    if (reply.ok()) return seen(cluster, target, live_without_owners(reply));
     if (is_absent(reply))
         sight.state = Sight::State::absent;
     else
@@ -34,7 +38,8 @@ Sight get_one(const Cluster& cluster, const sdk::Call& call, const Target& targe
 
 // One page after the other. A list that takes longer than the server remembers where it stood begins anew.
 // Without resourceVersion: with 0 a server may answer out of a cache that is older than our own last write,
-// and ignores the limit. False where it is cheaper to ask one by one.
+// and ignores the limit. The first page is no larger than what is asked for, and tells how much there is
+// besides: false where it is cheaper to ask for the rest one by one.
 bool list_kind(const Cluster& cluster, const sdk::Call& call, const std::vector<Target>& targets,
                const std::vector<std::size_t>& wanted, std::vector<Sight>& sights) {
     const Target& first = targets[wanted.front()];
@@ -43,18 +48,19 @@ bool list_kind(const Cluster& cluster, const sdk::Call& call, const std::vector<
         by_name.emplace(targets[at].name, at);
         sights[at].state = Sight::State::absent;
     }
-    std::size_t others = 0;
-    std::string page;
+    std::size_t others = 0, limit = std::min(page_size, wanted.size() + few_others);
+    ListPage page;
     do {
-        page = list_page(cluster, call, first.resource, first.name_space, page, page_size, [&](Json object) {
+        page = list_page(cluster, call, first.resource, first.name_space, page.next, limit, [&](Json object) {
             const auto found = by_name.find(sdk::text_at(object, "/metadata/name"));
             if (found == by_name.end())
                 ++others;
             else
-                sights[found->second] = seen(std::move(object));
+                sights[found->second] = seen(cluster, targets[found->second], std::move(object));
         });
-        if (others > most_others * wanted.size() && !page.empty()) return false;
-    } while (!page.empty());
+        limit = page_size;
+        if (others + page.remaining > most_others * wanted.size() && !page.next.empty()) return false;
+    } while (!page.next.empty());
     return true;
 }
 
@@ -76,6 +82,7 @@ void look_at_kind(const Cluster& cluster, const sdk::Call& call, const std::vect
         }
     }
     in_parallel(wanted.size(), cluster.options().parallel, [&](std::size_t i) {
+        if (sights[wanted[i]].state == Sight::State::present) return; // on a page that was read
         try {
             sights[wanted[i]] = get_one(cluster, call, targets[wanted[i]]);
         } catch (const sdk::Error& error) {
@@ -87,9 +94,9 @@ void look_at_kind(const Cluster& cluster, const sdk::Call& call, const std::vect
 
 } // namespace
 
-std::string list_page(const Cluster& cluster, const sdk::Call& call, const ResourceKind& resource,
-                      const std::string& name_space, const std::string& page, std::size_t limit,
-                      const std::function<void(Json object)>& take) {
+ListPage list_page(const Cluster& cluster, const sdk::Call& call, const ResourceKind& resource,
+                   const std::string& name_space, const std::string& page, std::size_t limit,
+                   const std::function<void(Json object)>& take) {
     Request request;
     request.path = resource.path(name_space);
     request.query = "limit=" + std::to_string(limit) + (page.empty() ? "" : "&continue=" + escaped(page));
@@ -98,7 +105,7 @@ std::string list_page(const Cluster& cluster, const sdk::Call& call, const Resou
     if (reply.status == 410) throw ListExpired();
     const bool is_of_secrets = resource.kind == "Secret";
     if (!reply.ok()) throw sdk::Error(explain(reply, "the list of " + resource.plural, is_of_secrets));
-    Json list = Json::parse(reply.body, nullptr, false);
+    Json list = Json::parse(without_managed_fields(reply.body, true), nullptr, false);
     if (!list.is_object() || !list.contains("items"))
         throw sdk::Error("kubernetes.bad-answer", "the API server sent no list of " + resource.plural,
                          "check that the kubeconfig's server is an API server");
@@ -109,7 +116,9 @@ std::string list_page(const Cluster& cluster, const sdk::Call& call, const Resou
         items[i]["kind"] = resource.kind;
         take(std::move(items[i]));
     }
-    return sdk::text_at(list, "/metadata/continue");
+    const Json* remaining = sdk::find(list, "/metadata/remainingItemCount");
+    return {sdk::text_at(list, "/metadata/continue"),
+            remaining && remaining->is_number_unsigned() ? remaining->get<std::size_t>() : 0};
 }
 
 std::vector<Sight> look(const Cluster& cluster, const sdk::Call& call, const std::vector<Target>& targets) {

@@ -17,9 +17,13 @@ struct Sight {
 // In the order of `targets`, which are of one namespace and may be of several kinds.
 std::vector<Sight> look(const Cluster& cluster, const sdk::Call& call, const std::vector<Target>& targets);
 
-// Gives one page of a kind to `take`; the page to ask for next, or "". Throws sdk::Error.
-std::string list_page(const Cluster& cluster, const sdk::Call& call, const ResourceKind& resource,
-                      const std::string& name_space, const std::string& page, std::size_t limit,
-                      const std::function<void(Json object)>& take);
+struct ListPage {
+    std::string next;          // the page to ask for; empty: that was the last one
+    std::size_t remaining = 0; // objects on those, as far as the server tells
+};
+// Gives one page of a kind to `take`. Throws sdk::Error.
+ListPage list_page(const Cluster& cluster, const sdk::Call& call, const ResourceKind& resource,
+                   const std::string& name_space, const std::string& page, std::size_t limit,
+                   const std::function<void(Json object)>& take);
 
 } // namespace holdfast::kubernetes

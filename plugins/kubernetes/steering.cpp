@@ -94,12 +94,19 @@ private:
         if (out_.is_left) return;
         if (out_.phase == Phase::pre_sync) out_.wave -= waves_of_a_phase;
         if (out_.phase == Phase::post_sync) out_.wave += waves_of_a_phase;
-        for (const std::string& policy : words_of(annotation_of(document_, policy_name)))
-            if (policy != "BeforeHookCreation" && is_run(document_))
-                not_honoured(policy_name,
-                             "the hook is not deleted by its policy " + policy +
-                                 ": it stays until it runs anew, so that everybody sees what it did",
-                             "say BeforeHookCreation, which is what happens here");
+        if (is_run(document_)) read_delete_policy();
+    }
+
+    // BeforeHookCreation is what happens in any case, and HookFailed is no more than that: what failed runs
+    // anew in the next pass.
+    void read_delete_policy() {
+        for (const std::string& policy : words_of(annotation_of(document_, policy_name))) {
+            if (policy == "HookSucceeded")
+                out_.goes_when_done = true;
+            else if (policy != "BeforeHookCreation" && policy != "HookFailed")
+                not_honoured(policy_name, "there is no delete policy " + policy + ": the hook stays",
+                             "say BeforeHookCreation, HookSucceeded or HookFailed");
+        }
     }
 
     void take_hook(const std::string& hook) {
@@ -191,6 +198,18 @@ Steering read_steering(const Json& document) {
 bool runs_once(const KindName& kind) {
     return (kind.kind == "Job" && kind.group() == "batch") || (kind.kind == "Pod" && kind.group().empty()) ||
            (kind.kind == "Workflow" && kind.group() == "argoproj.io"); // tidy: not a code
+}
+
+std::string run_mark(std::string_view refresh) { return std::string(refresh.substr(0, 16)); }
+
+std::string run_mark_of(const Json& observed) { return own_annotation(observed, "run"); }
+
+void put_run_mark(Json& document, const std::string& mark) {
+    static const std::string name = "kubernetes.holdfast.dev/run";
+    if (!mark.empty())
+        document["metadata"]["annotations"][name] = mark;
+    else if (!run_mark_of(document).empty())
+        document["metadata"]["annotations"].erase(name);
 }
 
 bool is_run(const Json& document) {

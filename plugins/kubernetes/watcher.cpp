@@ -9,6 +9,8 @@
 #include <set>
 #include <thread>
 
+#include "steering.hpp"
+
 namespace holdfast::kubernetes {
 
 namespace {
@@ -20,8 +22,6 @@ constexpr int watch_seconds = 290;
 constexpr milliseconds longest_pause{30'000};
 constexpr const char* only_metadata =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-constexpr const char* only_metadata_list =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 // The last to write, as far as the server tells.
 struct Writer {
@@ -254,8 +254,10 @@ private:
         return hash <= absent_version ? hash + 2 : hash;
     }
 
-    // Status alone changes neither the generation nor labels and annotations.
-    static std::size_t hash_of(const Json& object) {
+    // Status alone changes neither the generation nor labels and annotations. Of what runs once it is the
+    // status that counts: a hook that has ended is to be seen to.
+    std::size_t hash_of(const Json& object) const {
+        if (runs_once({resource_.api_version, resource_.kind})) return 0;
         Json metadata = object.value("metadata", Json::object());
         if (metadata.value("generation", 0) == 0) return 0; // a kind that does not count: every event counts
         for (const char* key : {"resourceVersion", "managedFields"}) metadata.erase(key);

@@ -4,6 +4,7 @@
 
 #include <holdfast/parts.hpp>
 
+#include "applyset.hpp"
 #include "health.hpp"
 #include "private_data.hpp"
 #include "steering.hpp"
@@ -27,10 +28,11 @@ sdk::Result conflict(const Target& target, const std::string& what) {
                                             "it is looked at and planned again", sdk::Retry::conflict));
 }
 
-sdk::Result written(const sdk::Change& change, const Json& live, bool is_changed) {
-    sdk::Result result = sdk::Result::done(sdk::dump_json(observed_form(live)), to_string(version_of(live)));
-    if (!is_changed) result.outcome = sdk::Outcome::unchanged;
+sdk::Result written(const sdk::Change& change, Json live, bool is_changed) {
+    sdk::Result result = sdk::Result::done({}, to_string(version_of(live)));
     result.private_data = private_data_of(change, live);
+    result.document = sdk::dump_json(observed_form(std::move(live)));
+    if (!is_changed) result.outcome = sdk::Outcome::unchanged;
     result.refreshed = change.refresh();
     return result;
 }
@@ -65,7 +67,7 @@ Reread read_again(const Cluster& cluster, const sdk::Call& call, const Target& t
     } else {
         const Json live = live_of(reply);
         again.version = version_of(live);
-        const bool is_same = content_hash(observed_form(live)) == content_hash(observed);
+        const bool is_same = content_hash(live) == content_hash(observed);
         again.state = is_same ? Reread::State::same : Reread::State::other;
         if (!is_same) again.result = conflict(target, "was changed by somebody else meanwhile");
     }
@@ -155,12 +157,47 @@ Reply restart(const Cluster& cluster, const sdk::Call& call, const Target& targe
     return reply;
 }
 
+// A hook carries the mark of what it has run for, so that a run whose answer was lost is not run twice.
+bool has_run_already(const sdk::Change& change, const Json& observed) {
+    return !change.refresh().empty() && run_mark_of(observed) == run_mark(change.refresh());
+}
+
 bool has_to_run_anew(const sdk::Change& change, const Json& document, const Json& observed) {
     if (!runs_once(parse_kind(change.kind()))) return false;
-    if (change.action() == sdk::Action::refresh) return true;
-    return is_run(document) &&
-           (was_written_otherwise(change) ||
-            condition_of(observed, std::time(nullptr)).state == sdk::HealthState::degraded);
+    const bool is_refresh = change.action() == sdk::Action::refresh;
+    if (!is_run(document)) return is_refresh;
+    if (condition_of(observed, std::time(nullptr)).state == sdk::HealthState::degraded) return true;
+    return !has_run_already(change, observed) && (is_refresh || was_written_otherwise(change));
+}
+
+bool has_to_go(const sdk::Change& change, const Json& document, const Json& observed) {
+    return change.action() == sdk::Action::refresh && is_run(document) &&
+           read_steering(document).goes_when_done && has_run_already(change, observed) &&
+           condition_of(observed, std::time(nullptr)).state == sdk::HealthState::healthy;
+}
+
+// First it is written down that it has succeeded, then it is deleted: without the one nobody would know why
+// the other happened, and it would run again. Nothing waits for a hook after all others.
+sdk::Result let_go(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                   const sdk::Change& change, const Json& document) {
+    sdk::Result result = sdk::Result::done({});
+    result.private_data = as_succeeded(change.private_data());
+    result.refreshed = change.refresh();
+    const bool is_noted = has_succeeded_in(change.private_data());
+    if (!is_noted && read_steering(document).phase != Phase::post_sync) {
+        result.document = change.observed();
+        result.version = change.version();
+        return result;
+    }
+    const std::string uid = parse_version(change.version()).uid;
+    const Reply removed = send_delete(cluster, call, target, {uid, {}});
+    if (removed.status == 0) return is_absent(cluster.get(call, target)) ? result : unknown(removed, target);
+    if (!removed.ok() && !is_absent(removed)) return sdk::Result::failed(explain_write(removed, target));
+    if (removed.ok()) {
+        sdk::Result gone = wait_until_gone(cluster, call, target, uid);
+        if (gone.outcome != sdk::Outcome::done) return gone;
+    }
+    return result;
 }
 
 // Deleted and made anew, in this order and again from the start where that was cut short. Only what was
@@ -187,8 +224,11 @@ sdk::Result run_anew(const Cluster& cluster, const sdk::Call& call, const Target
 sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Target& target,
                          const sdk::Change& change) {
     Json document = applied_form(sdk::parse_json(change.declared()), target.name_space);
+    if (is_run(document)) put_run_mark(document, run_mark(change.refresh()));
     const bool is_update = change.action() != sdk::Action::create && !change.observed().empty();
     const Json observed = is_update ? sdk::parse_json(change.observed()) : Json();
+    if (is_update && has_to_go(change, document, observed))
+        return let_go(cluster, call, target, change, document);
     if (is_update && has_to_run_anew(change, document, observed))
         return run_anew(cluster, call, target, change, document);
     Version version = parse_version(change.version());
@@ -200,13 +240,14 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
         }
         const Reply reply = cluster.apply(call, target, sent, Mode::real);
         if (reply.ok()) {
-            Json live = live_of(reply);
+            // Of what has just been made, all is ours.
+            Json live = reply.status == 201 ? live_without_owners(reply) : live_of(reply);
             const bool is_changed =
                 reply.status == 201 || version_of(live).resource_version != version.resource_version;
             std::optional<Reply> besides = take_away(cluster, call, target, document, live);
             if ((!besides || besides->ok()) && is_update && needs_restart(change, live))
                 besides = restart(cluster, call, target, change, live);
-            sdk::Result result = written(change, live, is_changed || besides);
+            sdk::Result result = written(change, std::move(live), is_changed || besides);
             if (besides && !besides->ok()) {
                 result.outcome = sdk::Outcome::partial;
                 result.diagnostics = {explain_write(*besides, target)};
@@ -234,6 +275,10 @@ sdk::Result delete_object(const Cluster& cluster, const sdk::Call& call, const T
             target.shown() + " is not the object that was applied: somebody has deleted that and made "
                              "another of the same name, which is left alone",
             "delete it by hand, or run holdfast forget", sdk::Retry::never));
+    if (!change.observed().empty())
+        if (const auto why = taken_over(cluster, target, change.private_data(),
+                                        sdk::parse_json(change.observed()), "deleted"))
+            return sdk::Result::failed(*why);
     const std::string uid = recorded.empty() ? seen.uid : recorded;
     Version version{uid, change.observed().empty() ? std::string() : seen.resource_version};
     for (int tries = 1;; ++tries) {
@@ -253,7 +298,7 @@ sdk::Result delete_object(const Cluster& cluster, const sdk::Call& call, const T
         if (live["metadata"].contains("deletionTimestamp"))
             return wait_until_gone(cluster, call, target, uid);
         if (!change.observed().empty() &&
-            content_hash(observed_form(live)) != content_hash(sdk::parse_json(change.observed())))
+            content_hash(live) != content_hash(sdk::parse_json(change.observed())))
             return conflict(target, "was changed by somebody else meanwhile");
         version.resource_version = version_of(live).resource_version;
     }

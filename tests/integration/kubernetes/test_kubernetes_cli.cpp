@@ -7,81 +7,16 @@
 
 #include <unistd.h>
 
-#include "server.hpp"
 #include "support/catch.hpp"
 #include "support/network_namespace.hpp"
-#include "support/playground.hpp"
 #include "support/skip.hpp"
 #include "support/temp_folder.hpp"
+#include "world.hpp"
 
 using namespace holdfast::test;
-using ::test::Playground;
 using ::test::Ran;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-// A project with one stack "app", whose manifests lie in app/, in a namespace of its own.
-struct World {
-    explicit World(const std::string& more_config = {}, bool has_namespace = true) : space(has_namespace) {
-        play.write("holdfast.yaml", project("app", more_config));
-    }
-
-    static std::string project(const std::string& stack, const std::string& more_config = {}) {
-        return "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: cluster}\n"
-               "spec: {plugin: kubernetes, config: {kubeconfig: " +
-               kubeconfig_path() + more_config +
-               "}}\n---\napiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: " + stack +
-               "}\nspec: {path: app, providers: {\"*\": cluster}}\n";
-    }
-    // `@` stands for the namespace.
-    std::string with_space(std::string text) const {
-        for (std::size_t at; (at = text.find('@')) != text.npos;) text.replace(at, 1, space.name());
-        return text;
-    }
-    void commit(const std::string& yaml, const std::string& file = "app/all.yaml") {
-        play.write(file, with_space(yaml));
-        play.commit();
-    }
-    Ran apply() {
-        Ran ran = play.holdfast({"apply", "--yes"});
-        INFO(ran.out << ran.err);
-        return ran;
-    }
-    void apply_well() {
-        const Ran ran = apply();
-        INFO(ran.out << ran.err);
-        REQUIRE(ran.exit_code == 0);
-    }
-    void needs_nothing() {
-        const Ran ran = play.holdfast({"plan", "--exit-code"});
-        INFO(ran.out << ran.err);
-        CHECK(ran.exit_code == 0);
-    }
-    Json get(const std::string& plural, const std::string& name) { return live(space.path(plural, name)); }
-    std::string job_path(const std::string& name) const {
-        return "/apis/batch/v1/namespaces/" + space.name() + "/jobs/" + name;
-    }
-    // As its controller would say it.
-    void end_job(const std::string& name, const char* how) const {
-        edit(job_path(name) + "/status",
-             {{"status", {{"conditions", {{{"type", how}, {"status", "True"}, {"reason", "Played"}}}}}}},
-             "kube-controller-manager");
-    }
-    long long version(const std::string& path) const {
-        return std::stoll(live(path)["metadata"]["resourceVersion"].get<std::string>());
-    }
-
-    Space space;
-    Playground play;
-};
-
-constexpr const char* config_map = R"(apiVersion: v1
-kind: ConfigMap
-metadata: {name: web, namespace: @}
-data: {mode: fast, size: "10"}
-)";
 
 constexpr const char* deployment = R"(apiVersion: apps/v1
 kind: Deployment
@@ -98,22 +33,6 @@ spec:
         env: [{name: A, value: "1"}, {name: B, value: "2"}]
         ports: [{containerPort: 80}]
         resources: {limits: {memory: 1024Mi, cpu: 1000m}}
-)";
-
-// A Job with annotations, whose pods take their variables from the ConfigMap "settings".
-std::string job(const std::string& name, const std::string& annotations, const std::string& image = "a:1") {
-    return "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: " + name +
-           ", namespace: @, annotations: {" + annotations +
-           "}}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n"
-           "      containers: [{name: it, image: '" +
-           image + "', envFrom: [{configMapRef: {name: settings}}]}]\n";
-}
-
-constexpr const char* settings = R"(---
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings, namespace: @}
-data: {url: "db"}
 )";
 
 constexpr const char* definition = R"(---
@@ -140,13 +59,10 @@ spec: {size: 3}
 
 } // namespace
 
-#define NEEDS_SERVER                                                                                         \
-    if (const auto why = server_obstacle()) return skip(*why)
-
 TEST_CASE("a namespace, a definition and an object of it are one commit") {
     NEEDS_SERVER;
     World world({}, false);
-    world.commit(std::string(widget) + "---\n" + config_map + "---\n" + deployment +
+    world.commit(std::string(widget) + "---\n" + web_map + "---\n" + deployment +
                  "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: @}\n" + definition);
     const Ran planned = world.play.holdfast({"plan", "--exit-code"});
     INFO(planned.out << planned.err);
@@ -163,7 +79,7 @@ TEST_CASE("a namespace, a definition and an object of it are one commit") {
 TEST_CASE("what people do by hand is shown with its author and undone, added keys included") {
     NEEDS_SERVER;
     World world;
-    world.commit(std::string(config_map) + "---\n" + deployment);
+    world.commit(std::string(web_map) + "---\n" + deployment);
     world.apply_well();
     edit(world.space.path("configmaps", "web"), {{"data", {{"mode", "slow"}, {"added", "x"}}}});
     edit(world.space.path("configmaps", "web"), {{"metadata", {{"labels", {{"hand", "made"}}}}}},
@@ -185,7 +101,7 @@ TEST_CASE("what people do by hand is shown with its author and undone, added key
 TEST_CASE("a key that was added by hand and nothing else is drift as well") {
     NEEDS_SERVER;
     World world;
-    world.commit(config_map);
+    world.commit(web_map);
     world.apply_well();
     edit(world.space.path("configmaps", "web"), {{"data", {{"added", "x"}}}});
     CHECK(world.play.holdfast({"plan", "--exit-code"}).exit_code == 2);
@@ -197,7 +113,7 @@ TEST_CASE("a key that was added by hand and nothing else is drift as well") {
 TEST_CASE("fields of somebody else are left alone: keys of an operator, injected containers, defaults") {
     NEEDS_SERVER;
     World world;
-    world.commit(std::string(config_map) + "---\n" + deployment);
+    world.commit(std::string(web_map) + "---\n" + deployment);
     world.apply_well();
     edit(world.space.path("configmaps", "web"), {{"data", {{"injected", "by an operator"}}}},
          "some-operator");
@@ -218,7 +134,7 @@ TEST_CASE("an object that kubectl has made is adopted where it is equal, and los
                 {"metadata", {{"name", "web"}}},
                 {"data", {{"mode", "fast"}, {"size", "10"}, {"old", "1"}}}},
                "kubectl-create");
-    world.commit(config_map);
+    world.commit(web_map);
     const Ran refused = world.apply();
     CHECK(refused.exit_code == 1);
     CHECK(has(refused.out + refused.err, "plan.exists"));
@@ -389,7 +305,7 @@ TEST_CASE("a field that a controller owns is a conflict that names both") {
 TEST_CASE("a prune deletes what was applied, and says what a finalizer waits for") {
     NEEDS_SERVER;
     World world(", deleteWaitMs: 50");
-    world.commit(config_map, "app/web.yaml");
+    world.commit(web_map, "app/web.yaml");
     world.commit(deployment, "app/deployment.yaml");
     world.apply_well();
     edit(world.space.path("configmaps", "web"), {{"metadata", {{"finalizers", {"example.org/hold"}}}}},
@@ -411,7 +327,7 @@ TEST_CASE("a prune deletes what was applied, and says what a finalizer waits for
 TEST_CASE("a renamed stack adopts its objects and deletes none") {
     NEEDS_SERVER;
     World world;
-    world.commit(config_map);
+    world.commit(web_map);
     world.apply_well();
     const std::string uid = world.get("configmaps", "web")["metadata"]["uid"];
     world.play.write("holdfast.yaml", World::project("shop"));
@@ -424,7 +340,7 @@ TEST_CASE("a renamed stack adopts its objects and deletes none") {
 TEST_CASE("a namespace that goes away under us is said to go away") {
     NEEDS_SERVER;
     World world;
-    world.commit(config_map);
+    world.commit(web_map);
     world.apply_well();
     // Without controllers it stays like that.
     ask_server("DELETE", "/api/v1/namespaces/" + world.space.name());
@@ -452,7 +368,7 @@ TEST_CASE("an aggregated API that does not answer blocks the prunes of its group
     NEEDS_SERVER;
     World world;
     world.commit(std::string(definition) + widget, "app/widget.yaml");
-    world.commit(config_map, "app/web.yaml");
+    world.commit(web_map, "app/web.yaml");
     world.apply_well();
     const std::string group = world.space.name() + ".example.org";
     const std::string service = "/apis/apiregistration.k8s.io/v1/apiservices/v1." + group;
@@ -490,7 +406,7 @@ TEST_CASE("annotations of Argo CD and Flux say what is kept and in which order")
         "---\napiVersion: v1\nkind: ConfigMap\n"
         "metadata: {name: first, namespace: @, annotations: {argocd.argoproj.io/sync-wave: \"-1\"}}\n",
         "app/kept.yaml");
-    world.commit(config_map, "app/web.yaml");
+    world.commit(web_map, "app/web.yaml");
     world.apply_well();
     const auto version = [&](const char* name) {
         return std::stoll(world.get("configmaps", name)["metadata"]["resourceVersion"].get<std::string>());
@@ -501,111 +417,6 @@ TEST_CASE("annotations of Argo CD and Flux say what is kept and in which order")
     world.apply_well();
     CHECK_FALSE(world.get("configmaps", "kept").is_null());
     CHECK(world.get("configmaps", "first").is_null());
-}
-
-namespace {
-
-// Ends a Job that was not there before, or another of that name, as soon as it appears; `look` is run before.
-class JobEnder {
-public:
-    JobEnder(
-        const World& world, std::string name, const char* how, std::function<void()> look = [] {})
-        : before_(uid(world, name)), thread_([&world, name, how, look, this] {
-              for (int i = 0; i < 400 && !is_over_; ++i, usleep(50'000)) {
-                  const std::string now = uid(world, name);
-                  if (now.empty() || now == before_) continue;
-                  look();
-                  world.end_job(name, how);
-                  return;
-              }
-          }) {}
-    ~JobEnder() {
-        is_over_ = true;
-        thread_.join();
-    }
-
-private:
-    static std::string uid(const World& world, const std::string& name) {
-        const Http answer = ask_server("GET", world.job_path(name));
-        return answer.status == 200 ? answer.body()["metadata"]["uid"].get<std::string>() : std::string();
-    }
-    std::string before_;
-    std::atomic<bool> is_over_{false};
-    std::thread thread_;
-};
-
-const std::string pre_sync = "argocd.argoproj.io/hook: PreSync";
-
-} // namespace
-
-TEST_CASE("hooks of Argo CD run before and after the rest, and what cannot run is said") {
-    NEEDS_SERVER;
-    World world;
-    const auto commit = [&](const std::string& image) {
-        world.commit(std::string(config_map) + settings + job("migrate", pre_sync, image) +
-                     job("smoke", "argocd.argoproj.io/hook: PostSync", image) +
-                     job("sorry", "argocd.argoproj.io/hook: SyncFail") +
-                     job("never", "argocd.argoproj.io/hook: Skip"));
-    };
-    commit("a:1");
-    const Ran planned = world.play.holdfast({"plan"});
-    INFO(planned.out << planned.err);
-    CHECK(has(planned.out + planned.err, "kubernetes.hook-left-out"));
-    CHECK(has(planned.out, "4 to create"));
-    std::atomic<bool> was_alone{false};
-    {
-        const JobEnder ender(world, "migrate", "Complete", [&] {
-            was_alone = ask_server("GET", world.space.path("configmaps", "web")).status == 404 &&
-                        ask_server("GET", world.space.path("configmaps", "settings")).status == 200;
-        });
-        world.apply_well();
-    }
-    CHECK(was_alone); // with what it needs, and before everything else
-    CHECK(world.version(world.space.path("configmaps", "web")) < world.version(world.job_path("smoke")));
-    CHECK(live(world.job_path("sorry")).is_null());
-    CHECK(live(world.job_path("never")).is_null());
-    world.needs_nothing();
-    world.end_job("smoke", "Complete");
-    world.needs_nothing();
-
-    // Another document is another run: no approval, and no word of immutable fields.
-    const std::string uid = live(world.job_path("migrate"))["metadata"]["uid"];
-    commit("a:2");
-    const Ran again = world.play.holdfast({"plan"});
-    INFO(again.out << again.err);
-    CHECK(has(again.out, "a:1 -> a:2"));
-    {
-        const JobEnder ender(world, "migrate", "Complete");
-        world.apply_well();
-    }
-    const Json migrated = live(world.job_path("migrate"));
-    CHECK(migrated["metadata"]["uid"] != uid);
-    CHECK(migrated["spec"]["template"]["spec"]["containers"][0]["image"] == "a:2");
-    world.needs_nothing();
-}
-
-TEST_CASE("a hook that fails holds back what comes after it, and runs anew in the next pass") {
-    NEEDS_SERVER;
-    World world;
-    world.commit(std::string(config_map) + settings + job("migrate", pre_sync));
-    {
-        const JobEnder ender(world, "migrate", "Failed");
-        const Ran failed = world.apply();
-        INFO(failed.out << failed.err);
-        CHECK(failed.exit_code == 1);
-    }
-    CHECK(world.get("configmaps", "web").is_null());
-    const Ran planned = world.play.holdfast({"plan"});
-    INFO(planned.out << planned.err);
-    CHECK(has(planned.out, "it failed, and runs anew"));
-    const std::string uid = live(world.job_path("migrate"))["metadata"]["uid"];
-    {
-        const JobEnder ender(world, "migrate", "Complete");
-        world.apply_well();
-    }
-    CHECK(live(world.job_path("migrate"))["metadata"]["uid"] != uid);
-    CHECK_FALSE(world.get("configmaps", "web").is_null());
-    world.needs_nothing();
 }
 
 TEST_CASE("annotations of Flux leave an object alone, make it once, or leave what others added") {
@@ -692,10 +503,10 @@ TEST_CASE("a document that moves to another stack keeps its object") {
                          "spec: {path: shop, providers: {\"*\": cluster}}\n");
     const std::string stays = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stays, namespace: @}\n";
     world.play.write("shop/stays.yaml", world.with_space(stays));
-    world.commit(std::string(config_map) + settings);
+    world.commit(std::string(web_map) + settings);
     world.apply_well();
     const std::string uid = world.get("configmaps", "web")["metadata"]["uid"];
-    world.play.write("shop/web.yaml", world.with_space(config_map));
+    world.play.write("shop/web.yaml", world.with_space(web_map));
     world.commit(settings);
     world.apply_well();
     CHECK(world.get("configmaps", "web")["metadata"]["uid"] == uid);

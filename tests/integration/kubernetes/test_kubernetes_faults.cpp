@@ -100,6 +100,25 @@ TEST_CASE("a list that the server forgets half way begins anew, and nothing coun
     for (const auto& [index, answer] : seen.items) CHECK(answer.outcome == Outcome::done);
 }
 
+TEST_CASE("a few objects among many others are not looked for in all pages of a list") {
+    NEEDS_SERVER;
+    Behind behind(Once(0, "GET", "", {}));
+    std::vector<Ask> all;
+    for (int i = 0; i < 140; ++i) all.push_back(behind.map("m" + std::to_string(i)));
+    behind.ask(Method::apply, all);
+    const std::vector<Ask> few(all.begin() + 100, all.begin() + 106);
+    const Answers seen = behind.ask(Method::observe, few);
+    CHECK(seen.items.size() == 6);
+    for (const auto& [index, answer] : seen.items) CHECK(answer.outcome == Outcome::done);
+    std::size_t lists = 0, gets = 0;
+    for (const std::string& request : behind.proxy.requests()) {
+        lists += has(request, "configmaps?limit") ? 1 : 0;
+        gets += request.rfind("GET", 0) == 0 && has(request, "configmaps/m") ? 1 : 0;
+    }
+    CHECK(lists == 1);
+    CHECK(gets <= 6);
+}
+
 TEST_CASE("a read that fails is never an absence") {
     NEEDS_SERVER;
     const Canned answer = GENERATE(Canned{500, "", "boom"}, Canned{404, "", "default backend - 404"},
