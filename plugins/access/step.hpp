@@ -16,6 +16,7 @@ struct Step {
     Json want, recorded; // specs; null where there is none
     Json before;         // the spec of what stands there; null: nothing does
     bool is_over = false;
+    bool is_touched = false; // something of it may be written
 
     bool removes() const { return want.is_null(); }
     bool creates() const { return before.is_null(); }

@@ -1,16 +1,17 @@
 #include "connection.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <ldap.h>
 
 #include "access/names.hpp"
+#include "tls.hpp"
 
 namespace holdfast::access {
 
 namespace {
 
-const Values no_values;
 constexpr ber_int_t page_size = 500;
 
 bool is_down(int code) {
@@ -18,15 +19,18 @@ bool is_down(int code) {
            code == LDAP_UNAVAILABLE || code == LDAP_LOCAL_ERROR;
 }
 
-std::string words_of(ldap* connection, int code) {
-    std::string out = ::ldap_err2string(code);
-    char* more = nullptr;
-    if (connection && ::ldap_get_option(connection, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more) == 0 && more) {
-        if (*more != '\0') out += std::string(" (") + more + ")";
-        ::ldap_memfree(more);
-    }
-    return out;
+// The server's own words, or libldap's about its certificate; often "".
+std::string details_of(ldap* connection) {
+    char* words = nullptr;
+    if (!connection || ::ldap_get_option(connection, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words) != 0 || !words)
+        return {};
+    std::string out = words;
+    ::ldap_memfree(words);
+    if (out == "(unknown error code)") out.clear(); // what a refusal by GnuTLS itself becomes
+    return out.empty() ? out : " (" + out + ")";
 }
+
+std::string words_of(ldap* connection, int code) { return ::ldap_err2string(code) + details_of(connection); }
 
 struct Advice {
     const char* code;
@@ -117,89 +121,27 @@ private:
     LDAPControl* list_[2] = {nullptr, nullptr};
 };
 
+// In one walk: libldap's simpler functions begin anew for every attribute.
 Entry entry_of(ldap* connection, LDAPMessage* message) {
     Entry out;
-    if (char* dn = ::ldap_get_dn(connection, message)) {
-        out.dn = dn;
-        ::ldap_memfree(dn);
-    }
     BerElement* walk = nullptr;
-    for (char* name = ::ldap_first_attribute(connection, message, &walk); name;
-         name = ::ldap_next_attribute(connection, message, walk)) {
-        Values& values = out.attributes[lower_case(name)];
-        if (berval** all = ::ldap_get_values_len(connection, message, name)) {
-            for (berval** one = all; *one; ++one) values.emplace_back((*one)->bv_val, (*one)->bv_len);
-            ::ldap_value_free_len(all);
-        }
-        ::ldap_memfree(name);
+    berval dn{};
+    if (::ldap_get_dn_ber(connection, message, &walk, &dn) != LDAP_SUCCESS) return out;
+    out.dn.assign(dn.bv_val, dn.bv_len);
+    berval name{}, *values = nullptr;
+    while (::ldap_get_attribute_ber(connection, message, walk, &name, &values) == LDAP_SUCCESS &&
+           name.bv_val) {
+        Values& texts = out.attributes[lower_case({name.bv_val, name.bv_len})];
+        for (const berval* one = values; one && one->bv_val; ++one)
+            texts.emplace_back(one->bv_val, one->bv_len);
+        ::ber_memfree(values); // the array alone: what is in it is the message's
+        values = nullptr;
     }
     if (walk) ::ber_free(walk, 0);
     return out;
 }
 
 } // namespace
-
-const Values& Entry::all(const std::string& name) const {
-    const auto found = attributes.find(name);
-    return found == attributes.end() ? no_values : found->second;
-}
-
-std::string Entry::first(const std::string& name) const {
-    const Values& values = all(name);
-    return values.empty() ? "" : values.front();
-}
-
-std::string lower_case(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
-std::string normal_dn(std::string_view dn) {
-    std::string out;
-    for (std::size_t i = 0; i < dn.size(); ++i) {
-        const bool is_escaped = i > 0 && dn[i - 1] == '\\';
-        if (dn[i] == ' ' && !is_escaped) {
-            std::size_t end = i;
-            while (end < dn.size() && dn[end] == ' ') ++end;
-            const bool is_beside = out.empty() || out.back() == ',' || out.back() == '=' ||
-                                   end == dn.size() || dn[end] == ',' || dn[end] == '=';
-            if (is_beside) {
-                i = end - 1;
-                continue;
-            }
-        }
-        out += dn[i];
-    }
-    return lower_case(out);
-}
-
-std::string in_filter(std::string_view text) {
-    static constexpr char hex[] = "0123456789abcdef";
-    std::string out;
-    for (const char c : text) {
-        if (std::string_view("*()\\").find(c) == std::string_view::npos && c != '\0') {
-            out += c;
-            continue;
-        }
-        out += '\\';
-        out += hex[static_cast<unsigned char>(c) >> 4U];
-        out += hex[static_cast<unsigned char>(c) & 15U];
-    }
-    return out;
-}
-
-std::string in_dn(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const bool is_at_edge = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == text.size() && c == ' ');
-        if (is_at_edge || std::string_view(",+\"\\<>;=").find(c) != std::string_view::npos) out += '\\';
-        out += c;
-    }
-    return out;
-}
 
 void throw_ldap(ldap* connection, int code, std::string_view doing, std::string_view dn) {
     const Advice advice = advice_on(code);
@@ -211,44 +153,56 @@ void throw_ldap(ldap* connection, int code, std::string_view doing, std::string_
     throw sdk::Error(std::move(why));
 }
 
+// ---- connecting
+
 LdapConnection::~LdapConnection() { drop(); }
 
 void LdapConnection::drop() {
     if (ldap_) ::ldap_unbind_ext_s(ldap_, nullptr, nullptr);
     ldap_ = nullptr;
+    ++generation_;
 }
 
 ldap* LdapConnection::handle() {
     if (ldap_) return ldap_;
-    const auto must = [&](int code, const char* doing) {
-        if (code == LDAP_SUCCESS) return;
-        try {
-            throw_ldap(ldap_, code, doing, settings_.uri);
-        } catch (...) {
-            drop();
-            throw;
-        }
-    };
-    must(::ldap_initialize(&ldap_, settings_.uri.c_str()), "use the uri");
-    const int version = LDAP_VERSION3;
-    const timeval soon{10, 0}, patience{60, 0};
-    ::ldap_set_option(ldap_, LDAP_OPT_PROTOCOL_VERSION, &version);
-    ::ldap_set_option(ldap_, LDAP_OPT_NETWORK_TIMEOUT, &soon);
-    ::ldap_set_option(ldap_, LDAP_OPT_TIMEOUT, &patience);
-    ::ldap_set_option(ldap_, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
-    if (!settings_.ca_file.empty()) {
-        const int is_server = 0;
-        ::ldap_set_option(ldap_, LDAP_OPT_X_TLS_CACERTFILE, settings_.ca_file.c_str());
-        must(::ldap_set_option(ldap_, LDAP_OPT_X_TLS_NEWCTX, &is_server), "use caFile for");
+    try {
+        connect();
+    } catch (...) {
+        drop();
+        throw;
     }
-    if (settings_.start_tls) must(::ldap_start_tls_s(ldap_, nullptr, nullptr), "begin TLS with");
+    return ldap_;
+}
+
+void LdapConnection::connect() {
+    if (const int code = ::ldap_initialize(&ldap_, settings_.uri.c_str()); code != LDAP_SUCCESS)
+        throw_ldap(ldap_, code, "use the uri", settings_.uri);
+    const int version = LDAP_VERSION3;
+    constexpr std::chrono::seconds soon(10);
+    const timeval soon_too{soon.count(), 0}, patience{60, 0};
+    ::ldap_set_option(ldap_, LDAP_OPT_PROTOCOL_VERSION, &version);
+    ::ldap_set_option(ldap_, LDAP_OPT_NETWORK_TIMEOUT, &soon_too);
+    ::ldap_set_option(ldap_, LDAP_OPT_TIMEOUT, &soon_too);
+    ::ldap_set_option(ldap_, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    const bool is_tls_at_once = settings_.uri.rfind("ldaps://", 0) == 0;
+    if (is_tls_at_once || settings_.start_tls) require_tls(ldap_, settings_);
+    const LdapAttempt attempt(ldap_, soon);
+    const auto must_reach = [&](int code, const char* doing, bool is_tls) {
+        if (code == LDAP_SUCCESS) return;
+        if (attempt.is_timed_out) throw_ldap(ldap_, LDAP_TIMEOUT, doing, settings_.uri);
+        if (is_tls && attempt.is_reached && code != LDAP_TIMEOUT)
+            throw_tls(code, details_of(ldap_), settings_);
+        throw_ldap(ldap_, code, doing, settings_.uri);
+    };
+    if (settings_.start_tls) must_reach(::ldap_start_tls_s(ldap_, nullptr, nullptr), "begin TLS with", true);
     berval secret{static_cast<ber_len_t>(settings_.password.size()),
                   const_cast<char*>(settings_.password.data())};
     const bool is_local = settings_.bind_dn.empty() && settings_.uri.rfind("ldapi://", 0) == 0;
-    must(::ldap_sasl_bind_s(ldap_, is_local ? nullptr : settings_.bind_dn.c_str(),
-                            is_local ? "EXTERNAL" : LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr),
-         "bind at");
-    return ldap_;
+    const int code =
+        ::ldap_sasl_bind_s(ldap_, is_local ? nullptr : settings_.bind_dn.c_str(),
+                           is_local ? "EXTERNAL" : LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr);
+    must_reach(code, "bind at", is_tls_at_once && code == LDAP_SERVER_DOWN);
+    ::ldap_set_option(ldap_, LDAP_OPT_TIMEOUT, &patience);
 }
 
 void LdapConnection::search(const std::string& base, Reach reach, const std::string& filter,
@@ -305,39 +259,57 @@ void LdapConnection::search(const std::string& base, Reach reach, const std::str
     ::ber_memfree(cookie.bv_val);
 }
 
-namespace {
+// ---- writing
 
-void settle(LdapConnection& connection, ldap* handle, int code, const char* doing, const std::string& dn) {
-    if (code == LDAP_SUCCESS) return;
-    if (!is_down(code)) throw_ldap(handle, code, doing, dn);
-    const std::string why = words_of(handle, code);
-    connection.drop();
-    throw NoAnswer(std::string("no answer came when asked to ") + doing + " " + dn + ": " + why);
+LdapWrite LdapConnection::sent(int code, int id, const char* doing, const std::string& dn) {
+    if (code != LDAP_SUCCESS) refuse(code, doing, dn);
+    return {id, generation_, doing, dn};
 }
 
-} // namespace
+void LdapConnection::refuse(int code, const std::string& doing, const std::string& dn) {
+    if (!is_down(code)) throw_ldap(ldap_, code, doing, dn);
+    const std::string why = words_of(ldap_, code);
+    drop();
+    throw NoAnswer("no answer came when asked to " + doing + " " + dn + ": " + why);
+}
 
-void LdapConnection::add(const std::string& dn, const std::vector<Modification>& attributes) {
+void LdapConnection::finish(const LdapWrite& write) {
+    if (!ldap_ || write.generation != generation_)
+        throw NoAnswer("no answer came when asked to " + std::string(write.doing) + " " + write.dn +
+                       ": the connection was lost");
+    timeval patience{60, 0};
+    LDAPMessage* answer = nullptr;
+    const int got = ::ldap_result(ldap_, write.id, LDAP_MSG_ALL, &patience, &answer);
+    int code = got == 0 ? LDAP_TIMEOUT : LDAP_SERVER_DOWN;
+    if (got > 0 && ::ldap_parse_result(ldap_, answer, &code, nullptr, nullptr, nullptr, nullptr, 1) != 0)
+        code = LDAP_SERVER_DOWN;
+    if (code != LDAP_SUCCESS) refuse(code, write.doing, write.dn);
+}
+
+LdapWrite LdapConnection::add(const std::string& dn, const std::vector<Modification>& attributes) {
     ldap* const connection = handle();
     Mods mods(attributes, true);
-    settle(*this, connection, ::ldap_add_ext_s(connection, dn.c_str(), mods.get(), nullptr, nullptr), "add",
-           dn);
+    int id = 0;
+    const int code = ::ldap_add_ext(connection, dn.c_str(), mods.get(), nullptr, nullptr, &id);
+    return sent(code, id, "add", dn);
 }
 
-void LdapConnection::modify(const std::string& dn, const std::vector<Modification>& changes,
-                            const std::string& assertion) {
+LdapWrite LdapConnection::modify(const std::string& dn, const std::vector<Modification>& changes,
+                                 const std::string& assertion) {
     ldap* const connection = handle();
     Mods mods(changes, false);
     Assertion control(connection, assertion);
-    settle(*this, connection, ::ldap_modify_ext_s(connection, dn.c_str(), mods.get(), control.get(), nullptr),
-           "modify", dn);
+    int id = 0;
+    const int code = ::ldap_modify_ext(connection, dn.c_str(), mods.get(), control.get(), nullptr, &id);
+    return sent(code, id, "modify", dn);
 }
 
-void LdapConnection::remove(const std::string& dn, const std::string& assertion) {
+LdapWrite LdapConnection::remove(const std::string& dn, const std::string& assertion) {
     ldap* const connection = handle();
     Assertion control(connection, assertion);
-    settle(*this, connection, ::ldap_delete_ext_s(connection, dn.c_str(), control.get(), nullptr), "remove",
-           dn);
+    int id = 0;
+    const int code = ::ldap_delete_ext(connection, dn.c_str(), control.get(), nullptr, &id);
+    return sent(code, id, "remove", dn);
 }
 
 } // namespace holdfast::access

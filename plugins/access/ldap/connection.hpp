@@ -3,13 +3,14 @@
 // libldap's words become ours here.
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <holdfast/provider.hpp>
+
+#include "entry.hpp"
 
 struct ldap;
 
@@ -23,29 +24,13 @@ struct LdapSettings {
     std::vector<std::string> leave;
 };
 
-using Values = std::vector<std::string>;
-// Attributes by their names in small letters.
-struct Entry {
+// A write that was sent, and whose answer LdapConnection::finish() waits for.
+struct LdapWrite {
+    int id = 0;
+    unsigned generation = 0; // of the connection
+    const char* doing = "";
     std::string dn;
-    std::map<std::string, Values> attributes;
-
-    const Values& all(const std::string& name) const;
-    std::string first(const std::string& name) const;
 };
-
-enum class Modify { add, remove, replace };
-struct Modification {
-    Modify how = Modify::replace;
-    std::string attribute;
-    Values values;
-};
-
-// Equal for DNs that differ in capitals and in blanks beside commas and equals signs.
-std::string normal_dn(std::string_view dn);
-// As a value in a filter (RFC 4515) and in a DN (RFC 4514).
-std::string in_filter(std::string_view text);
-std::string in_dn(std::string_view text);
-std::string lower_case(std::string_view text);
 
 class LdapConnection {
 public:
@@ -54,7 +39,7 @@ public:
     LdapConnection(const LdapConnection&) = delete;
     LdapConnection& operator=(const LdapConnection&) = delete;
 
-    // The handle, bound. Throws `access.server-down`, `access.credentials`.
+    // The handle, bound. Throws `access.server-down`, `access.credentials`, `access.tls`, `access.config`.
     ldap* handle();
     void drop();
 
@@ -63,16 +48,24 @@ public:
     enum class Reach { base, below };
     void search(const std::string& base, Reach reach, const std::string& filter,
                 const std::vector<const char*>& attributes, const std::function<void(Entry)>& found);
-    // These throw `access.conflict` where `assertion`, a filter, does not fit the entry any more (RFC 4528).
-    // An error of which nobody knows whether it came before the write is an exception of another kind.
-    void add(const std::string& dn, const std::vector<Modification>& attributes);
-    void modify(const std::string& dn, const std::vector<Modification>& changes,
-                const std::string& assertion);
-    void remove(const std::string& dn, const std::string& assertion);
+    // These send, and do not wait: what many of them take is not the sum of their answers' ways. The server
+    // may do them in another order.
+    LdapWrite add(const std::string& dn, const std::vector<Modification>& attributes);
+    LdapWrite modify(const std::string& dn, const std::vector<Modification>& changes,
+                     const std::string& assertion);
+    LdapWrite remove(const std::string& dn, const std::string& assertion);
+    // Throws `access.conflict` where the assertion, a filter, does not fit the entry any more (RFC 4528), and
+    // NoAnswer where nobody knows whether it was written.
+    void finish(const LdapWrite& write);
 
 private:
+    void connect();
+    LdapWrite sent(int code, int id, const char* doing, const std::string& dn);
+    [[noreturn]] void refuse(int code, const std::string& doing, const std::string& dn);
+
     const LdapSettings& settings_;
     ldap* ldap_ = nullptr;
+    unsigned generation_ = 0;
 };
 
 // The write was sent, and no answer came.

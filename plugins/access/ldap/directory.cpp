@@ -19,6 +19,14 @@ std::string any_of(const char* attribute, const std::set<std::string>& values) {
     return out + ")";
 }
 
+// Nothing else: a directory may hold photographs.
+std::vector<const char*> attributes_of_people(const LdapSettings& settings) {
+    std::vector<const char*> out{"objectClass",   "uid",  "cn",           "uidNumber",    "loginShell",
+                                 "homeDirectory", "mail", "shadowExpire", "userPassword", "entryCSN"};
+    if (!settings.keys_attribute.empty()) out.push_back(settings.keys_attribute.c_str());
+    return out;
+}
+
 } // namespace
 
 bool is_expired(const Entry& person) {
@@ -35,7 +43,8 @@ bool is_locked(const Entry& person) {
 
 void Directory::read(LdapConnection& connection) {
     people_.clear();
-    connection.search(settings_.people, LdapConnection::Reach::below, "(uid=*)", {"*", "entryCSN"},
+    connection.search(settings_.people, LdapConnection::Reach::below, "(uid=*)",
+                      attributes_of_people(settings_),
                       [&](Entry entry) { people_[lower_case(entry.first("uid"))] = std::move(entry); });
     take_groups(connection, settings_.has_names ? "(objectClass=groupOfNames)" : "(objectClass=posixGroup)");
 }
@@ -49,7 +58,7 @@ void Directory::read(LdapConnection& connection, const std::set<std::string>& ac
     std::string filter;
     if (!accounts.empty()) {
         connection.search(settings_.people, LdapConnection::Reach::below, any_of("uid", accounts),
-                          {"*", "entryCSN"},
+                          attributes_of_people(settings_),
                           [&](Entry entry) { people_[lower_case(entry.first("uid"))] = std::move(entry); });
         std::set<std::string> members;
         for (const std::string& name : accounts) members.insert(member_value(name));
@@ -66,7 +75,8 @@ void Directory::take_groups(LdapConnection& connection, const std::string& filte
     groups_.clear();
     groups_by_member_.clear();
     connection.search(
-        settings_.groups, LdapConnection::Reach::below, filter, {"*", "entryCSN"}, [&](Entry entry) {
+        settings_.groups, LdapConnection::Reach::below, filter,
+        {"cn", "gidNumber", member_attribute(), "entryCSN"}, [&](Entry entry) {
             const std::string name = lower_case(entry.first("cn"));
             for (const std::string& member : entry.all(settings_.has_names ? "member" : "memberuid"))
                 groups_by_member_[settings_.has_names ? normal_dn(member) : member].insert(name);

@@ -23,7 +23,9 @@ constexpr int poll_ms = 60000, retry_ms = 2000;
 class LdapWatcher::Persistent {
 public:
     Persistent(const LdapSettings& settings, const std::string& base) : connection_(settings), base_(base) {
+        connection_.handle(); // where this throws, there is nothing yet to give back
         ::ldap_sync_initialize(&sync_);
+        sync_.ls_ld = connection_.handle();
         sync_.ls_base = ::ldap_strdup(base.c_str());
         sync_.ls_scope = LDAP_SCOPE_ONELEVEL;
         sync_.ls_filter = ::ldap_strdup("(objectClass=*)");
@@ -32,7 +34,6 @@ public:
         sync_.ls_search_result = &on_result;
         sync_.ls_search_reference = &on_reference;
         sync_.ls_private = this;
-        sync_.ls_ld = connection_.handle();
         sync_.ls_timeout = -1;
         // Comes back once everything that is there has been told.
         const int code = ::ldap_sync_init(&sync_, LDAP_SYNC_REFRESH_AND_PERSIST);
@@ -120,7 +121,8 @@ void LdapWatcher::connect() {
     } catch (const sdk::Error& error) {
         people_.reset();
         const std::string& code = error.diagnostic().code;
-        if (code == "access.server-down" || code == "access.credentials") throw;
+        for (const char* unreachable : {"server-down", "credentials", "tls", "config"})
+            if (code == std::string("access.") + unreachable) throw;
         host_.warning(std::string("the server tells of no changes, so it is looked at once a minute: ") +
                       error.what());
     }

@@ -1,6 +1,7 @@
 #include "writer.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "access/keys.hpp"
 #include "access/linux/account_files.hpp"
@@ -8,11 +9,6 @@
 namespace holdfast::access {
 
 namespace {
-
-std::string same_entry(const Entry& entry) {
-    const std::string csn = entry.first("entrycsn");
-    return csn.empty() ? "" : "(entryCSN=" + in_filter(csn) + ")";
-}
 
 bool has_class(const Entry& entry, const char* name) {
     const Values& classes = entry.all("objectclass");
@@ -46,40 +42,78 @@ void LdapWriter::apply(sdk::Items changes) {
         if (!step.is_over) look(step);
     }
     give_numbers();
-    each(Kind::group, false, [&](Step& step) { put_group(step); });
-    each(Kind::account, false, [&](Step& step) { put_account(step); });
-    each(Kind::account, true, [&](Step& step) { note_groups(step); });
+    write_each(Kind::group, false, [&](const Step& step) { return put_group(step); });
+    write_each(Kind::account, false, [&](const Step& step) { return put_account(step); });
+    note_all_groups();
     write_members();
     is_past_start_ = true;
-    each(Kind::account, true, [&](Step& step) { remove_entry(step); });
-    each(Kind::group, true, [&](Step& step) { remove_entry(step); });
+    write_each(Kind::account, true, [&](const Step& step) { return remove_entry(step); });
+    write_each(Kind::group, true, [&](const Step& step) { return remove_entry(step); });
     finish_all();
 }
 
 void LdapWriter::read_again() { directory_.read(connection_, accounts_, groups_); }
 
 template <typename Body>
+void LdapWriter::attempt(Step& step, Body body) {
+    try {
+        body();
+    } catch (const sdk::Error& error) {
+        if (error.diagnostic().code == "access.server-down") lost_ = error.diagnostic();
+        fail(step, error.diagnostic());
+    } catch (const NoAnswer& error) {
+        lose(error);
+        step.is_touched = true;
+        give_up(step);
+    }
+}
+
+void LdapWriter::lose(const NoAnswer& error) {
+    lost_ = problem("access.server-down", error.what(), "it is looked at again");
+    lost_->retry = sdk::Retry::after;
+}
+
+// Without trying: every one of them would wait for a server that does not answer.
+void LdapWriter::give_up(Step& step) {
+    if (!step.is_touched) return fail(step, *lost_);
+    step.is_over = true;
+    sdk::Result unknown;
+    unknown.outcome = sdk::Outcome::unknown;
+    unknown.diagnostics.push_back(*lost_);
+    results_.emit(step.change, unknown);
+}
+
+template <typename Body>
 void LdapWriter::each(Kind kind, bool removes, Body body) {
     for (Step& step : steps_) {
         if (step.is_over || step.kind != kind || step.removes() != removes) continue;
-        if (scope_.should_stop()) {
+        if (lost_)
+            give_up(step);
+        else if (scope_.should_stop())
             stop(step);
-            continue;
-        }
-        try {
-            body(step);
-        } catch (const sdk::Error& error) {
-            fail(step, error.diagnostic());
-        } catch (const NoAnswer& error) {
-            step.is_over = true;
-            sdk::Result unknown;
-            unknown.outcome = sdk::Outcome::unknown;
-            unknown.diagnostics.push_back(
-                problem("access.server-down", error.what(), "it is looked at again"));
-            unknown.diagnostics.back().retry = sdk::Retry::after;
-            results_.emit(step.change, unknown);
-        }
+        else
+            attempt(step, [&] { body(step); });
     }
+}
+
+// Up to a window of writes are under way at a time; a server does several of them at once.
+template <typename Body>
+void LdapWriter::write_each(Kind kind, bool removes, Body body) {
+    constexpr std::size_t window = 32;
+    std::deque<std::pair<Step*, LdapWrite>> under_way;
+    const auto finish_first = [&] {
+        const auto [step, write] = std::move(under_way.front());
+        under_way.pop_front();
+        attempt(*step, [&] { connection_.finish(write); });
+    };
+    each(kind, removes, [&](Step& step) {
+        std::optional<LdapWrite> write = body(step);
+        if (!write) return;
+        step.is_touched = true;
+        under_way.emplace_back(&step, *std::move(write));
+        if (under_way.size() >= window) finish_first();
+    });
+    while (!under_way.empty()) finish_first();
 }
 
 // Whoever has been taken out of groups already is half removed; the rest was not tried.
@@ -168,14 +202,12 @@ void LdapWriter::finish_all() {
 
 // ---- groups
 
-void LdapWriter::put_group(Step& step) {
+std::optional<LdapWrite> LdapWriter::put_group(const Step& step) {
     const std::string dn = directory_.dn_of(Kind::group, step.name);
-    const bool says_gid = step.want.contains("gid") && !settings_.has_names;
     if (!step.creates()) {
-        if (says_gid)
-            connection_.modify(dn, {{Modify::replace, "gidNumber", {step.want["gid"].dump()}}},
-                               same_entry(*directory_.group(step.name)));
-        return;
+        if (settings_.has_names || !step.want.contains("gid")) return std::nullopt;
+        return connection_.modify(dn, {{Modify::replace, "gidNumber", {step.want["gid"].dump()}}},
+                                  same_entry(*directory_.group(step.name)));
     }
     std::vector<Modification> attributes{{Modify::add, "cn", {step.name}}};
     if (settings_.has_names) {
@@ -183,20 +215,9 @@ void LdapWriter::put_group(Step& step) {
         attributes.push_back({Modify::add, "member", {dn}}); // it has to have one; see member_changes()
     } else {
         attributes.push_back({Modify::add, "objectClass", {"posixGroup"}});
-        std::string gid = says_gid ? step.want["gid"].dump() : "";
-        if (gid.empty()) {
-            std::int64_t highest = settings_.first_id - 1;
-            connection_.search(settings_.groups, LdapConnection::Reach::below, "(gidNumber=*)", {"gidNumber"},
-                               [&](const Entry& entry) {
-                                   const auto number = number_of(entry.first("gidnumber"));
-                                   if (number && *number <= settings_.last_id)
-                                       highest = std::max(highest, *number);
-                               });
-            gid = std::to_string(highest + 1);
-        }
-        attributes.push_back({Modify::add, "gidNumber", {gid}});
+        attributes.push_back({Modify::add, "gidNumber", {given_number(step)}});
     }
-    connection_.add(dn, attributes);
+    return connection_.add(dn, attributes);
 }
 
 // Between accounts and deletes, so that nobody is in a group before they are somebody, and nobody is gone
@@ -211,6 +232,18 @@ void LdapWriter::note_groups(const Step& step) {
         if (!want.count(group)) members_[group].removed.insert(step.name);
 }
 
+void LdapWriter::note_all_groups() {
+    for (Step& step : steps_) {
+        if (step.is_over || step.kind != Kind::account) continue;
+        if (lost_)
+            give_up(step);
+        else if (step.removes() && scope_.should_stop())
+            stop(step);
+        else
+            note_groups(step);
+    }
+}
+
 void LdapWriter::write_members() {
     if (members_.empty()) return;
     const std::map<std::string, Members> all = std::move(members_);
@@ -219,12 +252,14 @@ void LdapWriter::write_members() {
     read_again(); // groups that were just made, and the entries' new versions
     for (const auto& [group, members] : all) {
         try {
-            write_members_of(group, members);
+            if (!lost_) write_members_of(group, members);
         } catch (const sdk::Error& error) {
             failed_groups_[group] = error.diagnostic();
+            if (error.diagnostic().code == "access.server-down") lost_ = error.diagnostic();
         } catch (const NoAnswer& error) {
-            failed_groups_[group] = problem("access.server-down", error.what(), "it is looked at again");
+            lose(error);
         }
+        if (lost_) failed_groups_.emplace(group, *lost_);
     }
 }
 
@@ -236,7 +271,7 @@ void LdapWriter::write_members_of(const std::string& group, const Members& membe
         const std::vector<Modification> changes = member_changes(*entry, members);
         if (changes.empty()) return;
         try {
-            return connection_.modify(entry->dn, changes, same_entry(*entry));
+            return connection_.finish(connection_.modify(entry->dn, changes, same_entry(*entry)));
         } catch (const sdk::Error& error) {
             if (error.diagnostic().retry != sdk::Retry::conflict || attempt == 4) throw;
             read_again();
@@ -274,15 +309,11 @@ std::vector<Modification> LdapWriter::member_changes(const Entry& group, const M
 
 // ---- accounts
 
-void LdapWriter::put_account(Step& step) {
-    if (step.creates())
-        add_account(step);
-    else
-        modify_account(step);
-    note_groups(step);
+std::optional<LdapWrite> LdapWriter::put_account(const Step& step) {
+    return step.creates() ? add_account(step) : modify_account(step);
 }
 
-void LdapWriter::add_account(Step& step) {
+LdapWrite LdapWriter::add_account(const Step& step) {
     const std::string full = step.want.value("fullName", step.name);
     Values classes{"inetOrgPerson", "shadowAccount"};
     std::vector<Modification> attributes{{Modify::add, "uid", {step.name}},
@@ -290,7 +321,7 @@ void LdapWriter::add_account(Step& step) {
                                          {Modify::add, "sn", {surname_of(full)}}};
     if (settings_.is_posix) {
         classes.emplace_back("posixAccount");
-        attributes.push_back({Modify::add, "uidNumber", {std::to_string(given_.at(step.name))}});
+        attributes.push_back({Modify::add, "uidNumber", {given_number(step)}});
         attributes.push_back({Modify::add, "gidNumber", {std::to_string(settings_.gid)}});
         attributes.push_back(
             {Modify::add, "homeDirectory", {step.want.value("home", settings_.homes + "/" + step.name)}});
@@ -305,10 +336,10 @@ void LdapWriter::add_account(Step& step) {
     if (step.want.value("state", "active") == "suspended")
         attributes.push_back({Modify::add, "shadowExpire", {"1"}});
     attributes.push_back({Modify::add, "objectClass", classes});
-    connection_.add(directory_.dn_of(Kind::account, step.name), attributes);
+    return connection_.add(directory_.dn_of(Kind::account, step.name), attributes);
 }
 
-void LdapWriter::modify_account(Step& step) {
+std::optional<LdapWrite> LdapWriter::modify_account(const Step& step) {
     const Entry& entry = *directory_.person(step.name);
     std::vector<Modification> changes;
     const auto differs = [&](const char* key) {
@@ -327,7 +358,8 @@ void LdapWriter::modify_account(Step& step) {
         changes.push_back({Modify::replace, "homeDirectory", {step.want["home"].get<std::string>()}});
     put_state(step, entry, changes);
     put_lists(step, entry, changes);
-    if (!changes.empty()) connection_.modify(entry.dn, changes, same_entry(entry));
+    if (changes.empty()) return std::nullopt;
+    return connection_.modify(entry.dn, changes, same_entry(entry));
 }
 
 void LdapWriter::put_state(const Step& step, const Entry& entry, std::vector<Modification>& changes) const {
@@ -361,119 +393,62 @@ void LdapWriter::put_lists(const Step& step, const Entry& entry, std::vector<Mod
     put("emails", "mail");
 }
 
-void LdapWriter::remove_entry(Step& step) {
+std::optional<LdapWrite> LdapWriter::remove_entry(const Step& step) {
     const Entry* entry =
         step.kind == Kind::account ? directory_.person(step.name) : directory_.group(step.name);
-    if (!entry) return; // somebody else was quicker
-    connection_.remove(entry->dn, same_entry(*entry));
+    if (!entry) return std::nullopt; // somebody else was quicker
+    return connection_.remove(entry->dn, same_entry(*entry));
 }
 
 // ---- numbers
-//
-// An entry cn=holdfast-numbers beside the groups keeps "name:number" for every account that was made or
-// removed here, so that a number never gets another owner. Where all accounts say their uid, it only guards
-// that.
 
-// In one write, before any account has its number or loses it.
+bool LdapWriter::needs_number(const Step& step) const {
+    if (step.is_over || !(step.creates() || step.removes())) return false;
+    if (step.kind == Kind::account) return settings_.is_posix;
+    return step.kind == Kind::group && !settings_.has_names;
+}
+
 void LdapWriter::give_numbers() {
-    if (!settings_.is_posix) return;
-    each(Kind::account, false, [&](Step& step) {
-        if (step.creates()) given_[step.name] = number_for(step);
-    });
-    each(Kind::account, true, [&](Step& step) {
-        if (!step.before.contains("uid")) return;
-        read_numbers();
-        remember(step.name, step.before["uid"].get<std::int64_t>());
-    });
+    constexpr int most_attempts = 30; // each of which somebody else has won
     try {
-        write_numbers();
+        for (int attempt = 0; attempt < most_attempts; ++attempt)
+            if (try_numbers()) return;
+        throw sdk::Error(conflict("the entry of numbers", "was changed by somebody else again and again"));
     } catch (const sdk::Error& error) {
+        if (error.diagnostic().code == "access.server-down") lost_ = error.diagnostic();
         for (Step& step : steps_)
-            if (!step.is_over && step.kind == Kind::account && (step.creates() || step.removes()))
-                fail(step, error.diagnostic());
+            if (needs_number(step)) fail(step, error.diagnostic());
+    } catch (const NoAnswer& error) { // nobody has a number yet
+        lose(error);
     }
 }
 
-void LdapWriter::remember(const std::string& name, std::int64_t number) {
-    if (numbers_->ever.emplace(number, name).second)
-        numbers_->added.push_back(name + ":" + std::to_string(number));
+std::string LdapWriter::given_number(const Step& step) const {
+    return std::to_string(given_.at({step.kind, step.name}));
 }
 
-void LdapWriter::read_numbers() {
-    if (numbers_) return;
-    numbers_.emplace();
-    connection_.search(settings_.people, LdapConnection::Reach::below, "(uidNumber=*)", {"uid", "uidNumber"},
-                       [&](const Entry& entry) {
-                           if (const auto number = number_of(entry.first("uidnumber")))
-                               numbers_->used[*number] = lower_case(entry.first("uid"));
-                       });
-    connection_.search(settings_.groups, LdapConnection::Reach::below, "(cn=holdfast-numbers)",
-                       {"description"}, [&](const Entry& entry) {
-                           numbers_->has_entry = true;
-                           for (const std::string& line : entry.all("description")) {
-                               const std::size_t colon = line.find(':');
-                               const auto number = colon == std::string::npos
-                                                       ? std::nullopt
-                                                       : number_of(line.substr(colon + 1));
-                               if (!number) continue;
-                               numbers_->ever[*number] = line.substr(0, colon);
-                               numbers_->by_name[line.substr(0, colon)] = *number;
-                           }
-                       });
-}
-
-std::int64_t LdapWriter::number_for(const Step& step) {
-    read_numbers();
-    Numbers& numbers = *numbers_;
-    const auto take = [&](std::int64_t number) {
-        numbers.used[number] = step.name;
-        return number;
+bool LdapWriter::try_numbers() {
+    LdapNumbers numbers(settings_, connection_);
+    given_.clear();
+    const auto declared = [](const Json& spec, const char* key) {
+        const auto found = spec.find(key);
+        return found == spec.end() ? std::nullopt : std::optional(found->get<std::int64_t>());
     };
-    if (const auto declared = step.want.find("uid"); declared != step.want.end()) {
-        const auto number = declared->get<std::int64_t>();
-        if (const auto user = numbers.used.find(number); user != numbers.used.end())
-            throw sdk::Error("access.uid-taken",
-                             "uid " + std::to_string(number) + " is that of the account " + user->second,
-                             "declare another, or none: then the next free one is taken");
-        if (const auto owner = numbers.ever.find(number);
-            owner != numbers.ever.end() && owner->second != step.name)
-            throw sdk::Error("access.uid-reused",
-                             "uid " + std::to_string(number) + " was that of " + owner->second +
-                                 ", whose files " + step.name + " would own",
-                             "declare another; numbers of former accounts stay theirs (" + numbers_dn() +
-                                 ")");
-        return take(number);
+    for (const Kind kind : {Kind::group, Kind::account}) {
+        const char* const key = kind == Kind::group ? "gid" : "uid";
+        each(kind, false, [&](const Step& step) {
+            const auto number = declared(step.want, key);
+            if (!needs_number(step)) return;
+            // Groups may share one, if somebody says so.
+            const bool is_free = kind == Kind::group && number;
+            given_[{kind, step.name}] = is_free ? *number : numbers.take(kind, step.name, number);
+        });
+        each(kind, true, [&](const Step& step) {
+            const auto number = declared(step.before, key);
+            if (needs_number(step) && number) numbers.remember(kind, step.name, *number);
+        });
     }
-    if (const auto former = numbers.by_name.find(step.name);
-        former != numbers.by_name.end() && !numbers.used.count(former->second))
-        return take(former->second);
-    std::int64_t highest = settings_.first_id - 1;
-    for (const auto* all : {&numbers.used, &numbers.ever})
-        for (const auto& [number, name] : *all)
-            if (number >= settings_.first_id && number <= settings_.last_id)
-                highest = std::max(highest, number);
-    if (highest >= settings_.last_id)
-        throw sdk::Error("access.no-ids", "no number is free up to " + std::to_string(settings_.last_id),
-                         "widen idRange; numbers of former accounts are never given again");
-    remember(step.name, highest + 1);
-    return take(highest + 1);
-}
-
-void LdapWriter::write_numbers() {
-    if (!numbers_ || numbers_->added.empty()) return;
-    if (numbers_->has_entry) {
-        try {
-            connection_.modify(numbers_dn(), {{Modify::add, "description", numbers_->added}}, "");
-        } catch (const sdk::Error& error) {
-            if (error.diagnostic().message.find("exists") == std::string::npos) throw;
-        }
-    } else {
-        connection_.add(numbers_dn(), {{Modify::add, "objectClass", {"device"}},
-                                       {Modify::add, "cn", {"holdfast-numbers"}},
-                                       {Modify::add, "description", numbers_->added}});
-    }
-    numbers_->has_entry = true;
-    numbers_->added.clear();
+    return lost_ || numbers.write();
 }
 
 } // namespace holdfast::access

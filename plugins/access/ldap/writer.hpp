@@ -10,6 +10,7 @@
 
 #include "access/step.hpp"
 #include "directory.hpp"
+#include "numbers.hpp"
 
 namespace holdfast::access {
 
@@ -30,8 +31,16 @@ private:
         std::set<std::string> added, removed; // names of accounts
     };
 
+    // Runs `body` for every step of this kind that is not over; what it throws ends the step.
     template <typename Body>
     void each(Kind kind, bool removes, Body body);
+    // The same where `body` sends a write, or has nothing to write.
+    template <typename Body>
+    void write_each(Kind kind, bool removes, Body body);
+    template <typename Body>
+    void attempt(Step& step, Body body);
+    void lose(const NoAnswer& error);
+    void give_up(Step& step);
     void fail(Step& step, sdk::Diagnostic why);
     void stop(Step& step);
     void look(Step& step);
@@ -39,26 +48,24 @@ private:
     void read_again();
     void finish_all();
 
-    void put_group(Step& step);
-    void put_account(Step& step);
-    void add_account(Step& step);
-    void modify_account(Step& step);
+    std::optional<LdapWrite> put_group(const Step& step);
+    std::optional<LdapWrite> put_account(const Step& step);
+    LdapWrite add_account(const Step& step);
+    std::optional<LdapWrite> modify_account(const Step& step);
     void put_state(const Step& step, const Entry& entry, std::vector<Modification>& changes) const;
     void put_lists(const Step& step, const Entry& entry, std::vector<Modification>& changes) const;
-    void note_groups(const Step& step);
-    void remove_entry(Step& step);
+    std::optional<LdapWrite> remove_entry(const Step& step);
 
+    void note_all_groups();
+    void note_groups(const Step& step);
     void write_members();
     void write_members_of(const std::string& group, const Members& members);
     std::vector<Modification> member_changes(const Entry& group, const Members& members) const;
 
-    // ---- numbers: which name has which, or ever had
+    bool needs_number(const Step& step) const;
     void give_numbers();
-    void remember(const std::string& name, std::int64_t number);
-    void read_numbers();
-    void write_numbers();
-    std::int64_t number_for(const Step& step);
-    std::string numbers_dn() const { return "cn=holdfast-numbers," + settings_.groups; }
+    bool try_numbers();
+    std::string given_number(const Step& step) const;
 
     const LdapSettings& settings_;
     LdapConnection& connection_;
@@ -70,15 +77,8 @@ private:
     std::map<std::string, Members> members_;  // by group
     std::map<std::string, sdk::Diagnostic> failed_groups_;
 
-    struct Numbers {
-        std::map<std::string, std::int64_t> by_name;
-        std::map<std::int64_t, std::string> used; // by accounts, now
-        std::map<std::int64_t, std::string> ever;
-        Values added;
-        bool has_entry = false;
-    };
-    std::optional<Numbers> numbers_;
-    std::map<std::string, std::int64_t> given_; // to accounts that are about to be made
+    std::map<std::pair<Kind, std::string>, std::int64_t> given_; // to who is about to be made
+    std::optional<sdk::Diagnostic> lost_;                        // the server went away
     bool is_past_start_ = false;
 };
 

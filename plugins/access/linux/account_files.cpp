@@ -69,13 +69,18 @@ bool AccountLock::try_all() {
         holder_ = "a program that holds .pwd.lock";
         return false;
     }
-    for (const char* name : lock_names) {
-        if (try_one(name)) {
-            held_.emplace_back(name);
-            continue;
+    try {
+        for (const char* name : lock_names) {
+            if (try_one(name)) {
+                held_.emplace_back(name);
+                continue;
+            }
+            release();
+            return false;
         }
+    } catch (...) { // a full disk must not leave locks of a process that lives
         release();
-        return false;
+        throw;
     }
     return true;
 }

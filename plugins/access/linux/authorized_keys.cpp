@@ -79,12 +79,27 @@ void copy_tree(const Fd& from, const Fd& to, const Home& home, const std::string
             replace_file(to, name, name + "+", read_all(item, beneath),
                          {home.uid, home.gid, status.st_mode & 0777U}, beneath);
         } else if (S_ISDIR(status.st_mode) && depth < 8) {
-            if (::mkdirat(to.get(), name.c_str(), status.st_mode & 0777U) != 0) continue;
+            if (::mkdirat(to.get(), name.c_str(), status.st_mode & 0777U) != 0)
+                throw_system(errno, "make", beneath);
             const Fd made(::openat(to.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
             if (!made || ::fchown(made.get(), home.uid, home.gid) != 0) throw_system(errno, "make", beneath);
             copy_tree(item, made, home, beneath, depth + 1);
         }
     }
+}
+
+// Whatever lies there; no link is followed. What cannot be removed stays.
+void remove_tree(const Fd& parent, const std::string& name) {
+    if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
+    const Fd directory(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    DIR* listing = directory ? ::fdopendir(::dup(directory.get())) : nullptr;
+    std::vector<std::string> names;
+    while (const dirent* entry = listing ? ::readdir(listing) : nullptr)
+        if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
+            names.emplace_back(entry->d_name);
+    if (listing) ::closedir(listing);
+    for (const std::string& each : names) remove_tree(directory, each);
+    (void)::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);
 }
 
 } // namespace
@@ -161,13 +176,25 @@ void make_home(const Root& root, const Home& home) {
     const std::size_t slash = path.rfind('/');
     const Fd parent = root.make_directory(slash == std::string::npos ? "" : path.substr(0, slash), 0755);
     const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
-    if (::mkdirat(parent.get(), name.c_str(), 0700) != 0) throw_system(errno, "make the home", home.path);
-    const Fd made = open_home(root, home);
-    if (!made) throw_system(errno, "open the home", home.path);
-    if (const Fd skeleton = root.open("etc/skel", O_RDONLY | O_DIRECTORY))
-        copy_tree(skeleton, made, home, home.path, 0);
-    // The user's only once all is in it: until then it is nobody's to play with.
-    if (::fchown(made.get(), home.uid, home.gid) != 0) throw_system(errno, "give the user", home.path);
+    // Beside its place until all is in it: half a home would be taken for a whole one ever after. And the
+    // user's only then: before, it is nobody's to play with.
+    const std::string staging = "." + name + ".holdfast";
+    remove_tree(parent, staging);
+    try {
+        if (::mkdirat(parent.get(), staging.c_str(), 0700) != 0)
+            throw_system(errno, "make the home", home.path);
+        const Fd made(
+            ::openat(parent.get(), staging.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!made) throw_system(errno, "open the home", home.path);
+        if (const Fd skeleton = root.open("etc/skel", O_RDONLY | O_DIRECTORY))
+            copy_tree(skeleton, made, home, home.path, 0);
+        if (::fchown(made.get(), home.uid, home.gid) != 0) throw_system(errno, "give the user", home.path);
+        if (::renameat(parent.get(), staging.c_str(), parent.get(), name.c_str()) != 0)
+            throw_system(errno, "put into place", home.path);
+    } catch (...) {
+        remove_tree(parent, staging);
+        throw;
+    }
 }
 
 } // namespace holdfast::access

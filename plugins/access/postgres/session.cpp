@@ -19,10 +19,53 @@ std::string without_end_of_line(std::string text) {
 
 sdk::Diagnostic server_down(const std::string& words) {
     sdk::Diagnostic why = problem("access.server-down", "cannot talk to PostgreSQL: " + words,
-                                  "see that the server runs, and that connection and password of the "
-                                  "provider's config are right; it is tried again");
+                                  "see that the server runs, and that the connection of the provider's "
+                                  "config is right; it is tried again");
     why.retry = sdk::Retry::after;
     return why;
+}
+
+// ---- connections that fail
+
+// libpq has words of its own for these; they are in English, since nobody here sets a locale.
+bool is_about_tls(const std::string& words) {
+    for (const char* about : {"SSL error", "server certificate", "root certificate", "does not support SSL"})
+        if (words.find(about) != std::string::npos) return true;
+    return false;
+}
+
+// In "FATAL:  28P01: password authentication failed", in whatever language the server speaks.
+std::string sqlstate_in(const std::string& words) {
+    for (std::size_t at = words.find(":  "); at != std::string::npos; at = words.find(":  ", at + 1)) {
+        const std::string state = words.substr(at + 3, 5);
+        const bool is_one = state.size() == 5 && std::all_of(state.begin(), state.end(), [](char c) {
+                                return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+                            });
+        if (is_one && words.substr(at + 8, 2) == ": ") return state;
+    }
+    return {};
+}
+
+// Why no connection came about. The state that the server gave is told only on demand, which can be made once
+// there was an attempt: so there is another one, which may succeed.
+void throw_unless_connected(pg_conn* connection) {
+    if (::PQstatus(connection) == CONNECTION_OK) return;
+    const std::string words = without_end_of_line(::PQerrorMessage(connection));
+    if (is_about_tls(words))
+        throw sdk::Error("access.tls", "cannot begin TLS with PostgreSQL: " + words,
+                         "the server's certificate has to be signed by one in sslrootcert, and to name the "
+                         "host as the connection of the provider's config does");
+    ::PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
+    if (words.find("timeout expired") == std::string::npos) ::PQreset(connection);
+    if (::PQstatus(connection) == CONNECTION_OK) return;
+    const std::string state = sqlstate_in(::PQerrorMessage(connection));
+    if (state.rfind("28", 0) == 0)
+        throw sdk::Error("access.credentials", "PostgreSQL lets nobody in: " + words,
+                         "correct user and password in the provider's config, or the server's pg_hba.conf");
+    if (state == "3D000")
+        throw sdk::Error("access.config", "PostgreSQL has no such database: " + words,
+                         "correct dbname in the connection of the provider's config");
+    throw sdk::Error(server_down(words));
 }
 
 } // namespace
@@ -46,11 +89,13 @@ pg_conn* PgSession::handle() {
     const char* const values[] = {"10", settings_.connection.c_str(), "holdfast",
                                   settings_.password.empty() ? nullptr : settings_.password.c_str(), nullptr};
     connection_ = ::PQconnectdbParams(names, values, 1);
-    if (::PQstatus(connection_) != CONNECTION_OK) {
-        const std::string words = without_end_of_line(::PQerrorMessage(connection_));
+    try {
+        throw_unless_connected(connection_);
+    } catch (...) {
         drop();
-        throw sdk::Error(server_down(words));
+        throw;
     }
+    ::PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
     ::PQsetNoticeProcessor(
         connection_, [](void*, const char*) {}, nullptr);
     return connection_;
@@ -106,6 +151,15 @@ std::vector<PgRow> PgSession::take(void* raw, const std::string& sql) {
         drop();
         throw sdk::Error(server_down(why));
     }
+    // Made, removed or changed by somebody else in these very moments; the last has no state of its own.
+    for (const char* raced : {"42710", "23505", "42704", "40001", "40P01"})
+        if (state == raced || words.find("tuple concurrently updated") != std::string::npos) {
+            sdk::Diagnostic why = problem(
+                "access.conflict", "somebody else was quicker than \"" + sql.substr(0, 80) + "\": " + words,
+                "plan again: the plan will show what is there now");
+            why.retry = sdk::Retry::conflict;
+            throw sdk::Error(std::move(why));
+        }
     const bool is_owner = state == "2BP01", is_refused = state == "42501";
     throw sdk::Error(is_owner     ? "access.owns-objects"
                      : is_refused ? "access.permission"

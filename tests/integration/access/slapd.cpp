@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "certificates.hpp"
 #include "support/shell.hpp"
 
 namespace holdfast::test {
@@ -23,9 +24,17 @@ std::optional<std::string> no_directory() {
     return enter_network_namespace();
 }
 
-DirectoryServer::DirectoryServer() {
+DirectoryServer::DirectoryServer(DirectoryAccess access) : access_(access) {
     const std::string& d = folder_.path();
     std::filesystem::create_directories(d + "/db");
+    std::string more;
+    if (access.by_tls) {
+        make_certificates(d);
+        more += "TLSCertificateFile " + d + "/srv.crt\nTLSCertificateKeyFile " + d + "/srv.key\n";
+    }
+    if (access.by_socket)
+        more += "authz-regexp gidNumber=0.uidNumber=0,cn=peercred,cn=external,cn=auth "
+                "cn=admin,dc=example,dc=org\n";
     write_file(d + "/slapd.conf", R"(include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
@@ -37,8 +46,8 @@ objectclass ( 1.3.6.1.4.1.24552.500.1.1.2.0 NAME 'ldapPublicKey' SUP top AUXILIA
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload syncprov
-pidfile )" + d + R"(/slapd.pid
-database mdb
+pidfile )" + d + "/slapd.pid\n" + more +
+                                      R"(database mdb
 suffix dc=example,dc=org
 rootdn cn=admin,dc=example,dc=org
 rootpw only-for-tests
@@ -60,13 +69,22 @@ syncprov-sessionlog 10000
 
 void DirectoryServer::start() {
     const std::string conf = folder_ / "slapd.conf";
-    const char* const argv[] = {"slapd", "-d", "0", "-f", conf.c_str(), "-h", uri.c_str(), nullptr};
+    std::string at = uri;
+    if (access_.by_tls) at += " ldap://127.0.0.2:13389 ldaps://127.0.0.1:13636 ldaps://127.0.0.2:13636";
+    if (access_.by_socket) at += " " + socket_uri();
+    const char* const argv[] = {"slapd", "-d", "0", "-f", conf.c_str(), "-h", at.c_str(), nullptr};
     process_ = std::make_unique<BackgroundProgram>(argv, folder_ / "log");
     for (int i = 0; i < 500 && process_->is_running(); ++i) {
         if (output_of("ldapwhoami" + as_admin)) return;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     throw std::runtime_error("slapd does not come up: " + read_file(folder_ / "log"));
+}
+
+std::string DirectoryServer::socket_uri() const {
+    std::string path;
+    for (const char c : folder_ / "ldapi") path += c == '/' ? std::string("%2F") : std::string(1, c);
+    return "ldapi://" + path;
 }
 
 std::string DirectoryServer::search(const std::string& filter, const std::string& attributes) const {

@@ -15,10 +15,16 @@ namespace holdfast::test {
 constexpr const char* directory_suffix = "dc=example,dc=org";
 constexpr const char* directory_password = "only-for-tests";
 
+// Besides ldap://127.0.0.1:13389.
+struct DirectoryAccess {
+    bool by_tls = false;    // StartTLS, and ldaps:// on port 13636; on 127.0.0.2 too. See make_certificates()
+    bool by_socket = false; // ldapi://, where the operating system's root is the administrator
+};
+
 class DirectoryServer {
 public:
     // Throws where it does not come up, with its log.
-    DirectoryServer();
+    explicit DirectoryServer(DirectoryAccess access = {});
 
     // What `ldapsearch -LLL` finds below the suffix; "" where there is nothing.
     std::string search(const std::string& filter, const std::string& attributes = "") const;
@@ -27,11 +33,13 @@ public:
     // The config of a provider for it; `more` goes into its section "ldap".
     nlohmann::json config(nlohmann::json more = nlohmann::json::object()) const;
     const std::string& folder() const { return folder_.path(); }
+    std::string socket_uri() const; // ldapi://
 
     void stop() { process_.reset(); }
     void start();
 
 private:
+    DirectoryAccess access_;
     TempFolder folder_;
     std::unique_ptr<BackgroundProgram> process_;
 };
@@ -40,3 +48,6 @@ private:
 std::optional<std::string> no_directory();
 
 } // namespace holdfast::test
+
+#define NEEDS_SLAPD                                                                                          \
+    if (const auto why = ::holdfast::test::no_directory()) return ::holdfast::test::skip(*why)

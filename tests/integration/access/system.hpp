@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -39,13 +40,15 @@ inline void write_system(const std::string& root) {
 
 class System {
 public:
-    explicit System(Json more = Json::object()) {
+    // In a folder of its own, or in one that is there.
+    explicit System(Json more = Json::object(), const std::string& at = {})
+        : root_(at.empty() ? folder.path() : at) {
         write_system(root());
         more["root"] = root();
         config = Json{{"name", "web-1"}, {"adapter", "linux"}, {"linux", std::move(more)}}.dump();
         plugin = std::make_unique<PluginDriver>("access", config);
     }
-    const std::string& root() const { return folder.path(); }
+    const std::string& root() const { return root_; }
     std::string read(const std::string& path) const { return read_file(root() + "/" + path); }
     // The row of that name, without its end of line.
     std::string row(const std::string& file, const std::string& name) const {
@@ -96,6 +99,8 @@ public:
     std::unique_ptr<PluginDriver> plugin;
 
 private:
+    std::string root_;
+
     std::string with_version(ItemAction action, const std::string& kind, Json spec) {
         Ask ask = change(action, kind, spec);
         ask.version = observe(kind, spec.at("name").get<std::string>()).version;
@@ -104,3 +109,6 @@ private:
 };
 
 } // namespace holdfast::test
+
+#define AS_ROOT                                                                                              \
+    if (::geteuid() != 0) return ::holdfast::test::skip("accounts are root's to write")

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <ctime>
 #include <iostream>
+#include <set>
 #include <thread>
 
+#include "postgres_server.hpp"
 #include "slapd.hpp"
 #include "support/catch.hpp"
 #include "support/daemon_process.hpp"
@@ -14,6 +16,7 @@
 
 using namespace holdfast::test;
 using namespace std::chrono_literals;
+using holdfast::TempFolder;
 using test::Playground;
 using test::Ran;
 
@@ -80,9 +83,6 @@ std::string in_seconds(int seconds) {
 }
 
 } // namespace
-
-#define AS_ROOT                                                                                              \
-    if (::geteuid() != 0) return skip("accounts are root's to write")
 
 TEST_CASE("a list is planned, applied, drifts, and is corrected") {
     AS_ROOT;
@@ -190,7 +190,7 @@ TEST_CASE("a removal that takes too many at once waits for a person") {
 
 TEST_CASE("one list reaches all targets, and one that is down keeps none of the others waiting") {
     AS_ROOT;
-    if (const auto why = no_directory()) return skip(*why);
+    NEEDS_SLAPD;
     Team team;
     DirectoryServer server;
     team.play.write("holdfast.yaml", provider("web-1", team.config) + provider("directory", server.config()) +
@@ -219,6 +219,53 @@ TEST_CASE("one list reaches all targets, and one that is down keeps none of the 
     CHECK(team.row("passwd", "bob").empty());
     CHECK(server.search("(uid=bob)").empty());
     CHECK(has(server.search("(uid=ana)"), "uid: ana"));
+}
+
+TEST_CASE("with half of the targets down the other half is done, and each that is left is named") {
+    AS_ROOT;
+    NEEDS_POSTGRES;
+    NEEDS_SLAPD;
+    Team team;
+    TempFolder second;
+    write_system(second.path());
+    DirectoryServer directory;
+    PostgresServer db;
+    const Json web_2{{"name", "web-2"}, {"adapter", "linux"}, {"linux", {{"root", second.path()}}}};
+    team.play.write("holdfast.yaml", provider("web-1", team.config) + provider("web-2", web_2) +
+                                         provider("directory", directory.config()) +
+                                         provider("db", PostgresServer::config()) +
+                                         stack("[db, web-1, directory, web-2]"));
+    team.play.write("team/role.yaml", document("Role", "ops", "{}"));
+    team.play.commit();
+    const auto bob_is_in = [&] {
+        return std::vector<bool>{team.row("passwd", "bob") != "",
+                                 has(read_file(second / "etc/passwd"), "\nbob:"),
+                                 directory.search("(uid=bob)") != "",
+                                 db.sql("SELECT 1 FROM pg_roles WHERE rolname = 'bob'") != ""};
+    };
+    SUCCEEDS(team.play.holdfast({"apply", "--yes"}));
+    REQUIRE(bob_is_in() == std::vector<bool>(4, true));
+
+    directory.stop();
+    db.stop();
+    team.play.remove("team/bob.yaml");
+    team.play.write("team/team.yaml", document("Team", "core", "{members: [ana]}"));
+    team.play.commit();
+    const Ran half = team.play.holdfast({"apply", "--yes"});
+    INFO(half.out << half.err);
+    CHECK(half.exit_code == 1);
+    for (const char* said : {"ldap://127.0.0.1:13389", "PostgreSQL", "access.server-down"})
+        CHECK(has(half.err, said));
+    const Json open = Json::parse(team.play.holdfast({"--json", "access", "show", "bob"}).out);
+    std::set<std::string> left;
+    for (const Json& account : open["accounts"]) left.insert(account["target"].get<std::string>());
+    CHECK(left == std::set<std::string>{"db", "directory"});
+
+    directory.start();
+    db.start();
+    CHECK(bob_is_in() == std::vector<bool>{false, false, true, true});
+    SUCCEEDS(team.play.holdfast({"apply", "--yes"}));
+    CHECK(bob_is_in() == std::vector<bool>(4, false));
 }
 
 TEST_CASE("an auditor asks who can do what, and where somebody still has access") {

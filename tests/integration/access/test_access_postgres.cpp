@@ -1,91 +1,20 @@
 // Roles in a real PostgreSQL.
 
 #include <chrono>
-#include <filesystem>
 #include <random>
 #include <thread>
 
+#include "postgres_server.hpp"
 #include "support/catch.hpp"
 #include "support/hinted.hpp"
-#include "support/network_namespace.hpp"
 #include "support/skip.hpp"
 #include "system.hpp"
 
 using namespace holdfast;
 using namespace holdfast::test;
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 namespace {
-
-std::string bin_folder() {
-    std::string newest;
-    if (fs::exists("/usr/lib/postgresql"))
-        for (const auto& version : fs::directory_iterator("/usr/lib/postgresql"))
-            newest = std::max(newest, version.path().string());
-    return newest.empty() ? "" : newest + "/bin/";
-}
-
-std::optional<std::string> no_postgres() {
-    if (::geteuid() != 0) return "a server runs as the user postgres, so root has to start it";
-    if (bin_folder().empty()) return "PostgreSQL is not installed";
-    return enter_network_namespace();
-}
-
-// A cluster of its own.
-class Server {
-public:
-    Server() {
-        fs::permissions(folder.path(), fs::perms(0755));
-        must("cp -a " + fresh() + " " + data());
-        start();
-        sql("CREATE TABLE orders (id serial); CREATE TABLE customers (id int); CREATE SCHEMA \"Odd Name\"; "
-            "CREATE TABLE \"Odd Name\".\"T\" (id int)");
-    }
-    ~Server() { stop("immediate"); }
-
-    void start() {
-        must("runuser -u postgres -- " + bin_folder() + "pg_ctl -D " + data() + " -w -l " + data() +
-             "/log -o '-p 15432 -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off' "
-             "start");
-    }
-    void stop(const std::string& how = "fast") {
-        (void)output_and_errors_of("runuser -u postgres -- " + bin_folder() + "pg_ctl -D " + data() + " -m " +
-                                   how + " stop");
-    }
-    // What psql prints, without headings; "refused" where the server does.
-    std::string sql(const std::string& statements, const std::string& user = "postgres") const {
-        write_file(folder / "in.sql", statements + ";\n");
-        return output_of("psql -h 127.0.0.1 -p 15432 -U " + user +
-                         " -d postgres -AtqX -v ON_ERROR_STOP=1 -f " + (folder / "in.sql"))
-            .value_or("refused");
-    }
-    static Json config() {
-        return {{"name", "db"},
-                {"adapter", "postgres"},
-                {"postgres",
-                 {{"connection", "host=127.0.0.1 port=15432 user=postgres dbname=postgres"}, {"poll", 1}}}};
-    }
-
-    TempFolder folder;
-
-private:
-    std::string data() const { return folder.path() + "/data"; }
-    // A cluster that was never started, made once.
-    static std::string fresh() {
-        static const TempFolder once;
-        const std::string path = once.path() + "/data";
-        if (fs::exists(path)) return path;
-        fs::permissions(once.path(), fs::perms(0755));
-        must("mkdir " + path + " && chown postgres " + path + " && runuser -u postgres -- " + bin_folder() +
-             "initdb -D " + path + " -A trust -U postgres --no-sync -E UTF8 --locale=C");
-        return path;
-    }
-    static void must(const std::string& command) {
-        const auto out = output_and_errors_of(command + " 2>&1 </dev/null");
-        if (!out) throw std::runtime_error("this failed: " + command);
-    }
-};
 
 class Database {
 public:
@@ -113,8 +42,8 @@ public:
             .at("privileges");
     }
 
-    Server server;
-    PluginDriver plugin{"access", Server::config().dump()};
+    PostgresServer server;
+    PluginDriver plugin{"access", PostgresServer::config().dump()};
 
 private:
     std::string seen(ItemAction action, const std::string& kind, Json spec) {
@@ -131,12 +60,12 @@ Json account(const std::string& name, std::vector<std::string> groups = {},
 
 } // namespace
 
-#define WITH_POSTGRES                                                                                        \
-    if (const auto why = no_postgres()) return skip(*why);                                                   \
+#define WITH_DATABASE                                                                                        \
+    NEEDS_POSTGRES;                                                                                          \
     Database db
 
 TEST_CASE("a role, its members and what they may do are made, changed and removed") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     REQUIRE(db.apply({System::change(ItemAction::create, "Account", account("ana", {"ops", "pg_monitor"})),
                       System::change(
                           ItemAction::create, "Group",
@@ -160,7 +89,7 @@ TEST_CASE("a role, its members and what they may do are made, changed and remove
 }
 
 TEST_CASE("suspended cannot log in, and whoever is connected is not any more") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     REQUIRE(db.create("Account", account("ana")) == "done");
     std::thread session(
         [&] { (void)output_of("psql -h 127.0.0.1 -p 15432 -U ana -d postgres -c 'SELECT pg_sleep(30)'"); });
@@ -183,7 +112,7 @@ TEST_CASE("suspended cannot log in, and whoever is connected is not any more") {
 }
 
 TEST_CASE("ALL and all tables of a schema are what the server has, and names keep their capitals") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     const bool has_maintain =
         db.server.sql("SELECT current_setting('server_version_num')::int >= 170000") == "t\n";
     CHECK(db.canonical({{"name", "x"}, {"privileges", {"ALL ON TABLE public.orders"}}}).size() ==
@@ -199,7 +128,7 @@ TEST_CASE("ALL and all tables of a schema are what the server has, and names kee
 }
 
 TEST_CASE("one bad item leaves the others in the transaction, and says what the server said") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     const Answers answers =
         db.apply({System::change(ItemAction::create, "Group",
                                  {{"name", "ops"}, {"privileges", {"SELECT ON TABLE public.none"}}}),
@@ -215,7 +144,7 @@ TEST_CASE("one bad item leaves the others in the transaction, and says what the 
 }
 
 TEST_CASE("a role that owns something is not dropped, and the message says what") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     REQUIRE(db.create("Account", account("ana")) == "done");
     db.server.sql("CREATE TABLE hers (id int); ALTER TABLE hers OWNER TO ana");
     Ask ask = System::change(ItemAction::remove, "Account", {{"name", "ana"}});
@@ -226,7 +155,7 @@ TEST_CASE("a role that owns something is not dropped, and the message says what"
 }
 
 TEST_CASE("what somebody else changed is not overwritten; a server that is down is no absent role") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     REQUIRE(db.create("Account", account("ana")) == "done");
     Ask ask = System::change(ItemAction::update, "Account", account("ana", {}, "suspended"));
     ask.version = db.observe("Account", "ana").version;
@@ -240,19 +169,19 @@ TEST_CASE("what somebody else changed is not overwritten; a server that is down 
 }
 
 TEST_CASE("an edit of a role is hinted at by the next look") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     REQUIRE(db.create("Account", account("ana")) == "done");
     Hinted hinted;
     const std::string kind = kind_id("Account"), identity = "\"ana\"";
     const Item item{.kind = kind, .identity = identity};
     REQUIRE(db.plugin.provider().watch("", {&item, 1}, hinted.on_hint()));
     db.server.sql("GRANT pg_monitor TO ana");
-    CHECK(hinted.comes_within(10s));
+    CHECK(hinted.comes());
     db.plugin.provider().unwatch();
 }
 
 TEST_CASE("random edits of roles are found where they were made, and corrected") {
-    WITH_POSTGRES;
+    WITH_DATABASE;
     db.server.sql("CREATE ROLE foreigner LOGIN; GRANT pg_monitor TO foreigner");
     const Json group{{"name", "ops"},
                      {"privileges", {"SELECT ON TABLE public.orders", "USAGE ON SCHEMA public"}}};
@@ -293,11 +222,11 @@ TEST_CASE("random edits of roles are found where they were made, and corrected")
 }
 
 TEST_CASE("the conformance kit passes against PostgreSQL") {
-    if (const auto why = no_postgres()) return skip(*why);
-    Server server;
-    const std::string kit = server.folder.path() + "/conformance.yaml";
+    NEEDS_POSTGRES;
+    PostgresServer server;
+    const std::string kit = server.folder() + "/conformance.yaml";
     const std::string psql = "psql -h 127.0.0.1 -p 15432 -U postgres -d postgres -qX -c ";
-    write_file(kit, "config: " + Server::config().dump() + R"(
+    write_file(kit, "config: " + PostgresServer::config().dump() + R"(
 batch: 300
 kinds:
   Account:
