@@ -1,9 +1,12 @@
 #include "alert_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <openssl/evp.h>
+
+#include <holdfast/sha256.hpp>
 
 #include "alerts.hpp"
 #include "files.hpp"
@@ -71,8 +74,8 @@ std::string AlertFile::folder() const { return folder_of(real_path(path_)); }
 
 std::string AlertFile::mark(const sdk::Call& call) const {
     const Json status = server().json(call, "GET", "/api/v2/status");
-    return sha256_hex(read_file(path_).value_or("")) + " " +
-           sha256_hex(sdk::text_at(status, "/config/original")) + " " + status.value("uptime", "");
+    return sdk::sha256_hex(read_file(path_).value_or("")) + " " +
+           sdk::sha256_hex(sdk::text_at(status, "/config/original")) + " " + status.value("uptime", "");
 }
 
 // ---- the file ----

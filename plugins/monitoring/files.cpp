@@ -1,7 +1,6 @@
 #include "files.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,8 +11,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <openssl/evp.h>
 
 namespace holdfast::monitoring {
 
@@ -76,14 +73,6 @@ bool was_changed_before(const std::string& path, double time) {
     const double stamp =
         static_cast<double>(status.st_ctim.tv_sec) + static_cast<double>(status.st_ctim.tv_nsec) / 1e9;
     return stamp + std::chrono::duration<double>(most_late_stamp).count() <= time;
-}
-
-std::string sha256_hex(std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::bad_alloc();
-    return sdk::to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 } // namespace holdfast::monitoring

@@ -54,6 +54,4 @@ inline constexpr std::chrono::milliseconds most_late_stamp(100);
 // Whether a file's status was surely changed before `time`: seconds since 1970, by this machine's clock.
 bool was_changed_before(const std::string& path, double time);
 
-std::string sha256_hex(std::string_view bytes);
-
 } // namespace holdfast::monitoring

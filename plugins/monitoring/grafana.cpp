@@ -1,6 +1,7 @@
 #include "grafana.hpp"
 
-#include "files.hpp"
+#include <holdfast/sha256.hpp>
+
 
 namespace holdfast::monitoring {
 
@@ -132,7 +133,7 @@ std::string GrafanaPart::mark(const sdk::Call& call) const {
         const auto object = get(call, uid);
         all += uid + " " + (object ? object->version() + sdk::dump_json(object->spec) : "") + "\n";
     }
-    return sha256_hex(all);
+    return sdk::sha256_hex(all);
 }
 
 // ---- writing ----

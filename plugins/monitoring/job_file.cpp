@@ -5,6 +5,8 @@
 
 #include <fnmatch.h>
 
+#include <holdfast/sha256.hpp>
+
 #include "alerts.hpp"
 #include "files.hpp"
 #include "jobs.hpp"
@@ -57,7 +59,7 @@ std::string JobFile::target_id() const {
 std::string JobFile::folder() const { return folder_of(real_path(path_)); }
 
 std::string JobFile::mark(const sdk::Call& call) const {
-    return sha256_hex(read_file(path_).value_or("")) + " " + prometheus_.load_mark(call);
+    return sdk::sha256_hex(read_file(path_).value_or("")) + " " + prometheus_.load_mark(call);
 }
 
 // ---- the file ----
@@ -159,22 +161,14 @@ JobFile::Reading JobFile::how_it_is_read(const sdk::Call& call, const Json& conf
                          "file");
 }
 
-// It tells to the fraction of a second when it read its files last, and whether that went well.
-bool JobFile::is_read_since_change(const sdk::Call& call) const {
-    const sdk::HttpResponse metrics = server().ask(call, {}, "/metrics");
-    if (metrics.status != 200) return false;
-    const auto went_well = metric_in(metrics.body, "prometheus_config_last_reload_successful"),
-               at = metric_in(metrics.body, "prometheus_config_last_reload_success_timestamp_seconds");
-    return went_well == 1.0 && at && was_changed_before(path_, *at);
-}
-
 // Prometheus shows its configuration without secrets and in its own words, and fragments not at all. It runs
 // what it read at the last reload that went well, so where the file is older than that, it runs the file.
 Leaves JobFile::ask_loaded(const sdk::Call& call) {
     const std::string url = server().url() + "/api/v1/status/config";
     const Json shown = read_yaml(prometheus_.get(call, "status/config").value("yaml", ""), url);
     const Reading reading = how_it_is_read(call, shown.is_object() ? shown : Json::object());
-    if (is_read_since_change(call)) {
+    const std::optional<double> read = prometheus_.last_good_reload(call);
+    if (read && was_changed_before(path_, *read)) {
         const auto text = read_file(path_);
         return text ? leaves_in(parse(*text, path_), path_) : Leaves();
     }

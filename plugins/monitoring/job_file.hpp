@@ -45,7 +45,6 @@ private:
     enum class Reading { as_its_configuration, as_fragment };
     Reading how_it_is_read(const sdk::Call& call, const sdk::Json& configuration) const;
     bool is_ours(const std::string& path) const;
-    bool is_read_since_change(const sdk::Call& call) const;
 
     Prometheus prometheus_;
     std::string path_, seen_as_;

@@ -1,7 +1,8 @@
 #include "part.hpp"
 
+#include <holdfast/sha256.hpp>
+
 #include "duration.hpp"
-#include "files.hpp"
 
 namespace holdfast::monitoring {
 
@@ -20,7 +21,7 @@ void Part::review(const sdk::Scope&, sdk::Items changes, sdk::Results& results) 
     for (const sdk::Change& change : changes) results.as_declared(change);
 }
 
-std::string version_of(const Json& spec) { return sha256_hex(sdk::dump_json(spec)); }
+std::string version_of(const Json& spec) { return sdk::sha256_hex(sdk::dump_json(spec)); }
 
 Json spec_in(std::string_view document) {
     if (document.empty()) return nullptr;

@@ -27,6 +27,13 @@ std::string Prometheus::load_mark(const sdk::Call& call) const {
            runtime.value("reloadConfigSuccess", Json()).dump();
 }
 
+std::optional<double> Prometheus::last_good_reload(const sdk::Call& call) const {
+    const sdk::HttpResponse metrics = server_.ask(call, {}, "/metrics");
+    if (metrics.status != 200) return std::nullopt;
+    if (metric_in(metrics.body, "prometheus_config_last_reload_successful") != 1.0) return std::nullopt;
+    return metric_in(metrics.body, "prometheus_config_last_reload_success_timestamp_seconds");
+}
+
 std::optional<std::string> Prometheus::format(const sdk::Call& call, const std::string& expression) {
     if (const auto known = formatted_.find(expression); known != formatted_.end()) return known->second;
     sdk::HttpRequest request;

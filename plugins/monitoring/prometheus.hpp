@@ -25,6 +25,9 @@ public:
 
     // Another word once it has read its configuration again, was started again, or could not read it.
     std::string load_mark(const sdk::Call& call) const;
+    // When it read its files last, in seconds since 1970 by its own clock; nothing where that went wrong, or
+    // where it does not say. To the fraction of a second: its API tells whole ones.
+    std::optional<double> last_good_reload(const sdk::Call& call) const;
 
     const Server& server() const { return server_; }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <sys/stat.h>
+#include <holdfast/sha256.hpp>
 
 #include "alerts.hpp"
 #include "files.hpp"
@@ -28,6 +28,14 @@ std::string file_of(const Key& key) { return sdk::parse_json(key.identity).at(0)
 std::string group_name_of(const Key& key) { return sdk::parse_json(key.identity).at(1).get<std::string>(); }
 
 constexpr std::size_t most_questions = 200;
+
+std::size_t count_rules(const Json& content) {
+    if (!content.is_object()) return 0; // a file that is to go, or cannot be read
+    std::size_t sum = 0;
+    for (const Json& group : content.at("groups"))
+        if (const auto rules = group.find("rules"); rules != group.end()) sum += rules->size();
+    return sum;
+}
 
 } // namespace
 
@@ -58,7 +66,7 @@ std::string RuleFolder::target_id() const { return "rules:" + lasting_id(folder_
 std::string RuleFolder::mark(const sdk::Call& call) const {
     std::string all;
     for (const std::string& path : paths()) all += path + "\n" + read_file(path).value_or("") + "\n";
-    return sha256_hex(all) + " " + prometheus_.load_mark(call);
+    return sdk::sha256_hex(all) + " " + prometheus_.load_mark(call);
 }
 
 // ---- files ----
@@ -126,17 +134,14 @@ std::string RuleFolder::own_file(const std::string& path, const std::string& wor
 }
 
 Leaves RuleFolder::ask_loaded(const sdk::Call& call) {
-    const Json runtime = prometheus_.get(call, "status/runtimeinfo");
-    const std::string working_directory = runtime.value("CWD", "/");
-    const auto reloaded = parse_time(runtime.value("lastConfigTime", ""));
-    last_reload_ =
-        std::chrono::seconds(runtime.value("reloadConfigSuccess", false) && reloaded ? *reloaded / 1000 : 0);
+    const std::string working_directory = prometheus_.get(call, "status/runtimeinfo").value("CWD", "/");
     questions_left_ = most_questions;
-    const Json answer = prometheus_.get(call, "rules?exclude_alerts=true");
+    last_reload_.reset();
+    Json answer = prometheus_.get(call, "rules?exclude_alerts=true");
     std::map<std::string, std::string> own; // by the path that Prometheus says
     Leaves out;
     foreign_alerts_ = 0;
-    for (const Json& group : answer.value("groups", Json::array())) {
+    for (const Json& group : answer["groups"]) {
         const std::string path = group.value("file", "");
         const auto [file, is_new] = own.try_emplace(path);
         if (is_new) file->second = own_file(path, working_directory);
@@ -152,11 +157,15 @@ Leaves RuleFolder::ask_loaded(const sdk::Call& call) {
     return out;
 }
 
-// Prometheus reads all rule files at a reload, so what was there before one that succeeded is what it runs.
-bool RuleFolder::is_read_since_change(const std::string& file) const {
-    struct stat status {};
-    return stat((folder_ + "/" + file).c_str(), &status) == 0 &&
-           status.st_ctim.tv_sec <= last_reload_.count();
+// Prometheus reads all rule files at a reload, so what was there before one that went well is what it runs.
+bool RuleFolder::is_read_since_change(const sdk::Call& call, const std::string& file) {
+    if (!last_reload_) last_reload_ = prometheus_.last_good_reload(call);
+    return *last_reload_ && was_changed_before(folder_ + "/" + file, **last_reload_);
+}
+
+// So that what is read at a reload is seen to be older than that, where ever anybody will have to go by it.
+std::chrono::milliseconds RuleFolder::wait_before_reload() const {
+    return rules_ > most_questions ? most_late_stamp : std::chrono::milliseconds(0);
 }
 
 // Everything is compared, expressions by asking. Thousands of them that Prometheus spells otherwise would
@@ -179,7 +188,7 @@ bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& 
         }
         const std::string left = wanted[i].value("expr", ""), right = there[i].value("expr", "");
         if (is_same_but_blanks(left, right)) continue;
-        if (questions_left_ == 0 && is_read_since_change(spec.at("file").get<std::string>())) continue;
+        if (questions_left_ == 0 && is_read_since_change(call, spec.at("file").get<std::string>())) continue;
         if (questions_left_ > 0) --questions_left_;
         if (!prometheus_.is_same_expression(call, left, right)) return false;
     }
@@ -211,6 +220,10 @@ std::string RuleFolder::where_to_look() const {
 
 void RuleFolder::check(const sdk::Call& call, const Contents& contents, const Files& files,
                        const std::vector<Edit>& edits) {
+    rules_ = 0;
+    for (const auto& [path, content] : contents) rules_ += count_rules(content);
+    for (const auto& [path, file] : files)
+        if (contents.count(path) == 0) rules_ += count_rules(file->content);
     const ScratchFolder scratch;
     std::vector<std::string> staged;
     for (const auto& [path, content] : contents)

@@ -2,7 +2,10 @@
 // Prometheus' rule files in one folder. A group is an object, named by its file and its name, as Prometheus
 // itself knows it: so alerts keep their state as long as both stay.
 
+#include <optional>
+
 #include "file_target.hpp"
+#include "files.hpp"
 #include "prometheus.hpp"
 
 namespace holdfast::monitoring {
@@ -34,10 +37,11 @@ protected:
     void refuse(const Files& files, const Leaves& loaded, std::vector<Edit>& edits,
                 Failures& failures) override;
     std::string where_to_look() const override;
+    std::chrono::milliseconds wait_before_reload() const override;
     bool are_independent() const override { return true; }
 
 private:
-    bool is_read_since_change(const std::string& file) const;
+    bool is_read_since_change(const sdk::Call& call, const std::string& file);
     std::string own_file(const std::string& path, const std::string& working_directory) const;
     void run_tests(const sdk::Call& call, const Contents& contents, const Files& files,
                    const std::vector<Edit>& edits) const;
@@ -46,9 +50,10 @@ private:
     std::string folder_, seen_as_;
     Command test_;
     bool allows_no_alerts_ = false;
-    std::chrono::seconds last_reload_{0}; // since 1970, as Prometheus said last; 0: it failed
-    std::size_t questions_left_ = 0;      // about expressions, before its word for the reload is enough
-    std::size_t foreign_alerts_ = 0;      // that Prometheus ran from elsewhere when it was asked last
+    std::size_t rules_ = 0;          // of the folder, as it was checked last
+    std::size_t questions_left_ = 0; // about expressions, before its word for the reload is enough
+    std::optional<std::optional<double>> last_reload_; // Prometheus::last_good_reload, once it was asked
+    std::size_t foreign_alerts_ = 0; // that Prometheus ran from elsewhere when it was asked last
 };
 
 } // namespace holdfast::monitoring

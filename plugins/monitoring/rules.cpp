@@ -29,9 +29,10 @@ void put_duration(Json& out, const char* key, const Json& from) {
     if (text != "0s" && !text.empty()) out[key] = text;
 }
 
-std::string seconds_text(const Json& value) {
-    return value.is_number() ? print_duration(static_cast<std::int64_t>(value.get<double>() * 1000 + 0.5))
-                             : "0s";
+void put_seconds(Json& out, const char* key, const Json& seconds) {
+    if (!seconds.is_number()) return;
+    const auto ms = static_cast<std::int64_t>(seconds.get<double>() * 1000 + 0.5);
+    if (ms != 0) out[key] = print_duration(ms);
 }
 
 } // namespace
@@ -70,20 +71,33 @@ Json group_in_file(const Json& spec) {
     return out;
 }
 
+namespace {
+
+// In place: what Prometheus answers about thousands of groups is large.
+const Json& member(const Json& object, const char* key) {
+    static const Json nothing;
+    const auto found = object.find(key);
+    return found == object.end() ? nothing : *found;
+}
+
+Json rule_of_api(const Json& rule) {
+    Json out{{rule.value("type", "") == "alerting" ? "alert" : "record", member(rule, "name")}};
+    out["expr"] = member(rule, "query");
+    put_texts(out, "labels", rule);
+    put_texts(out, "annotations", rule);
+    put_seconds(out, "for", member(rule, "duration"));
+    put_seconds(out, "keep_firing_for", member(rule, "keepFiringFor"));
+    return out;
+}
+
+} // namespace
+
 Json group_of_api(const Json& group) {
-    Json plain{{"name", group.value("name", "")}, {"rules", Json::array()}};
-    plain["interval"] = seconds_text(group.value("interval", Json()));
-    plain["limit"] = group.value("limit", 0);
-    for (const Json& rule : group.value("rules", Json::array())) {
-        Json one{{"expr", rule.value("query", "")},
-                 {"labels", rule.value("labels", Json())},
-                 {"annotations", rule.value("annotations", Json())}};
-        one[rule.value("type", "") == "alerting" ? "alert" : "record"] = rule.value("name", "");
-        one["for"] = seconds_text(rule.value("duration", Json()));
-        one["keep_firing_for"] = seconds_text(rule.value("keepFiringFor", Json()));
-        plain["rules"].push_back(std::move(one));
-    }
-    return canonical_group(plain);
+    Json out{{"name", member(group, "name")}, {"rules", Json::array()}};
+    put_seconds(out, "interval", member(group, "interval"));
+    if (const Json& limit = member(group, "limit"); !limit.is_null() && limit != 0) out["limit"] = limit;
+    for (const Json& rule : member(group, "rules")) out["rules"].push_back(rule_of_api(rule));
+    return out;
 }
 
 bool is_alert(const Json& rule) { return rule.is_object() && rule.contains("alert"); }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include <holdfast/sha256.hpp>
+
 #include "alerts.hpp"
-#include "files.hpp"
 
 namespace holdfast::monitoring {
 
@@ -208,7 +209,7 @@ sdk::Result Silences::apply_one(const sdk::Scope& scope, const sdk::Change& chan
 }
 
 std::string Silences::mark(const sdk::Call& call) const {
-    return sha256_hex(sdk::dump_json(server_.json(call, "GET", "/api/v2/silences")));
+    return sdk::sha256_hex(sdk::dump_json(server_.json(call, "GET", "/api/v2/silences")));
 }
 
 } // namespace holdfast::monitoring

@@ -266,12 +266,12 @@ TEST_CASE("a foreign edit of file or silences is told") {
     REQUIRE(plugin.provider().watch(file_scope, {&file_item, 1}, on_hint));
     hinted.comes_within(300ms);
     write_file(server.file(), read_file(server.file()) + "# by hand\n");
-    auto hint = hinted.next(10s);
+    auto hint = hinted.next();
     REQUIRE(hint);
     CHECK(hint->scope == file_scope);
     REQUIRE(output_of(std::string("curl -sf -X DELETE ") + alertmanager_url + "/api/v2/silence/" +
                       id_of(made[0])));
-    hint = hinted.next(10s);
+    hint = hinted.next();
     REQUIRE(hint);
     CHECK(hint->scope == silences);
     plugin.provider().unwatch();
