@@ -43,7 +43,7 @@ TEST_CASE("a NOTIFY tells of a foreign edit at once, and what changes nothing is
     watch(plugin, hinted, on_hint);
     CHECK_FALSE(hinted.comes_within(300ms));
     REQUIRE(server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
-    CHECK(hinted.comes_within(10s));
+    CHECK(hinted.comes());
     CHECK_FALSE(hinted.comes_within(300ms));
     // A stranger's NOTIFY, for a zone that did not change: answered, and no hint.
     CHECK(output_of("dig +opcode=notify +noall +comments +time=1 +tries=1 @127.0.0.1 -p " +
@@ -65,12 +65,12 @@ TEST_CASE("without NOTIFY the SOA is looked at, and a server that was gone is lo
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     REQUIRE(server.foreign_edit("update add www.example.org 300 A 198.51.100.7"));
-    CHECK(hinted.comes_within(10s));
+    CHECK(hinted.comes());
     server.stop();
-    CHECK(hinted.comes_within(10s));           // the zone cannot be seen any more
+    CHECK(hinted.comes());                    // the zone cannot be seen any more
     CHECK_FALSE(hinted.comes_within(1500ms)); // which is told once
     server.start();
-    CHECK(hinted.comes_within(10s)); // what happened meanwhile nobody knows
+    CHECK(hinted.comes()); // what happened meanwhile nobody knows
 }
 
 TEST_CASE("garbage sent to the NOTIFY port does no harm") {
@@ -100,9 +100,10 @@ TEST_CASE("a change of a zone file is told at once") {
     const OnHint on_hint = hinted.on_hint();
     watch(plugin, hinted, on_hint);
     write_file(file, text + "www 300 IN A 192.0.2.1\n");
-    CHECK(hinted.comes_within(10s));
+    CHECK(hinted.comes());
+    while (hinted.comes_within(300ms)) continue; // who looks while it is being written looks again
     write_file(folder / "unrelated", "x");
     CHECK_FALSE(hinted.comes_within(300ms));
     std::filesystem::remove(file);
-    CHECK(hinted.comes_within(10s));
+    CHECK(hinted.comes());
 }
