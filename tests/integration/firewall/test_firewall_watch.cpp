@@ -34,7 +34,7 @@ TEST_CASE("a foreign edit is hinted at once and names its process; our own is no
     const OnHint on_hint = hinted.on_hint();
     watch(firewall, on_hint);
     REQUIRE(nft("add rule inet edge office drop"));
-    const auto hint = hinted.next(10s);
+    const auto hint = hinted.next();
     REQUIRE(hint);
     CHECK(hint->reach == Hint::Reach::scope);
     CHECK(hint->scope == table);
@@ -47,7 +47,7 @@ TEST_CASE("a foreign edit is hinted at once and names its process; our own is no
     REQUIRE(nft("add table ip docker")); // somebody else's
     CHECK_FALSE(hinted.next(200ms));
     REQUIRE(nft("add element inet edge blocked { 192.0.2.9 }"));
-    CHECK(hinted.next(10s));
+    CHECK(hinted.next());
     firewall.plugin.provider().unwatch();
     REQUIRE(nft("add rule inet edge office drop"));
     CHECK_FALSE(hinted.next(200ms));
@@ -63,5 +63,5 @@ TEST_CASE("thousands of rules at once are hinted at as well") {
     std::string rules;
     for (int i = 0; i < 3000; ++i) rules += "tcp dport " + std::to_string(i + 1) + " accept; ";
     REQUIRE(nft("add table inet edge { chain office { " + rules + " }; }"));
-    CHECK(hinted.next(10s));
+    CHECK(hinted.next());
 }
