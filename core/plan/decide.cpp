@@ -294,7 +294,7 @@ void LeafDecision::settle_or_restore() {
     draft_.plan.settled.push_back(
         {.leaf = index_,
          .recorded = match_.recorded,
-         .hash = settle_hash(leaf_, facts.plugin_hash, observed_.raw_hash, input_.masking_key),
+         .hash = settle_hash(leaf_, facts.rules, observed_.raw_hash, input_.masking_key),
          .rewrite_entry = leaf_.recordable().hash != entry.declared_hash ||
                           entry.provider != leaf_.provider || entry.api_version != leaf_.api_version ||
                           entry.protect != leaf_.policy.protect || entry.deletion != leaf_.policy.deletion ||
@@ -501,8 +501,7 @@ bool is_settled(Draft& draft, std::size_t index, const LeafMatch& match) {
     if (!input.invalid.empty() && input.invalid.contains(index)) return false;
     if (leaf.refresh.is_none()) return observed.is_settled; // whoever observed has asked the memo
     const ProviderFacts* facts = draft.provider(leaf.provider);
-    return facts &&
-           entry.settled == settle_hash(leaf, facts->plugin_hash, observed.raw_hash, input.masking_key);
+    return facts && entry.settled == settle_hash(leaf, facts->rules, observed.raw_hash, input.masking_key);
 }
 
 } // namespace

@@ -34,7 +34,7 @@ Hash hash_of(Draft& draft, const Change& change) {
     hasher.add(change.readiness == Readiness::blocked ? "blocked" : "");
     hasher.add(change.object.target).add(change.object.scope).add(change.object.kind);
     hasher.add(change.object.identity);
-    hasher.add(facts ? as_bytes(facts->plugin_hash) : std::string_view{});
+    hasher.add(facts ? as_bytes(facts->rules) : std::string_view{});
     hasher.add(change.create_first ? "create first" : "");
     if (change.leaf) {
         const Leaf& leaf = input.leaves[*change.leaf];

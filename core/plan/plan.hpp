@@ -20,7 +20,7 @@ namespace holdfast {
 // What the planner must know of a provider instance.
 struct ProviderFacts {
     std::string target;
-    Hash plugin_hash;
+    Hash rules; // of what decides what is equal beside the documents
     const Description* description = nullptr;
     Ownership ownership = Ownership::owned;
 };
@@ -108,8 +108,7 @@ Plan make_plan(const PlanInput& input);
 // The memo of law 13: once a comparison came out equal, the same declared document, policy, plugin and
 // observed bytes come out equal again, so nothing has to be parsed. Keyed, since the observed bytes may
 // hold secrets.
-Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw,
-                 std::string_view masking_key);
+Hash settle_hash(const Leaf& leaf, const Hash& rules, const Hash& observed_raw, std::string_view masking_key);
 // Whether the memo of `entry` can be one of this leaf: applied as it is declared now, under the same names.
 // Where it cannot, there is something to write down, and the observed document is needed for it.
 bool has_memo_of(const LedgerEntry& entry, const Leaf& leaf);

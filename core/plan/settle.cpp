@@ -9,13 +9,13 @@ namespace holdfast {
 // every leaf of every pass. HMAC would need two and OpenSSL's set-up costs more than either. Plain prefix
 // keying is enough here: its weakness, extending the message, gains nothing where nobody forges a memo
 // and all that must stay hidden is what the hashes were made of.
-Hash settle_hash(const Leaf& leaf, const Hash& plugin_hash, const Hash& observed_raw,
+Hash settle_hash(const Leaf& leaf, const Hash& rules, const Hash& observed_raw,
                  std::string_view masking_key) {
     std::string text;
     text.reserve(masking_key.size() + 6 * sizeof(Hash) + 2);
     text += masking_key;
     for (const Hash* part :
-         {&leaf.declared.hash, &leaf.recordable().hash, &plugin_hash, &observed_raw, &leaf.refresh})
+         {&leaf.declared.hash, &leaf.recordable().hash, &rules, &observed_raw, &leaf.refresh})
         text += as_bytes(*part);
     // Of the policy, the ignored paths change what is equal; protection and deletion live in the ledger.
     text += leaf.policy.protect ? 'p' : '-';

@@ -50,10 +50,11 @@ CallEnd run_guarded(Channel& channel, const ProviderNames& names, const Call& ca
     return guard.finish(channel.run(operation_of(call.method), call, guard));
 }
 
-GuardedProvider::GuardedProvider(ProviderNames names, std::shared_ptr<const Description> description,
-                                 std::string target, std::unique_ptr<Channel> channel,
-                                 std::chrono::milliseconds call_timeout)
+GuardedProvider::GuardedProvider(ProviderNames names, const Hash& rules,
+                                 std::shared_ptr<const Description> description, std::string target,
+                                 std::unique_ptr<Channel> channel, std::chrono::milliseconds call_timeout)
     : names_(std::move(names)),
+      rules_(rules),
       description_(std::move(description)),
       target_(std::move(target)),
       channel_(std::move(channel)),

@@ -13,13 +13,15 @@ struct ProviderNames {
 
 class GuardedProvider final : public Provider {
 public:
-    GuardedProvider(ProviderNames names, std::shared_ptr<const Description> description, std::string target,
-                    std::unique_ptr<Channel> channel, std::chrono::milliseconds call_timeout);
+    GuardedProvider(ProviderNames names, const Hash& rules, std::shared_ptr<const Description> description,
+                    std::string target, std::unique_ptr<Channel> channel,
+                    std::chrono::milliseconds call_timeout);
 
     const std::string& name() const override { return names_.provider; }
     const Description& description() const override { return *description_; }
     const std::string& target() const override { return target_; }
     const Hash& plugin_hash() const override { return names_.hash; }
+    const Hash& rules_hash() const override { return rules_; }
 
     CallEnd call(const Call& call, const OnResult& on_result) override;
     Status watch(std::string_view scope, std::span<const Item> items, const OnHint& on_hint) override;
@@ -31,6 +33,7 @@ private:
     CallEnd call_in_batches(const Call& call, const OnResult& on_result);
 
     ProviderNames names_;
+    Hash rules_;
     std::shared_ptr<const Description> description_;
     std::string target_;
     std::unique_ptr<Channel> channel_;

@@ -239,9 +239,11 @@ Result<std::unique_ptr<Provider>> PluginHost::open(const OpenRequest& request) {
             "this is a mistake in the plugin: tell its author");
     if (request.isolation == Isolation::worker)
         static_cast<WorkerChannel&>(**channel).remember_instance(config, target);
-    return std::unique_ptr<Provider>(std::make_unique<GuardedProvider>(std::move(names), *description,
-                                                                       std::move(target), std::move(*channel),
-                                                                       state_->options.call_timeout));
+    Hasher rules;
+    rules.add(as_bytes(names.hash)).add(request.written_config.empty() ? config : request.written_config);
+    return std::unique_ptr<Provider>(
+        std::make_unique<GuardedProvider>(std::move(names), rules.finish(), *description, std::move(target),
+                                          std::move(*channel), state_->options.call_timeout));
 }
 
 } // namespace holdfast

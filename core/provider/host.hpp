@@ -42,6 +42,7 @@ struct OpenRequest {
     std::string plugin; // "host" -> libholdfast-host.so
     std::string config; // JSON, secrets resolved
     Isolation isolation = Isolation::worker;
+    std::string written_config = {}; // as it stands in Git, for Provider::rules_hash(); empty: as `config`
 };
 
 struct PluginFile {

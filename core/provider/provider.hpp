@@ -108,6 +108,8 @@ public:
     virtual const Description& description() const = 0;
     virtual const std::string& target() const = 0; // what `open` returned
     virtual const Hash& plugin_hash() const = 0;   // of the shared library's bytes
+    // Of all that decides what is equal beside the documents: the plugin's bytes and its config as written.
+    virtual const Hash& rules_hash() const = 0;
 
     virtual CallEnd call(const Call& call, const OnResult& on_result) = 0;
 

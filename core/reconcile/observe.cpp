@@ -44,7 +44,7 @@ void fail(Observed& observed, const Diagnostic& why) {
     observed.diagnostics.add(why);
 }
 
-void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::string_view masking_key) {
+void take(Probe& probe, const ItemResult& result, const Hash& rules, std::string_view masking_key) {
     Observed& observed = *probe.observed;
     observed.diagnostics.append(result.diagnostics);
     if (result.outcome == Outcome::absent) {
@@ -64,7 +64,7 @@ void take(Probe& probe, const ItemResult& result, const Hash& plugin_hash, std::
     observed.refreshed = result.refreshed;
     observed.is_settled =
         probe.leaf && probe.entry && has_memo_of(*probe.entry, *probe.leaf) &&
-        probe.entry->settled == settle_hash(*probe.leaf, plugin_hash, observed.raw_hash, masking_key);
+        probe.entry->settled == settle_hash(*probe.leaf, rules, observed.raw_hash, masking_key);
     if (!observed.is_settled || probe.keep_document) observed.document = result.document;
 }
 
@@ -112,7 +112,7 @@ public:
             if (is_cut_short && std::exchange(has_told_of_stop_, true))
                 probes[result.item]->observed->presence = Presence::failed;
             else
-                take(*probes[result.item], result, provider_.plugin_hash(), masking_key_);
+                take(*probes[result.item], result, provider_.rules_hash(), masking_key_);
         });
         for (Probe* probe : probes)
             if (probe->observed->presence == Presence::unread)

@@ -111,7 +111,7 @@ bool Pass::open_providers() {
             continue;
         }
         const ProviderDocument& document = *session_.project().provider(name);
-        input_.providers[name] = {(*provider)->target(), (*provider)->plugin_hash(),
+        input_.providers[name] = {(*provider)->target(), (*provider)->rules_hash(),
                                   &(*provider)->description(), document.ownership};
     }
     check_targets(problems);

@@ -18,6 +18,7 @@ public:
     const Description& description() const override { return provider_->description(); }
     const std::string& target() const override { return provider_->target(); }
     const Hash& plugin_hash() const override { return provider_->plugin_hash(); }
+    const Hash& rules_hash() const override { return provider_->rules_hash(); }
 
     CallEnd call(const Call& call, const OnResult& on_result) override;
     Status watch(std::string_view scope, std::span<const Item> items, const OnHint& on_hint) override {

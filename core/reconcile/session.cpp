@@ -234,8 +234,11 @@ Result<std::unique_ptr<Provider>> Session::open_provider(const std::string& name
     if (!description) return description.error();
     Result<std::string> config = provider_config(*document, **description);
     if (!config) return config.error();
-    auto opened = host_->open(
-        {.name = name, .plugin = document->plugin, .config = *config, .isolation = options_.isolation});
+    auto opened = host_->open({.name = name,
+                               .plugin = document->plugin,
+                               .config = *config,
+                               .isolation = options_.isolation,
+                               .written_config = to_json(document->config)});
     if (!opened) {
         Diagnostic why = masker_.mask(opened.error());
         if (why.span.file.empty()) why.span = {document->origin.file, {document->origin.line, 1}, 0};

@@ -837,6 +837,17 @@ TEST_CASE("what canonicalize says must be replaced is, and not-yet is compared a
     check_converged(world);
 }
 
+TEST_CASE("another config of a provider may make unequal what was equal") {
+    MemoryWorld world;
+    world.object("a", "lower: Shouts");
+    world.applied();
+    check_converged(world);
+    world.configure("capitals: true");
+    world.applied();
+    CHECK(world.writes() == Lines{"update \"a\""});
+    check_converged(world);
+}
+
 TEST_CASE("replace on the command line replaces what is equal") {
     MemoryWorld world;
     declare(world, 4);

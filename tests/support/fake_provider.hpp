@@ -109,6 +109,7 @@ public:
     Description& description() { return description_; }
     const std::string& target() const override { return target_id_; }
     const Hash& plugin_hash() const override { return plugin_hash_; }
+    const Hash& rules_hash() const override { return plugin_hash_; }
     FakeTarget& objects() { return target_; }
 
     CallEnd call(const Call& call, const OnResult& on_result) override {

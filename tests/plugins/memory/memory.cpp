@@ -55,7 +55,7 @@ constexpr const char* description = R"({
    "token": {"type": "string"}, "keeps": {"type": "string"},
    "failItems": {"type": "array"}, "failures": {"type": "integer"}, "retryAfterMs": {"type": "integer"},
    "failObserve": {"type": "array"}, "failList": {"type": "boolean"}, "delayMs": {"type": "integer"},
-   "script": {"type": "string"},
+   "script": {"type": "string"}, "capitals": {"type": "boolean"},
    "loseReply": {"type": "array"}, "lies": {"type": "array"},
    "crashOn": {"type": "array"}, "crashAfter": {"type": "array"}}},
  "sensitiveConfig": ["/token"],
@@ -193,6 +193,7 @@ public:
             retry_after_ = std::chrono::milliseconds(value->get<int>());
         if (const Json* value = find(config_, "/delayMs"))
             delay_ = std::chrono::milliseconds(value->get<int>());
+        if (const Json* value = find(config_, "/capitals")) stores_capitals_ = value->get<bool>();
         const std::string log = text_at(config_, "/callLog");
         if (!log.empty()) log_ = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     }
@@ -327,7 +328,8 @@ public:
         }
     }
 
-    // spec.lower is stored in small letters, as a DNS server would; spec.fixed cannot be changed at all.
+    // spec.lower is stored in small letters, as a DNS server would, or in capitals; spec.fixed cannot be
+    // changed at all.
     void canonicalize(const Scope&, Items items, Results& results) override {
         for (const Item& item : items) {
             if (is_stored_as_declared(item)) {
@@ -557,10 +559,13 @@ protected:
         return item.declared().find("\"lower\"") == none && item.declared().find("\"fixed\"") == none &&
                item.observed().find("\"fixed\"") == none;
     }
-    static void store_lower(Json& document) {
+    void store_lower(Json& document) const {
         std::string lower = text_at(document, "/spec/lower");
         if (lower.empty() || lower == "later") return;
-        for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        for (char& c : lower) {
+            const auto byte = static_cast<unsigned char>(c);
+            c = static_cast<char>(stores_capitals_ ? std::toupper(byte) : std::tolower(byte));
+        }
         document["spec"]["lower"] = lower;
     }
 
@@ -604,6 +609,7 @@ protected:
 
     Host host_;
     Json config_;
+    bool stores_capitals_ = false;
     std::string file_;
     memory::Script script_;
     std::unique_ptr<memory::Store> store_;

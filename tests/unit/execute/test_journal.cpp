@@ -122,7 +122,7 @@ TEST_CASE("the journal shows changed fields, but not those that are or hold a se
     Bench bench(Action::update);
     Description plugin;
     plugin.kinds.push_back({.api_version = "v1", .kind = "Thing", .sensitive = {"/spec/users/*/password"}});
-    bench.input.providers["p"] = {.target = "t", .plugin_hash = {}, .description = &plugin};
+    bench.input.providers["p"] = {.target = "t", .rules = {}, .description = &plugin};
     bench.plan.changes[0].provider = "p";
     bench.plan.changes[0].api_version = "v1";
     bench.plan.changes[0].object.kind = "/Thing";

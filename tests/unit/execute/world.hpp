@@ -117,7 +117,7 @@ public:
         for (const auto& [name, leaf] : world_.declared) input.leaves.push_back(leaf);
         input.recorded = world_.store.entries("web", Detail::full);
         for (const auto& [name, provider] : providers_)
-            input.providers[name] = {provider->target(), provider->plugin_hash(), &provider->description(),
+            input.providers[name] = {provider->target(), provider->rules_hash(), &provider->description(),
                                      Ownership::owned};
         input.masking_key = world_.store.masking_key();
         input.destroy = destroy;

@@ -73,7 +73,7 @@ TEST_CASE("a leaf whose order alone changed is recorded anew, settled or not") {
     Leaf& leaf = world.settle("motd", R"({"path":"etc/motd"})");
     LedgerEntry& entry = world.input.recorded[1];
     if (GENERATE(false, true))
-        entry.settled = settle_hash(leaf, world.provider().plugin_hash,
+        entry.settled = settle_hash(leaf, world.provider().rules,
                                     world.hold("etc/motd", R"({"path":"etc/motd"})").raw_hash, "a key");
     SECTION("another dependency") { leaf.depends_on = {address("other")}; }
     SECTION("one less") { entry.after = {address("other")}; }
@@ -85,7 +85,7 @@ TEST_CASE("a leaf whose order alone changed is recorded anew, settled or not") {
     const SettledLeaf& rewritten = plan.settled.back();
     CHECK(rewritten.rewrite_entry);
     CHECK(rewritten.leaf == 1);
-    CHECK(rewritten.hash == settle_hash(world.input.leaves[1], world.provider().plugin_hash,
+    CHECK(rewritten.hash == settle_hash(world.input.leaves[1], world.provider().rules,
                                         world.input.observed_leaves[1].raw_hash, "a key"));
 }
 

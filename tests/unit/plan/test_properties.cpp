@@ -257,7 +257,7 @@ TEST_CASE("the plan's hash covers what law 4 says, and not the commit or version
         CHECK_FALSE(world.plan().hash == hash);
     }
     SECTION("the plugin") {
-        world.provider().plugin_hash = sha256("another plugin");
+        world.provider().rules = sha256("another plugin");
         CHECK_FALSE(world.plan().hash == hash);
     }
     SECTION("the stack's inputs") {

@@ -39,7 +39,7 @@ World::World() {
     kind("File").immutable = {"/spec/type"};
     kind("Directory").rank = -1;
     kind("Database").stateful = true;
-    input.providers["files"] = {.target = "machine-1", .plugin_hash = sha256("plugin")};
+    input.providers["files"] = {.target = "machine-1", .rules = sha256("plugin")};
     input.masking_key = "a key";
 }
 
@@ -122,7 +122,7 @@ Plan World::plan() {
         of_leaves.insert(target_object(leaf, "machine-1"));
         Observed& observed = input.observed_leaves.emplace_back(observe(leaf.address.id.kind, leaf.identity));
         const Hash memo =
-            settle_hash(leaf, input.providers["files"].plugin_hash, observed.raw_hash, input.masking_key);
+            settle_hash(leaf, input.providers["files"].rules, observed.raw_hash, input.masking_key);
         observed.is_settled = std::any_of(input.recorded.begin(), input.recorded.end(),
                                           [&](const LedgerEntry& entry) { return entry.settled == memo; });
     }
