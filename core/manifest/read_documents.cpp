@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <optional>
 
 #include <fmt/core.h>
 
+#include "base/hash.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "manifest/engine_schemas.hpp"
@@ -114,6 +114,7 @@ private:
 
     void read_resource(Value& tree) {
         const std::size_t problems_before = errors_;
+        generate_name(tree);
         ParsedDocument document;
         if (!identify(tree, document)) {
             out_.ids_unknown = true;
@@ -180,21 +181,29 @@ private:
         return false;
     }
 
+    // A server would generate another name at every apply, and none could be found again. So it is made here,
+    // of the document: the same name for the same document, another one for another, as kustomize's
+    // generators have it. Kubernetes cuts the prefix at 58 letters of 63, for five of its own.
+    void generate_name(Value& tree) {
+        constexpr std::size_t longest = 63, digits = 8;
+        Value* const metadata = find_at(tree, "/metadata");
+        Map* const members = metadata ? metadata->if_map() : nullptr;
+        const Value* const prefix = members ? members->find("generateName") : nullptr;
+        const std::string* const text = prefix ? prefix->if_string() : nullptr;
+        const bool is_named = members && members->find("name") && !members->find("name")->is_null();
+        if (!text || is_named || !context_.router.group_follows_kubernetes(tree.text_at("apiVersion")))
+            return;
+        Value name(text->substr(0, longest - digits) + to_hex(sha256(to_json(tree))).substr(0, digits));
+        name.position = prefix->position;
+        members->set("name", std::move(name));
+        members->erase("generateName");
+    }
+
     bool check_kind_name(const Value& tree, std::string_view kind) {
         const bool is_capital = kind.front() >= 'A' && kind.front() <= 'Z';
         if (is_capital && kind.find_first_of("/ :#") == kind.npos) return true;
         error("manifest.bad-name", fmt::format("\"{}\" cannot be a kind", kind), position_at(tree, "/kind"),
               kind.size(), "kinds are one word with a capital first letter");
-        return false;
-    }
-
-    bool refuse_generated_name(const Value& tree) {
-        error("manifest.generated-name",
-              "generateName makes another object at every apply, and none can be found again",
-              position_at(tree, "/metadata/generateName", true), std::strlen("generateName"),
-              "give it a metadata.name; a Job that is to run anew when its document changes keeps its name, "
-              "and "
-              "is annotated as a hook: argocd.argoproj.io/hook: Sync");
         return false;
     }
 
@@ -204,8 +213,6 @@ private:
         const std::string pointer = append_pointer("/metadata", key);
         if (!name || name->is_null()) {
             if (!required) return true;
-            if (metadata && metadata->is_map() && metadata->find("generateName"))
-                return refuse_generated_name(tree);
             error("manifest.missing-key", "metadata.name is missing", position_at(tree, "/metadata", true), 0,
                   "every document needs a name");
             return false;

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "base/json.hpp"
 #include "manifest/load.hpp"
 #include "support/catch.hpp"
@@ -436,6 +438,38 @@ TEST_CASE("documents of the kubernetes provider follow kubectl's scalar rules an
         loaded.resources[0].document.json ==
         R"({"apiVersion":"v1","data":{"mode":420,"r":"${{ vars. }}","true":true},"immutable":false,"kind":"ConfigMap","metadata":{"name":"x"}})");
     CHECK_FALSE(loaded.resources[0].has_references);
+}
+
+TEST_CASE("a name that Kubernetes is to generate is made of the document, and ours have names") {
+    Site site;
+    site.catalog.instances.push_back({"cluster", &described(kubernetes_description), {}});
+    site.stack.providers = {{"host.holdfast.dev", {"files"}}, {"*", {"cluster"}}};
+    const auto map = [](const std::string& prefix, const std::string& data) {
+        return "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: " + prefix +
+               "}\ndata: {a: " + data + "}\n";
+    };
+    const auto names = [&](const std::string& text) {
+        site.tree.write("web/a.yaml", text);
+        const LoadedStack loaded = site.load();
+        CHECK(text_of(loaded.problems) == "");
+        std::set<std::string> all;
+        for (const Resource& resource : loaded.resources) {
+            CHECK(resource.document.json.find("generateName") == std::string::npos);
+            all.insert(std::string(resource.id.name));
+        }
+        return all;
+    };
+    const std::set<std::string> both = names(map("migrate-", "one") + map("migrate-", "two"));
+    REQUIRE(both.size() == 2);
+    CHECK_THAT(*both.begin(), StartsWith("migrate-"));
+    CHECK(both.begin()->size() == std::string("migrate-").size() + 8);
+    CHECK(names("# moved\n" + map("migrate-", "two") + map("migrate-", "one")) == both);
+    const std::set<std::string> changed = names(map("migrate-", "one") + map("migrate-", "three"));
+    CHECK(changed != both);
+    CHECK(names(map(std::string(100, 'm'), "one")).begin()->size() == 63);
+    site.tree.write("web/a.yaml", "apiVersion: host.holdfast.dev/v1alpha1\nkind: File\n"
+                                  "metadata: {generateName: a}\nspec: {path: a}\n");
+    CHECK(text_of(site.load().problems) == "manifest.missing-key web/a.yaml:3:1\n");
 }
 
 TEST_CASE("the second load comes from the cache and is the same as the first") {
