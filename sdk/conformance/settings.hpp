@@ -32,9 +32,9 @@ struct Settings {
     std::string unreadable, readable; // shell commands: make the target fail reads, and mend that
     std::map<std::string, KindSettings> kinds; // by "Kind" or "group/version/Kind"
     std::size_t batch = 1000;
-    std::chrono::milliseconds call_timeout{30'000}; // of one call
-    std::chrono::milliseconds watch_timeout{2'000}; // in which a hint has to come
-    std::chrono::milliseconds stop_timeout{2'000};  // from a cancel or deadline to the end of the call
+    std::chrono::milliseconds call_timeout{30'000};  // of one call
+    std::chrono::milliseconds watch_timeout{10'000}; // in which a hint has to come; a busy machine takes long
+    std::chrono::milliseconds stop_timeout{2'000};   // from a cancel or deadline to the end of the call
     std::chrono::milliseconds health_timeout{10'000};
     std::chrono::milliseconds command_timeout{60'000};
 };
