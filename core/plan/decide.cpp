@@ -202,6 +202,8 @@ void LeafDecision::absent() {
         change_.reasons.push_back("was deleted outside Git");
         if (leaves_drift_alone()) return;
     }
+    if (canonical() && canonical()->state == Canonical::State::not_yet && !canonical()->reason.empty())
+        change_.reasons.push_back("not checked yet: " + canonical()->reason);
     show_what_is_made();
     keep_as(Action::create);
 }

@@ -358,6 +358,7 @@ TEST_CASE("a kind that nobody serves is planned as not known yet, and an error w
     const Ran planned = world.play.holdfast({"plan"});
     INFO(planned.out << planned.err);
     CHECK(has(planned.out, "1 to create"));
+    CHECK(has(planned.out, "not checked yet: the server does not serve Widget"));
     const Ran ran = world.play.holdfast({"apply", "--yes"});
     INFO(ran.out << ran.err);
     CHECK(ran.exit_code == 1);

@@ -449,6 +449,14 @@ TEST_CASE("what the target would store is compared, not what was typed") {
         world.input.canonical = {canonical};
         CHECK_THAT(all_text(world.plan()), ContainsSubstring("its table does not exist yet"));
     }
+    SECTION("or is not known yet for what does not stand there either") {
+        canonical.state = Canonical::State::not_yet;
+        canonical.reason = "its table does not exist yet";
+        world.declare("new", R"({"path":"new"})");
+        world.input.canonical = {{}, canonical};
+        CHECK_THAT(all_text(world.plan()),
+                   ContainsSubstring("not checked yet: its table does not exist yet"));
+    }
 }
 
 TEST_CASE("a leaf acts on a change of what it is to be refreshed by") {
