@@ -216,7 +216,7 @@ Leaves AlertFile::ask_loaded(const sdk::Call& call) {
     return leaves_in(parse(original, server().url() + "/api/v2/status"), path_);
 }
 
-bool AlertFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded) {
+bool AlertFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded, const Evidence&) {
     Json wanted = spec;
     wanted.erase("order");
     return is_within(wanted, loaded);
@@ -226,12 +226,12 @@ std::string AlertFile::where_to_look() const {
     return "see that --config.file of Alertmanager names " + path_ + ", and its log";
 }
 
-void AlertFile::check(const sdk::Call& call, const Contents& contents, const Files&,
+void AlertFile::check(const sdk::Call& call, const Drafts& drafts, const Files&,
                       const std::vector<Edit>& edits) {
     const ScratchFolder scratch;
     try {
-        for (const auto& [path, content] : contents)
-            run_check(call, check_command(), {scratch.put("alertmanager.yml", print(content, {}))},
+        for (const auto& [path, draft] : drafts)
+            run_check(call, check_command(), {scratch.put("alertmanager.yml", draft.text)},
                       scratch.path() + "/alertmanager.yml", path_, "monitoring.bad-config");
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();

@@ -29,8 +29,9 @@ protected:
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
     Leaves ask_loaded(const sdk::Call& call) override;
-    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) override;
-    void check(const sdk::Call& call, const Contents& contents, const Files& files,
+    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,
+                   const Evidence&) override;
+    void check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                const std::vector<Edit>& edits) override;
     std::optional<sdk::Diagnostic> reason_to_stay(const Key& key) const override;
     std::string where_to_look() const override;

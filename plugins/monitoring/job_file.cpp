@@ -175,20 +175,18 @@ Leaves JobFile::ask_loaded(const sdk::Call& call) {
     return reading == Reading::as_its_configuration && shown.is_object() ? leaves_in(shown, url) : Leaves();
 }
 
-bool JobFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded) {
+bool JobFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded, const Evidence&) {
     return is_within(spec, loaded);
 }
 
 std::string JobFile::where_to_look() const { return "its log says what it did not like about " + seen_as_; }
 
 // Beside the file itself, so that paths in it lead where they do there.
-void JobFile::check(const sdk::Call& call, const Contents& contents, const Files& files,
+void JobFile::check(const sdk::Call& call, const Drafts& drafts, const Files&,
                     const std::vector<Edit>& edits) {
     try {
-        for (const auto& [path, content] : contents) {
-            const auto file = files.find(path);
-            const StagedFile candidate(real_path(path),
-                                       print(content, file == files.end() ? "" : file->second->text));
+        for (const auto& [path, draft] : drafts) {
+            const StagedFile candidate(real_path(path), draft.text);
             run_check(call, check_command(), {candidate.path()}, candidate.path(), path_,
                       "monitoring.bad-config");
         }

@@ -32,8 +32,9 @@ protected:
     sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
                     const sdk::Json& recorded) const override;
     Leaves ask_loaded(const sdk::Call& call) override;
-    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) override;
-    void check(const sdk::Call& call, const Contents& contents, const Files& files,
+    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,
+                   const Evidence&) override;
+    void check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                const std::vector<Edit>& edits) override;
     std::string where_to_look() const override;
     // So that what is read at a reload is seen to be older than that.

@@ -17,8 +17,6 @@ sdk::Json canonical_rule(const sdk::Json& rule);
 sdk::Json canonical_group(const sdk::Json& group);
 // A leaf's spec to what stands in the file.
 sdk::Json group_in_file(const sdk::Json& spec);
-// What the rules API says of a group.
-sdk::Json group_of_api(const sdk::Json& group);
 
 bool is_alert(const sdk::Json& rule);
 std::size_t count_alerts(const sdk::Json& group);

@@ -1,6 +1,7 @@
 #include "monitoring/duration.hpp"
 #include "monitoring/part.hpp"
 #include "monitoring/rules.hpp"
+#include "monitoring/rules_answer.hpp"
 #include "monitoring/yaml.hpp"
 #include "support/catch.hpp"
 
@@ -94,14 +95,26 @@ TEST_CASE("expressions that differ in blanks alone are one, but not inside of qu
 }
 
 TEST_CASE("what the API says of a group is what stands in the file") {
-    const Json api = Json::parse(R"j({"name":"g","interval":90,"limit":0,"rules":[
-        {"type":"alerting","name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},
-         "annotations":{"s":"x"},"health":"ok","alerts":[]},
-        {"type":"recording","name":"r","query":"sum(up)","labels":{"a":"1"}}]})j");
+    const auto said = read_rules_answer(R"j({"status":"success","data":{"groups":[
+        {"name":"g","file":"/f","interval":90,"limit":0,"rules":[
+        {"state":"firing","alerts":[{"labels":{"alertname":"B"},"annotations":{},"value":"1","name":"no"}],
+         "name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},"annotations":{"s":"x"},
+         "health":"ok","type":"alerting"},
+        {"type":"recording","name":"r","query":"sum(up)","labels":{"a":"1"},"evaluationTime":0.1}],
+        "lastEvaluation":"2026-01-01T00:00:00Z"},
+        {"name":"h","file":"/f","interval":0.5,"limit":7,"rules":[]}]}})j");
+    REQUIRE(said);
+    REQUIRE(said->size() == 2);
+    CHECK(said->front().file == "/f");
     const Json file = Json::parse(R"j({"name":"g","interval":"90s","limit":0,"rules":[
         {"alert":"A","expr":"up == 0","for":"1m30s","labels":{},"annotations":{"s":"x"}},
         {"record":"r","expr":"sum(up)","labels":{"a":1},"for":"0s"}]})j");
-    CHECK(group_of_api(api) == canonical_group(file));
+    CHECK(said->front().spec == canonical_group(file));
+    CHECK(said->back().spec ==
+          canonical_group(Json::parse(R"({"name":"h","interval":"500ms","limit":7,"rules":[]})")));
+    for (const char* no : {"", "{", R"({"groups":[]})", R"({"data":{}})", "[[]]"})
+        CHECK_FALSE(read_rules_answer(no));
+    CHECK(read_rules_answer(R"({"data":{"groups":null}})").value().empty()); // as Go writes an empty list
 }
 
 TEST_CASE("what is declared is found in what runs, with defaults besides and secrets hidden") {
