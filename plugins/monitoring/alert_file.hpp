@@ -24,8 +24,7 @@ protected:
     std::string path_of(const Key&) const override { return path_; }
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
-    std::string print(const sdk::Json& content, const std::string& before) const override;
+    std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const override;
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
     Leaves ask_loaded(const sdk::Call& call) override;
@@ -40,6 +39,7 @@ protected:
 private:
     static void put(sdk::Json& content, const Key& key, const sdk::Json& spec);
     static void erase(sdk::Json& content, const Key& key);
+    static std::string print(sdk::Json content);
 
     std::string path_;
 };

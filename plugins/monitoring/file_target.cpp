@@ -227,10 +227,7 @@ Drafts FileTarget::drafts_with(const Files& files, const std::vector<Edit>& edit
     Drafts out;
     for (const auto& [path, of_file] : by_path) {
         const auto file = files.find(path);
-        Draft& draft = out[path];
-        if (file != files.end()) draft.content = file->second->content;
-        change(draft.content, of_file);
-        draft.text = print(draft.content, file == files.end() ? std::string() : file->second->text);
+        out[path] = text_with(file == files.end() ? nullptr : file->second.get(), of_file);
     }
     return out;
 }
@@ -239,11 +236,11 @@ Drafts FileTarget::drafts_with(const Files& files, const std::vector<Edit>& edit
 FileTarget::Prepared FileTarget::prepare(const Files& files, const Drafts& drafts,
                                          const std::vector<Edit>& edits) {
     Prepared out;
-    for (const auto& [path, draft] : drafts) {
+    for (const auto& [path, text] : drafts) {
         Written& one = out.files.emplace_back();
         one.path = path;
         if (const auto file = files.find(path); file != files.end()) one.before = file->second->text;
-        if (!draft.text.empty()) one.after = draft.text;
+        if (!text.empty()) one.after = text;
         if (one.after && one.after != one.before)
             one.staged = std::make_unique<StagedFile>(real_path(path), *one.after);
     }

@@ -40,12 +40,7 @@ struct Edit {
     sdk::Json tests; // null: none
 };
 
-// What a file is to say.
-struct Draft {
-    sdk::Json content;
-    std::string text; // empty: the file goes
-};
-using Drafts = std::map<std::string, Draft>; // by path
+using Drafts = std::map<std::string, std::string>; // what files are to say, by path; empty: the file goes
 
 // What speaks for an object being run as its file says, besides what the server tells.
 struct Evidence {
@@ -72,17 +67,15 @@ protected:
     virtual std::string path_of(const Key& key) const = 0;
     virtual sdk::Json parse(const std::string& text, const std::string& path) const = 0;
     virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
-    // `edits` are those of this file, in their order. `content` is null where there is no file.
-    virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
-    // `before` is the text that stands there; empty where there is none. An empty result: the file goes.
-    virtual std::string print(const sdk::Json& content, const std::string& before) const = 0;
+    // A file with `edits`, in their order, which are all of it; an empty text: it goes. `there` is null where
+    // there is none.
+    virtual std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const = 0;
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
     virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                                 const sdk::Json& observed) = 0;
     // What is to stand there, of what does, what is declared, and what was recorded.
-    virtual sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
-                            const sdk::Json& recorded) const {
-        return merged(there, declared, recorded);
+    virtual sdk::Json to_be(const sdk::Json& there, sdk::Json declared, const sdk::Json& recorded) const {
+        return merged(there, std::move(declared), recorded);
     }
     // What the server runs. Throws where it does not say.
     virtual Leaves ask_loaded(const sdk::Call& call) = 0;

@@ -88,7 +88,8 @@ Leaves JobFile::leaves_in(const Json& content, const std::string& path) const {
     return out;
 }
 
-void JobFile::change(Json& content, const std::vector<const Edit*>& edits) const {
+std::string JobFile::text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const {
+    Json content = there ? there->content : Json();
     if (!content.is_object()) content = Json::object();
     if (!content[jobs_key].is_array()) content[jobs_key] = Json::array();
     auto& jobs = content[jobs_key].get_ref<Json::array_t&>();
@@ -105,11 +106,8 @@ void JobFile::change(Json& content, const std::vector<const Edit*>& edits) const
             *place = edit->spec;
         }
     }
-}
-
-std::string JobFile::print(const Json& content, const std::string& before) const {
-    if (!before.empty())
-        if (auto kept = with_jobs(before, content)) return *std::move(kept);
+    if (there && !there->text.empty())
+        if (auto kept = with_jobs(there->text, content)) return *std::move(kept);
     return job_header + print_yaml(content);
 }
 
@@ -120,7 +118,7 @@ Json JobFile::canonical(const sdk::Call&, const Key& key, const Json& spec, cons
 }
 
 // A job has one way to log in: another one that somebody wrote into it goes.
-Json JobFile::to_be(const Json& there, const Json& declared, const Json& recorded) const {
+Json JobFile::to_be(const Json& there, Json declared, const Json& recorded) const {
     constexpr const char* ways[] = {"basic_auth", "authorization", "oauth2", "bearer_token",
                                     "bearer_token_file"};
     Json out = merged(there, declared, recorded);
@@ -185,8 +183,8 @@ std::string JobFile::where_to_look() const { return "its log says what it did no
 void JobFile::check(const sdk::Call& call, const Drafts& drafts, const Files&,
                     const std::vector<Edit>& edits) {
     try {
-        for (const auto& [path, draft] : drafts) {
-            const StagedFile candidate(real_path(path), draft.text);
+        for (const auto& [path, text] : drafts) {
+            const StagedFile candidate(real_path(path), text);
             run_check(call, check_command(), {candidate.path()}, candidate.path(), path_,
                       "monitoring.bad-config");
         }

@@ -115,24 +115,39 @@ Leaves RuleFolder::leaves_in(const Json& content, const std::string& path) const
     return out;
 }
 
-void RuleFolder::change(Json& content, const std::vector<const Edit*>& edits) const {
-    if (!content.is_object()) content = {{"groups", Json::array()}};
-    auto& groups = content["groups"].get_ref<Json::array_t&>();
+// A file without groups is no use to anybody, and promtool takes it for a good one: it goes. Groups are
+// printed one by one, since a copy of thousands of them costs more than to print them.
+std::string RuleFolder::text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const {
+    struct Group {
+        const Json* json; // null: it is to go
+        bool is_foreign;  // or at least as it stands there
+    };
+    std::vector<Group> groups;
     std::map<std::string, std::size_t> places;
-    for (std::size_t i = 0; i < groups.size(); ++i)
-        if (groups[i].is_object()) places.emplace(sdk::text_at(groups[i], "/name"), i);
+    Json rest = Json::object();
+    if (there && there->content.is_object()) {
+        for (const auto& [key, value] : there->content.items())
+            if (key != "groups") rest[key] = value;
+        for (const Json& group : there->content.at("groups")) {
+            if (group.is_object()) places.emplace(sdk::text_at(group, "/name"), groups.size());
+            groups.push_back({group.is_null() ? nullptr : &group, true});
+        }
+    }
     for (const Edit* edit : edits) {
         const auto [place, is_new] = places.emplace(group_name_of(edit->key), groups.size());
         if (is_new) groups.emplace_back();
-        groups[place->second] = edit->spec.is_null() ? Json() : group_in_file(edit->spec);
+        groups[place->second] = {edit->spec.is_null() ? nullptr : &edit->spec, false};
     }
-    groups.erase(std::remove(groups.begin(), groups.end(), Json()), groups.end());
-}
-
-// A file without groups is no use to anybody, and promtool takes it for a good one.
-std::string RuleFolder::print(const Json& content, const std::string&) const {
-    if (!content.is_object() || content.at("groups").empty()) return {};
-    return rule_header + print_yaml(content);
+    std::string out;
+    for (const Group& group : groups) {
+        if (!group.json) continue;
+        Json one = Json::array();
+        one.push_back(group.is_foreign ? *group.json : group_in_file(*group.json));
+        out += print_yaml(one);
+    }
+    if (out.empty()) return {};
+    out.insert(0, std::string(rule_header) + "groups:\n");
+    return rest.empty() ? out : out + print_yaml(rest);
 }
 
 // ---- what Prometheus says ----
@@ -211,6 +226,7 @@ bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& 
     const bool has_group_labels = spec.contains("labels"); // they are among the rules' there
     const bool is_noted = !evidence.note.empty() && note(spec, loaded) == evidence.note;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == there[i]) continue;
         for (const char* key : {"alert", "record", "for", "keep_firing_for", "annotations", "labels"}) {
             if (has_group_labels && std::string_view(key) == "labels") continue;
             const auto left = wanted[i].find(key), right = there[i].find(key);
@@ -251,8 +267,8 @@ void RuleFolder::check(const sdk::Call& call, const Drafts& drafts, const Files&
                        const std::vector<Edit>& edits) {
     const ScratchFolder scratch;
     std::vector<std::string> staged;
-    for (const auto& [path, draft] : drafts)
-        if (!draft.text.empty()) staged.push_back(scratch.put(base_name(path), draft.text));
+    for (const auto& [path, text] : drafts)
+        if (!text.empty()) staged.push_back(scratch.put(base_name(path), text));
     if (!staged.empty())
         run_check(call, check_command(), staged, scratch.path(), folder_, "monitoring.bad-rules");
     run_tests(call, drafts, files, edits);
@@ -275,7 +291,7 @@ void RuleFolder::run_tests(const sdk::Call& call, const Drafts& drafts, const Fi
     const auto take = [&](const std::string& path, const std::string& text) {
         if (!text.empty()) rule_files.push_back(scratch.put(base_name(path), text));
     };
-    for (const auto& [path, draft] : drafts) take(path, draft.text);
+    for (const auto& [path, text] : drafts) take(path, text);
     for (const auto& [path, file] : files)
         if (drafts.count(path) == 0 && !file->broken) take(path, file->text);
     const Json all{{"rule_files", rule_files}, {"evaluation_interval", "1m"}, {"tests", tests}};

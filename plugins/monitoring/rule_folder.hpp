@@ -26,8 +26,7 @@ protected:
     std::string path_of(const Key& key) const override;
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
-    std::string print(const sdk::Json& content, const std::string& before) const override;
+    std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const override;
     sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
                         const sdk::Json& observed) override;
     Leaves ask_loaded(const sdk::Call& call) override;

@@ -16,7 +16,7 @@ struct LoadedGroup {
     sdk::Json spec;   // in the form in which groups are compared
 };
 
-// Nothing where that is no such answer.
+// Nothing where that is no such answer. Throws `monitoring.bad-answer` where it is no JSON.
 std::optional<std::vector<LoadedGroup>> read_rules_answer(std::string_view body);
 
 } // namespace holdfast::monitoring

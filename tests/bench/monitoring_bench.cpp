@@ -1,7 +1,7 @@
 // 5,000 rule groups written, checked, reloaded and verified by the monitoring provider, beside what that
 // cannot do without: `promtool check rules` of the same file, Prometheus' own reload of it and one GET of its
-// rules. The best of some rounds each, against a real server. The whole first apply from Git stands below,
-// for comparison. Exits 1 where a limit is missed.
+// rules. The best of some rounds each, against one real server that has run as many rules before. The whole
+// first apply from Git stands below, for comparison. Exits 1 where a limit is missed.
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +25,7 @@ using namespace holdfast::test;
 
 namespace {
 
-constexpr int rounds = 3, groups = 5000;
+constexpr int rounds = 5, groups = 5000;
 constexpr std::size_t hidden = 3210;
 constexpr const char* scope = "RuleGroup";
 
@@ -69,6 +69,12 @@ void calm(const PrometheusServer& server) {
 }
 
 std::string rule_file(const PrometheusServer& server) { return server.rules() + "/holdfast.yml"; }
+
+// As before the first apply.
+void clear(const PrometheusServer& server) {
+    fs::remove(rule_file(server));
+    if (!server.reload() || !server.running().empty()) fail("Prometheus keeps its rules");
+}
 
 void must_run_all(const PrometheusServer& server) {
     const std::string count = server.ask("rules", "[.data.groups[].rules | length] | add");
@@ -118,9 +124,8 @@ void must_be_seen(PluginDriver& plugin, const PrometheusServer& server, const st
     }
 }
 
-double by_plugin(Floor& floor) {
-    const PrometheusServer server;
-    calm(server);
+double by_plugin(const PrometheusServer& server, Floor& floor) {
+    clear(server);
     PluginDriver plugin("monitoring", server.config(), Isolation::worker);
     const std::vector<Ask> all = all_groups();
     plugin.ask(Method::observe, scope, {all.front()}); // starts it
@@ -155,9 +160,8 @@ std::string all_documents(std::size_t) {
     return out;
 }
 
-double by_whole_apply() {
-    const PrometheusServer server;
-    calm(server);
+double by_whole_apply(const PrometheusServer& server) {
+    clear(server);
     const TempFolder place;
     const std::string repository = place / "repo.git", operators = place / "operator.yaml";
     bench::make_repository(repository, project(server), 1, all_documents,
@@ -188,11 +192,13 @@ void row(const std::string& what, double ours_s, double floor_s, double limit) {
 
 int main() {
     if (const auto why = obstacle()) fail(*why);
+    const PrometheusServer server;
+    calm(server);
     Floor floor;
     double plugin = std::numeric_limits<double>::max(), whole = plugin;
     for (int i = 0; i < rounds; ++i) {
-        plugin = std::min(plugin, by_plugin(floor));
-        whole = std::min(whole, by_whole_apply());
+        plugin = std::min(plugin, by_plugin(server, floor));
+        whole = std::min(whole, by_whole_apply(server));
     }
     fmt::print("promtool {:.0f} + reload {:.0f} + GET {:.0f} ms\n", floor.check * 1e3, floor.reload * 1e3,
                floor.get * 1e3);

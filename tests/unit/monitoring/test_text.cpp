@@ -112,9 +112,33 @@ TEST_CASE("what the API says of a group is what stands in the file") {
     CHECK(said->front().spec == canonical_group(file));
     CHECK(said->back().spec ==
           canonical_group(Json::parse(R"({"name":"h","interval":"500ms","limit":7,"rules":[]})")));
-    for (const char* no : {"", "{", R"({"groups":[]})", R"({"data":{}})", "[[]]"})
+    for (const char* no : {"", R"({"groups":[]})", R"({"data":{}})", "[[]]", R"({"data":[1]})"})
         CHECK_FALSE(read_rules_answer(no));
     CHECK(read_rules_answer(R"({"data":{"groups":null}})").value().empty()); // as Go writes an empty list
+}
+
+TEST_CASE("an answer of Prometheus' is read with its escapes, and one that is cut off is none") {
+    const std::string text =
+        R"j({ "a":[1,{"b":[]},"]"], "data" : {"groups":[ {"file":"/f","more":{"rules":[{}]},
+        "name":"q\"\\ \u003c\u003e\u0026 \n\u00f6\ud83d\ude00","interval":1e1,"limit":-2,"rules":[
+        {"type":"alerting","name":"A","query":"a{b=\"c\"} \u003e 1","duration":0.25,"labels":{"l":"\t"},
+        "annotations":null}]}]}})j";
+    const auto said = read_rules_answer(text);
+    REQUIRE(said);
+    const Json& spec = said->front().spec;
+    CHECK(spec["name"] == "q\"\\ <>& \nö\U0001F600");
+    CHECK(spec["interval"] == "10s");
+    CHECK(spec["limit"] == -2);
+    CHECK(spec["rules"] ==
+          Json::parse(R"j([{"alert":"A","expr":"a{b=\"c\"} > 1","for":"250ms","labels":{"l":"\t"}}])j"));
+    for (std::size_t size = 0; size < text.size(); ++size) {
+        std::optional<std::vector<LoadedGroup>> cut;
+        CHECK_THROWS_AS(cut = read_rules_answer(text.substr(0, size)).value(), std::exception);
+    }
+    for (const char* no :
+         {R"({"data":{"groups":[}})", R"({"data":{"groups":[] x}})", R"({"data":{"groups":[]}}x)",
+          R"({"data":{"groups":[{"name":"\x"}]}})", R"({"data":{"groups":[{"limit":1.e.2}]}})"})
+        CHECK_THROWS_AS(read_rules_answer(no), sdk::Error);
 }
 
 TEST_CASE("what is declared is found in what runs, with defaults besides and secrets hidden") {
