@@ -190,8 +190,7 @@ std::optional<sdk::Diagnostic> AlertFile::reason_to_stay(const Key& key) const {
     return why;
 }
 
-Json AlertFile::canonical(const sdk::Call&, const Key& key, const Json& spec, const Json&) {
-    Json out = spec;
+Json AlertFile::canonical(const sdk::Call&, const Key& key, Json out, const Json&) {
     out.erase("loaded");
     if (key == config_key()) return canonical_config(out);
     if (key.kind == "Receiver") return out;

@@ -25,7 +25,7 @@ protected:
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
     std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const override;
-    sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+    sdk::Json canonical(const sdk::Call& call, const Key& key, sdk::Json spec,
                         const sdk::Json& observed) override;
     Leaves ask_loaded(const sdk::Call& call) override;
     bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,

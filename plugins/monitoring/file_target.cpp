@@ -115,8 +115,9 @@ void FileTarget::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Re
         if (!results.listening() || scope.should_stop()) return;
         try {
             Json out = sdk::parse_json(item.declared(), "monitoring.document");
-            out["spec"] = canonical(scope, key_of(item), out.at("spec"), spec_in(item.observed()));
-            out["spec"]["loaded"] = true;
+            Json& spec = out.at("spec");
+            spec = canonical(scope, key_of(item), std::move(spec), spec_in(item.observed()));
+            spec["loaded"] = true;
             results.done(item, sdk::dump_json(out));
         } catch (const sdk::Error& error) {
             results.failed(item, error.diagnostic());
@@ -198,12 +199,12 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
         return std::nullopt;
     }
     if (!is_removal) {
-        const Json declared = spec_in(change.declared());
-        const Json observed = there ? *there : Json();
-        const Json recorded = spec_in(change.recorded());
-        edit.spec = to_be(observed, canonical(scope, edit.key, declared, observed),
-                          recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
+        static const Json nothing;
+        const Json& observed = there ? *there : nothing;
+        Json declared = spec_in(change.declared()), recorded = spec_in(change.recorded());
         if (declared.contains("tests")) edit.tests = declared["tests"];
+        if (recorded.is_object()) recorded = canonical(scope, edit.key, std::move(recorded), observed);
+        edit.spec = to_be(observed, canonical(scope, edit.key, std::move(declared), observed), recorded);
     }
     const bool is_so = is_removal ? !there : there && *there == edit.spec;
     if (is_so && (is_removal || runs(scope, edit.key, edit.spec, loaded, {change.private_data()}))) {

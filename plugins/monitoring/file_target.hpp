@@ -71,7 +71,7 @@ protected:
     // there is none.
     virtual std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const = 0;
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
-    virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+    virtual sdk::Json canonical(const sdk::Call& call, const Key& key, sdk::Json spec,
                                 const sdk::Json& observed) = 0;
     // What is to stand there, of what does, what is declared, and what was recorded.
     virtual sdk::Json to_be(const sdk::Json& there, sdk::Json declared, const sdk::Json& recorded) const {

@@ -111,7 +111,7 @@ std::string JobFile::text_with(const ConfigFile* there, const std::vector<const 
     return job_header + print_yaml(content);
 }
 
-Json JobFile::canonical(const sdk::Call&, const Key& key, const Json& spec, const Json&) {
+Json JobFile::canonical(const sdk::Call&, const Key& key, Json spec, const Json&) {
     Json out = canonical_job(spec);
     out["job_name"] = job_name_of(key);
     return out;

@@ -241,8 +241,8 @@ bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& 
 }
 
 // Of an expression that only spells otherwise what stands there, what stands there is taken.
-Json RuleFolder::canonical(const sdk::Call& call, const Key& key, const Json& spec, const Json& observed) {
-    Json out = canonical_group(spec);
+Json RuleFolder::canonical(const sdk::Call& call, const Key& key, Json spec, const Json& observed) {
+    Json out = canonical_group(std::move(spec));
     out["file"] = file_of(key);
     if (!observed.is_object() || !observed.contains("rules")) return out;
     Json& rules = out["rules"];
