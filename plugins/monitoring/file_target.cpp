@@ -15,6 +15,7 @@ using sdk::Json;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds between_looks{50};
+constexpr auto if_there_is_a_thread = std::launch::async | std::launch::deferred; // else when it is wanted
 constexpr std::size_t most_exclusions = 64; // of single edits, before they are tried one after the other
 
 void put_back(const std::string& path, const std::optional<std::string>& text) {
@@ -260,7 +261,7 @@ FileTarget::Prepared FileTarget::check_and_prepare(const sdk::Call& call, const 
     {
         const Drafts drafts = drafts_with(files, edits);
         std::future<Prepared> prepared =
-            std::async(std::launch::async, [&] { return prepare(files, drafts, edits); });
+            std::async(if_there_is_a_thread, [&] { return prepare(files, drafts, edits); });
         why = complaint(call, files, drafts, edits);
         if (!why) return prepared.get();
     }
