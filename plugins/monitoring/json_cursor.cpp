@@ -1,5 +1,6 @@
 #include "json_cursor.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <holdfast/json.hpp>
