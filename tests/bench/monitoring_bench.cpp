@@ -84,23 +84,25 @@ void must_run_all(const PrometheusServer& server) {
 // ---- what it cannot do without, in seconds
 
 struct Floor {
-    double check = std::numeric_limits<double>::max(), reload = check, get = check;
+    double check = 0, reload = 0, get = 0;
 
     double sum() const { return check + reload + get; }
-    // Of the rules that stand in the server's folder, which it runs already.
-    void measure(const PrometheusServer& server) {
-        const std::string file = rule_file(server), aside = server.folder() + "/aside";
-        check = std::min(check, seconds_of({"promtool", "check", "rules", file}));
-        fs::rename(file, aside);
-        if (!server.reload()) fail("Prometheus does not reload");
-        fs::rename(aside, file);
-        reload = std::min(
-            reload, seconds_of({"curl", "-sf", "-X", "POST", std::string(prometheus_url) + "/-/reload"}));
-        get = std::min(get, seconds_of({"curl", "-sf", "-o", server.folder() + "/rules.json",
-                                        std::string(prometheus_url) + "/api/v1/rules"}));
-        must_run_all(server);
-    }
 };
+
+// Of the rules that stand in the server's folder, which it runs already. One after the other, as the plugin
+// does.
+Floor measure_floor(const PrometheusServer& server) {
+    const std::string file = rule_file(server), aside = server.folder() + "/aside", url = prometheus_url;
+    Floor out;
+    fs::rename(file, aside);
+    if (!server.reload()) fail("Prometheus does not reload");
+    out.check = seconds_of({"promtool", "check", "rules", aside});
+    fs::rename(aside, file);
+    out.reload = seconds_of({"curl", "-sf", "-X", "POST", url + "/-/reload"});
+    out.get = seconds_of({"curl", "-sf", "-o", server.folder() + "/rules.json", url + "/api/v1/rules"});
+    must_run_all(server);
+    return out;
+}
 
 // ---- the plugin
 
@@ -124,7 +126,7 @@ void must_be_seen(PluginDriver& plugin, const PrometheusServer& server, const st
     }
 }
 
-double by_plugin(const PrometheusServer& server, Floor& floor) {
+double by_plugin(const PrometheusServer& server, std::vector<Floor>& floors) {
     clear(server);
     PluginDriver plugin("monitoring", server.config(), Isolation::worker);
     const std::vector<Ask> all = all_groups();
@@ -136,7 +138,7 @@ double by_plugin(const PrometheusServer& server, Floor& floor) {
         if (answer.outcome != Outcome::done || !is_loaded(answer))
             fail("the plugin did not write " + all[index].identity);
     must_run_all(server);
-    floor.measure(server);
+    floors.push_back(measure_floor(server));
     must_be_seen(plugin, server, all);
     return wall;
 }
@@ -194,12 +196,14 @@ int main() {
     if (const auto why = obstacle()) fail(*why);
     const PrometheusServer server;
     calm(server);
-    Floor floor;
+    std::vector<Floor> floors;
     double plugin = std::numeric_limits<double>::max(), whole = plugin;
     for (int i = 0; i < rounds; ++i) {
-        plugin = std::min(plugin, by_plugin(server, floor));
+        plugin = std::min(plugin, by_plugin(server, floors));
         whole = std::min(whole, by_whole_apply(server));
     }
+    const Floor floor = *std::min_element(floors.begin(), floors.end(),
+                                          [](const Floor& a, const Floor& b) { return a.sum() < b.sum(); });
     fmt::print("promtool {:.0f} + reload {:.0f} + GET {:.0f} ms\n", floor.check * 1e3, floor.reload * 1e3,
                floor.get * 1e3);
     row("5000 rule groups by the plugin : promtool, reload and GET", plugin, floor.sum(), 1.3);
