@@ -116,12 +116,14 @@ Leaves AlertFile::leaves_in(const Json& content, const std::string&) const {
     return out;
 }
 
-void AlertFile::change(Json& content, const std::vector<const Edit*>& edits) const {
+std::string AlertFile::text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const {
+    Json content = there ? there->content : Json();
     for (const Edit* edit : edits)
         if (edit->spec.is_null())
             erase(content, edit->key);
         else
             put(content, edit->key, edit->spec);
+    return print(std::move(content));
 }
 
 void AlertFile::put(Json& content, const Key& key, const Json& spec) {
@@ -171,10 +173,9 @@ void AlertFile::erase(Json& content, const Key& key) {
     if (key.kind == "Route") remove_from(routes_of(content), route_key);
 }
 
-std::string AlertFile::print(const Json& content, const std::string&) const {
-    Json shown = content;
-    for (const char* key : {"receivers"})
-        if (shown.contains(key) && shown[key].empty()) shown.erase(key);
+std::string AlertFile::print(Json shown) {
+    if (const auto receivers = shown.find("receivers"); receivers != shown.end() && receivers->empty())
+        shown.erase(receivers);
     if (const Json* routes = sdk::find(shown, "/route/routes"); routes && routes->empty())
         shown["route"].erase("routes");
     return header + print_yaml(shown);
@@ -189,8 +190,7 @@ std::optional<sdk::Diagnostic> AlertFile::reason_to_stay(const Key& key) const {
     return why;
 }
 
-Json AlertFile::canonical(const sdk::Call&, const Key& key, const Json& spec, const Json&) {
-    Json out = spec;
+Json AlertFile::canonical(const sdk::Call&, const Key& key, Json out, const Json&) {
     out.erase("loaded");
     if (key == config_key()) return canonical_config(out);
     if (key.kind == "Receiver") return out;
@@ -216,7 +216,7 @@ Leaves AlertFile::ask_loaded(const sdk::Call& call) {
     return leaves_in(parse(original, server().url() + "/api/v2/status"), path_);
 }
 
-bool AlertFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded) {
+bool AlertFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded, const Evidence&) {
     Json wanted = spec;
     wanted.erase("order");
     return is_within(wanted, loaded);
@@ -226,12 +226,12 @@ std::string AlertFile::where_to_look() const {
     return "see that --config.file of Alertmanager names " + path_ + ", and its log";
 }
 
-void AlertFile::check(const sdk::Call& call, const Contents& contents, const Files&,
+void AlertFile::check(const sdk::Call& call, const Drafts& drafts, const Files&,
                       const std::vector<Edit>& edits) {
     const ScratchFolder scratch;
     try {
-        for (const auto& [path, content] : contents)
-            run_check(call, check_command(), {scratch.put("alertmanager.yml", print(content, {}))},
+        for (const auto& [path, text] : drafts)
+            run_check(call, check_command(), {scratch.put("alertmanager.yml", text)},
                       scratch.path() + "/alertmanager.yml", path_, "monitoring.bad-config");
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();

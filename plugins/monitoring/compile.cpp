@@ -1,5 +1,6 @@
 #include "compile.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -38,6 +39,8 @@ void check_rule(const Json& rule, const std::string& pointer, sdk::Diagnostics& 
 
 // promtool warns of them and goes on: one of two series of one name and labels is lost.
 void check_twice(const Json& rules, const std::string& pointer, sdk::Diagnostics& problems) {
+    const auto is_recording = [](const Json& rule) { return rule.is_object() && rule.contains("record"); };
+    if (std::count_if(rules.begin(), rules.end(), is_recording) < 2) return;
     std::map<std::string, std::size_t> seen;
     for (std::size_t i = 0; i < rules.size(); ++i) {
         const Json rule = canonical_rule(rules[i]);
@@ -70,17 +73,20 @@ void complain(sdk::Diagnostics& problems, std::string code, std::string pointer,
     problems.push_back(std::move(why));
 }
 
-Compiled rule_group_leaf(const std::string& file, const Json& spec, const std::string& pointer,
+Compiled rule_group_leaf(const std::string& file, Json spec, const std::string& pointer,
                          sdk::Diagnostics& problems) {
     check_duration(spec, "interval", pointer, problems);
     check_duration(spec, "query_offset", pointer, problems);
-    const Json rules = spec.value("rules", Json::array());
-    for (std::size_t i = 0; rules.is_array() && i < rules.size(); ++i)
-        if (rules[i].is_object()) check_rule(rules[i], pointer + "/rules/" + std::to_string(i), problems);
-    if (rules.is_array()) check_twice(rules, pointer + "/rules", problems);
-    Json canonical = canonical_group(spec);
+    if (const auto found = spec.find("rules"); found != spec.end() && found->is_array()) {
+        const Json& rules = *found;
+        for (std::size_t i = 0; i < rules.size(); ++i)
+            if (rules[i].is_object()) check_rule(rules[i], pointer + "/rules/" + std::to_string(i), problems);
+        check_twice(rules, pointer + "/rules", problems);
+    }
+    Json tests = spec.contains("tests") ? std::move(spec["tests"]) : Json();
+    Json canonical = canonical_group(std::move(spec));
     canonical["file"] = file;
-    if (spec.contains("tests")) canonical["tests"] = spec["tests"];
+    if (!tests.is_null()) canonical["tests"] = std::move(tests);
     Compiled out;
     out.key = {"RuleGroup", Json::array({file, canonical["name"]}).dump()};
     out.scope = scope::rules;
@@ -93,7 +99,7 @@ void compile_rule_group(const Json& document, std::vector<Compiled>& out, sdk::D
     Json spec = document.at("spec");
     if (as_text(spec, "name").empty()) spec["name"] = sdk::text_at(document, "/metadata/name");
     const std::string file = sdk::text_at(spec, "/file", default_rule_file);
-    Compiled leaf = rule_group_leaf(file, spec, "/spec", problems);
+    Compiled leaf = rule_group_leaf(file, std::move(spec), "/spec", problems);
     if (document.contains("metadata")) leaf.document["metadata"] = document["metadata"];
     out.push_back(std::move(leaf));
 }
@@ -116,7 +122,7 @@ void compile_prometheus_rule(const Json& document, std::vector<Compiled>& out, s
             complain(problems, "monitoring.group-twice", pointer + "/name",
                      "two groups of this document are called \"" + name + "\"",
                      "Prometheus wants the groups of a file to differ in name");
-        Compiled leaf = rule_group_leaf(file, group, pointer, problems);
+        Compiled leaf = rule_group_leaf(file, std::move(group), pointer, problems);
         leaf.part = name;
         out.push_back(std::move(leaf));
     }

@@ -61,7 +61,7 @@ Compiled job_leaf(const sdk::Json& job, const std::string& pointer);
 void check_duration(const sdk::Json& from, const char* key, const std::string& pointer,
                     sdk::Diagnostics& problems);
 // A group's leaf, and what is wrong with the group. `spec` is in the words of a rule file.
-Compiled rule_group_leaf(const std::string& file, const sdk::Json& spec, const std::string& pointer,
+Compiled rule_group_leaf(const std::string& file, sdk::Json spec, const std::string& pointer,
                          sdk::Diagnostics& problems);
 void complain(sdk::Diagnostics& problems, std::string code, std::string pointer, std::string message,
               std::string hint = {});

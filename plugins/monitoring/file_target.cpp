@@ -1,6 +1,7 @@
 #include "file_target.hpp"
 
 #include <algorithm>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -14,7 +15,20 @@ using sdk::Json;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds between_looks{50};
+constexpr auto if_there_is_a_thread = std::launch::async | std::launch::deferred; // else when it is wanted
 constexpr std::size_t most_exclusions = 64; // of single edits, before they are tried one after the other
+
+void put_back(const std::string& path, const std::optional<std::string>& text) {
+    if (text)
+        StagedFile(real_path(path), *text).put_in_place();
+    else
+        remove_file(real_path(path));
+}
+
+std::string document(const Key& key, Json spec, bool is_loaded) {
+    spec["loaded"] = is_loaded;
+    return sdk::dump_json(document_of(key.kind, std::move(spec)));
+}
 
 } // namespace
 
@@ -54,16 +68,10 @@ const Json* FileTarget::find(const Files& files, const Key& key) const {
     return found == file->second->leaves.end() ? nullptr : &found->second;
 }
 
-bool FileTarget::runs(const sdk::Call& call, const Key& key, const Json& spec, const Leaves& loaded) {
+bool FileTarget::runs(const sdk::Call& call, const Key& key, const Json& spec, const Leaves& loaded,
+                      const Evidence& evidence) {
     const auto found = loaded.find(key);
-    return found != loaded.end() && is_loaded(call, spec, found->second);
-}
-
-std::string FileTarget::document(const sdk::Call& call, const Key& key, const Json& spec,
-                                 const Leaves& loaded) {
-    Json shown_spec = spec;
-    shown_spec["loaded"] = runs(call, key, spec, loaded);
-    return sdk::dump_json(document_of(key.kind, std::move(shown_spec)));
+    return found != loaded.end() && is_loaded(call, spec, found->second, evidence);
 }
 
 void FileTarget::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
@@ -75,10 +83,15 @@ void FileTarget::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results
         if (!results.listening() || scope.should_stop()) return;
         try {
             const Key key = key_of(item);
-            if (const Json* spec = find(files, key))
-                results.done(item, document(scope, key, *spec, *loaded_), version_of(*spec));
-            else
+            const Json* const spec = find(files, key);
+            if (!spec) {
                 results.absent(item);
+                continue;
+            }
+            const bool is_run = runs(scope, key, *spec, *loaded_, {item.private_data()});
+            sdk::Result seen = sdk::Result::done(document(key, *spec, is_run), version_of(*spec));
+            if (is_run) seen.private_data = note(*spec, loaded_->at(key));
+            results.emit(item, seen);
         } catch (const sdk::Error& error) {
             results.failed(item, error.diagnostic());
         }
@@ -91,9 +104,9 @@ void FileTarget::list(const sdk::Call& call, const std::string& kind, sdk::Resul
     for (const auto& [path, file] : files) {
         if (file->broken) throw sdk::Error(*file->broken);
         for (const auto& [key, spec] : file->leaves)
-            if (key.kind == kind &&
-                !results.object(kind_id(kind), key.identity, document(call, key, spec, loaded), scope(),
-                                version_of(spec)))
+            if (key.kind == kind && !results.object(kind_id(kind), key.identity,
+                                                    document(key, spec, runs(call, key, spec, loaded, {})),
+                                                    scope(), version_of(spec)))
                 return;
     }
 }
@@ -103,8 +116,9 @@ void FileTarget::canonicalize(const sdk::Scope& scope, sdk::Items items, sdk::Re
         if (!results.listening() || scope.should_stop()) return;
         try {
             Json out = sdk::parse_json(item.declared(), "monitoring.document");
-            out["spec"] = canonical(scope, key_of(item), out.at("spec"), spec_in(item.observed()));
-            out["spec"]["loaded"] = true;
+            Json& spec = out.at("spec");
+            spec = canonical(scope, key_of(item), std::move(spec), spec_in(item.observed()));
+            spec["loaded"] = true;
             results.done(item, sdk::dump_json(out));
         } catch (const sdk::Error& error) {
             results.failed(item, error.diagnostic());
@@ -153,22 +167,21 @@ void FileTarget::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results
     }
     Failures failures;
     refuse(files, loaded, edits, failures);
-    edits = sift(scope, files, std::move(edits), failures);
-    if (scope.should_stop()) return;
-    std::optional<Leaves> now;
+    Prepared prepared;
+    Leaves now;
     try {
-        if (!edits.empty()) now = commit(scope, files, edits);
+        prepared = check_and_prepare(scope, files, edits, failures);
+        if (scope.should_stop()) return;
+        if (!edits.empty()) now = commit(scope, prepared.files, edits);
     } catch (const sdk::Error& error) {
         for (const Edit& edit : edits) failures.emplace(edit.item, error.diagnostic());
         edits.clear();
     }
     for (const auto& [item, why] : failures) results.failed(changes[item], why);
-    for (const Edit& edit : edits) {
-        sdk::Result done = sdk::Result::done({});
-        if (!edit.spec.is_null()) {
-            done.document = document(scope, edit.key, edit.spec, *now);
-            done.version = version_of(edit.spec);
-        }
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        const Edit& edit = edits[i];
+        sdk::Result& done = prepared.answers[i];
+        if (!edit.spec.is_null()) done.private_data = note(edit.spec, now.at(edit.key));
         done.refreshed = changes[edit.item].refresh();
         results.emit(changes[edit.item], done);
     }
@@ -187,17 +200,17 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
         return std::nullopt;
     }
     if (!is_removal) {
-        const Json declared = spec_in(change.declared());
-        const Json observed = there ? *there : Json();
-        const Json recorded = spec_in(change.recorded());
-        edit.spec = to_be(observed, canonical(scope, edit.key, declared, observed),
-                          recorded.is_object() ? canonical(scope, edit.key, recorded, observed) : recorded);
+        static const Json nothing;
+        const Json& observed = there ? *there : nothing;
+        Json declared = spec_in(change.declared()), recorded = spec_in(change.recorded());
         if (declared.contains("tests")) edit.tests = declared["tests"];
+        if (recorded.is_object()) recorded = canonical(scope, edit.key, std::move(recorded), observed);
+        edit.spec = to_be(observed, canonical(scope, edit.key, std::move(declared), observed), recorded);
     }
     const bool is_so = is_removal ? !there : there && *there == edit.spec;
-    if (is_so && (is_removal || runs(scope, edit.key, edit.spec, loaded))) {
+    if (is_so && (is_removal || runs(scope, edit.key, edit.spec, loaded, {change.private_data()}))) {
         sdk::Result out = sdk::Result::unchanged({});
-        if (there) out.document = document(scope, edit.key, *there, loaded), out.version = version_of(*there);
+        if (there) out.document = document(edit.key, *there, true), out.version = version_of(*there);
         out.refreshed = change.refresh();
         results.emit(change, out);
         return std::nullopt;
@@ -210,37 +223,67 @@ std::optional<Edit> FileTarget::judge(const sdk::Scope& scope, const sdk::Change
     return edit;
 }
 
-FileTarget::Contents FileTarget::contents_with(const Files& files, const std::vector<Edit>& edits) const {
+Drafts FileTarget::drafts_with(const Files& files, const std::vector<Edit>& edits) const {
     std::map<std::string, std::vector<const Edit*>> by_path;
     for (const Edit& edit : edits) by_path[path_of(edit.key)].push_back(&edit);
-    Contents out;
+    Drafts out;
     for (const auto& [path, of_file] : by_path) {
         const auto file = files.find(path);
-        sdk::Json& content = out[path];
-        if (file != files.end()) content = file->second->content;
-        change(content, of_file);
+        out[path] = text_with(file == files.end() ? nullptr : file->second.get(), of_file);
     }
     return out;
 }
 
+// The files beside those that they are to replace, and what will be answered where all goes well.
+FileTarget::Prepared FileTarget::prepare(const Files& files, const Drafts& drafts,
+                                         const std::vector<Edit>& edits) {
+    Prepared out;
+    for (const auto& [path, text] : drafts) {
+        Written& one = out.files.emplace_back();
+        one.path = path;
+        if (const auto file = files.find(path); file != files.end()) one.before = file->second->text;
+        if (!text.empty()) one.after = text;
+        if (one.after && one.after != one.before)
+            one.staged = std::make_unique<StagedFile>(real_path(path), *one.after);
+    }
+    for (const Edit& edit : edits)
+        out.answers.push_back(edit.spec.is_null() ? sdk::Result::done({})
+                                                  : sdk::Result::done(document(edit.key, edit.spec, true),
+                                                                      version_of(edit.spec)));
+    return out;
+}
+
+// Leaves the edits that the checking program has nothing against. Throws where their files cannot be staged.
+FileTarget::Prepared FileTarget::check_and_prepare(const sdk::Call& call, const Files& files,
+                                                   std::vector<Edit>& edits, Failures& failures) {
+    if (edits.empty()) return {};
+    std::optional<sdk::Diagnostic> why;
+    {
+        const Drafts drafts = drafts_with(files, edits);
+        std::future<Prepared> prepared =
+            std::async(if_there_is_a_thread, [&] { return prepare(files, drafts, edits); });
+        why = complaint(call, files, drafts, edits);
+        if (!why) return prepared.get();
+    }
+    edits = sift(call, files, std::move(edits), *why, failures);
+    return prepare(files, drafts_with(files, edits), edits);
+}
+
 std::optional<sdk::Diagnostic> FileTarget::complaint(const sdk::Call& call, const Files& files,
-                                                     const std::vector<Edit>& edits) {
+                                                     const Drafts& drafts, const std::vector<Edit>& edits) {
     try {
-        check(call, contents_with(files, edits), files, edits);
+        check(call, drafts, files, edits);
         return std::nullopt;
     } catch (const sdk::Error& error) {
         return error.diagnostic();
     }
 }
 
-// The edits that the checking program has nothing against, together.
+// The edits that the checking program has nothing against, together, where it has `why` against all of them.
 std::vector<Edit> FileTarget::sift(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
-                                   Failures& failures) {
-    if (edits.empty()) return edits;
-    const auto why = complaint(call, files, edits);
-    if (!why) return edits;
-    if (!are_independent()) return sift_dependent(call, files, std::move(edits), *why, failures);
-    edits = sift_halves(call, files, std::move(edits), *why, failures);
+                                   const sdk::Diagnostic& why, Failures& failures) {
+    if (!are_independent()) return sift_dependent(call, files, std::move(edits), why, failures);
+    edits = sift_halves(call, files, std::move(edits), why, failures);
     if (edits.empty() || call.should_stop()) return edits;
     if (const auto together = complaint(call, files, edits)) {
         for (const Edit& edit : edits) failures.emplace(edit.item, *together);
@@ -301,51 +344,38 @@ std::vector<Edit> FileTarget::sift_dependent(const sdk::Call& call, const Files&
 }
 
 // Throws after everything is as it was, or says in the message what is not.
-Leaves FileTarget::commit(const sdk::Call& call, const Files& files, const std::vector<Edit>& edits) {
-    std::vector<Written> written;
-    for (auto& [path, content] : contents_with(files, edits)) {
-        const auto file = files.find(path);
-        Written one{path, std::nullopt, {}};
-        if (file != files.end()) one.before = file->second->text;
-        one.after = print(content, one.before.value_or(""));
-        if (one.after->empty()) one.after.reset();
-        if (one.before != one.after) written.push_back(std::move(one));
-    }
-    write(written);
+Leaves FileTarget::commit(const sdk::Call& call, std::vector<Written>& files,
+                          const std::vector<Edit>& edits) {
+    put_in_place(files);
     try {
         reload(call);
-        return verify(call, edits);
+        return verify(call, files, edits);
     } catch (const sdk::Error& error) {
         sdk::Diagnostic why = error.diagnostic();
-        give_back(call, written, why);
+        give_back(call, files, why);
         throw sdk::Error(why);
     }
 }
 
 // All of them or none, but for a failing rename in the middle, after which those before it come back.
-void FileTarget::write(const std::vector<Written>& written) const {
-    std::vector<std::unique_ptr<StagedFile>> staged;
-    for (const Written& one : written)
-        staged.push_back(one.after ? std::make_unique<StagedFile>(real_path(one.path), *one.after) : nullptr);
-    for (const Written& one : written)
+void FileTarget::put_in_place(std::vector<Written>& files) {
+    for (const Written& one : files)
         if (read_file(one.path) != one.before)
             throw sdk::Error(
                 problem("monitoring.conflict", one.path + " was changed just now; nothing was written",
                         "plan again: the plan will show what is there now", sdk::Retry::conflict));
-    for (std::size_t i = 0; i < written.size(); ++i) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
         try {
-            if (staged[i])
-                staged[i]->put_in_place();
-            else
-                remove_file(real_path(written[i].path));
+            if (files[i].staged)
+                files[i].staged->put_in_place();
+            else if (!files[i].after)
+                remove_file(real_path(files[i].path));
         } catch (const sdk::Error&) {
             for (std::size_t done = 0; done < i; ++done)
-                if (written[done].before)
-                    StagedFile(real_path(written[done].path), *written[done].before).put_in_place();
-                else
-                    remove_file(written[done].path);
+                if (files[done].after != files[done].before) put_back(files[done].path, files[done].before);
             throw;
         }
+        files[i].stamp = stamp_of(real_path(files[i].path));
     }
 }
 
@@ -354,16 +384,25 @@ void FileTarget::reload(const sdk::Call& call) const {
     reload_.carry_out(call);
 }
 
+// Asked after the server has told what it runs: what it has read until then is what was written.
+bool FileTarget::are_untouched(const std::vector<Written>& written) {
+    return std::all_of(written.begin(), written.end(), [](const Written& one) {
+        return stamp_of(real_path(one.path)) == one.stamp && read_file(one.path) == one.after;
+    });
+}
+
 // A server that was told by a command may need a moment, and may be away for one.
-Leaves FileTarget::verify(const sdk::Call& call, const std::vector<Edit>& edits) {
+Leaves FileTarget::verify(const sdk::Call& call, const std::vector<Written>& written,
+                          const std::vector<Edit>& edits) {
     const auto until = SteadyClock::now() + patience_;
     for (;;) {
         const bool is_last = SteadyClock::now() >= until || call.should_stop();
         try {
             Leaves loaded = ask_loaded(call);
+            const Evidence evidence{{}, reload_.is_done_when_answered() && are_untouched(written)};
             const auto wrong = std::find_if(edits.begin(), edits.end(), [&](const Edit& edit) {
                 return edit.spec.is_null() ? loaded.count(edit.key) != 0
-                                           : !runs(call, edit.key, edit.spec, loaded);
+                                           : !runs(call, edit.key, edit.spec, loaded, evidence);
             });
             if (wrong == edits.end()) return loaded;
             if (is_last)
@@ -383,11 +422,8 @@ void FileTarget::give_back(const sdk::Call& call, const std::vector<Written>& wr
                            sdk::Diagnostic& why) const {
     try {
         for (const Written& one : written) {
-            if (read_file(one.path) != one.after) continue; // somebody else's by now
-            if (one.before)
-                StagedFile(real_path(one.path), *one.before).put_in_place();
-            else
-                remove_file(real_path(one.path));
+            const bool is_ours = read_file(one.path) == one.after; // else it is somebody else's by now
+            if (is_ours && one.after != one.before) put_back(one.path, one.before);
         }
     } catch (const sdk::Error& error) {
         why.message += "; and the old files could not be put back: " + std::string(error.what());

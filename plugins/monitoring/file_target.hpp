@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "files.hpp"
 #include "part.hpp"
 #include "server.hpp"
 
@@ -39,6 +40,14 @@ struct Edit {
     sdk::Json tests; // null: none
 };
 
+using Drafts = std::map<std::string, std::string>; // what files are to say, by path; empty: the file goes
+
+// What speaks for an object being run as its file says, besides what the server tells.
+struct Evidence {
+    std::string_view note; // from when it was seen to run last; empty: none
+    bool is_read = false;  // since the server has read all files, nobody has touched its own
+};
+
 class FileTarget : public Part {
 public:
     FileTarget(const Server& server, Reload reload, Command check, std::chrono::milliseconds patience)
@@ -51,7 +60,6 @@ public:
     void apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) override;
 
 protected:
-    using Contents = std::map<std::string, sdk::Json>;       // what files are to say, by path
     using Failures = std::map<std::size_t, sdk::Diagnostic>; // by item
 
     // ---- what the derived class says ----
@@ -59,24 +67,25 @@ protected:
     virtual std::string path_of(const Key& key) const = 0;
     virtual sdk::Json parse(const std::string& text, const std::string& path) const = 0;
     virtual Leaves leaves_in(const sdk::Json& content, const std::string& path) const = 0;
-    // `edits` are those of this file, in their order. `content` is null where there is no file.
-    virtual void change(sdk::Json& content, const std::vector<const Edit*>& edits) const = 0;
-    // `before` is the text that stands there; empty where there is none. An empty result: the file goes.
-    virtual std::string print(const sdk::Json& content, const std::string& before) const = 0;
+    // A file with `edits`, in their order, which are all of it; an empty text: it goes. `there` is null where
+    // there is none.
+    virtual std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const = 0;
     // A declared spec in the one form; `observed` may be null. Fields that are no object's are left out.
-    virtual sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+    virtual sdk::Json canonical(const sdk::Call& call, const Key& key, sdk::Json spec,
                                 const sdk::Json& observed) = 0;
     // What is to stand there, of what does, what is declared, and what was recorded.
-    virtual sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
-                            const sdk::Json& recorded) const {
-        return merged(there, declared, recorded);
+    virtual sdk::Json to_be(const sdk::Json& there, sdk::Json declared, const sdk::Json& recorded) const {
+        return merged(there, std::move(declared), recorded);
     }
     // What the server runs. Throws where it does not say.
     virtual Leaves ask_loaded(const sdk::Call& call) = 0;
-    virtual bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) = 0;
-    // Throws with what the checking program says; `contents` are the files that change, and `files` all
+    virtual bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,
+                           const Evidence& evidence) = 0;
+    // Of an object that runs: what spares the next look some work. Recorded as its private data.
+    virtual std::string note(const sdk::Json& /*spec*/, const sdk::Json& /*loaded*/) const { return {}; }
+    // Throws with what the checking program says; `drafts` are the files that change, and `files` all
     // others.
-    virtual void check(const sdk::Call& call, const Contents& contents, const Files& files,
+    virtual void check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                        const std::vector<Edit>& edits) = 0;
     // Why an object is not removed when nobody declares it any more; nothing: it is.
     virtual std::optional<sdk::Diagnostic> reason_to_stay(const Key&) const { return std::nullopt; }
@@ -100,26 +109,41 @@ private:
     struct Written {
         std::string path;
         std::optional<std::string> before, after; // nothing: no such file
+        std::unique_ptr<StagedFile> staged;       // nothing: it goes, or says that already
+        std::optional<FileStamp> stamp;           // once it is in place
+    };
+    // What can be done while the checking program runs.
+    struct Prepared {
+        std::vector<Written> files;
+        std::vector<sdk::Result> answers; // an edit's each, once it runs
     };
 
     const sdk::Json* find(const Files& files, const Key& key) const;
-    bool runs(const sdk::Call& call, const Key& key, const sdk::Json& spec, const Leaves& loaded);
-    std::string document(const sdk::Call& call, const Key& key, const sdk::Json& spec, const Leaves& loaded);
+    bool runs(const sdk::Call& call, const Key& key, const sdk::Json& spec, const Leaves& loaded,
+              const Evidence& evidence);
     std::optional<Edit> judge(const sdk::Scope& scope, const sdk::Change& change, const Files& files,
                               const Leaves& loaded, sdk::Results& results);
-    Contents contents_with(const Files& files, const std::vector<Edit>& edits) const;
-    std::optional<sdk::Diagnostic> complaint(const sdk::Call& call, const Files& files,
+    Drafts drafts_with(const Files& files, const std::vector<Edit>& edits) const;
+    static Prepared prepare(const Files& files, const Drafts& drafts, const std::vector<Edit>& edits);
+    Prepared check_and_prepare(const sdk::Call& call, const Files& files, std::vector<Edit>& edits,
+                               Failures& failures);
+    std::optional<sdk::Diagnostic> complaint(const sdk::Call& call, const Files& files, const Drafts& drafts,
                                              const std::vector<Edit>& edits);
+    std::optional<sdk::Diagnostic> complaint(const sdk::Call& call, const Files& files,
+                                             const std::vector<Edit>& edits) {
+        return complaint(call, files, drafts_with(files, edits), edits);
+    }
     std::vector<Edit> sift(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
-                           Failures& failures);
+                           const sdk::Diagnostic& why, Failures& failures);
     std::vector<Edit> sift_halves(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
                                   const sdk::Diagnostic& why, Failures& failures);
     std::vector<Edit> sift_dependent(const sdk::Call& call, const Files& files, std::vector<Edit> edits,
                                      const sdk::Diagnostic& why, Failures& failures);
-    Leaves commit(const sdk::Call& call, const Files& files, const std::vector<Edit>& edits);
-    void write(const std::vector<Written>& written) const;
+    Leaves commit(const sdk::Call& call, std::vector<Written>& files, const std::vector<Edit>& edits);
+    static void put_in_place(std::vector<Written>& files);
     void reload(const sdk::Call& call) const;
-    Leaves verify(const sdk::Call& call, const std::vector<Edit>& edits);
+    Leaves verify(const sdk::Call& call, const std::vector<Written>& written, const std::vector<Edit>& edits);
+    static bool are_untouched(const std::vector<Written>& written);
     void give_back(const sdk::Call& call, const std::vector<Written>& written, sdk::Diagnostic& why) const;
 
     Server server_;

@@ -67,6 +67,12 @@ std::string ScratchFolder::put(const std::string& name, std::string_view content
     return path;
 }
 
+std::optional<FileStamp> stamp_of(const std::string& path) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return std::nullopt;
+    return FileStamp{status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+}
+
 bool was_changed_before(const std::string& path, double time) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) return false;

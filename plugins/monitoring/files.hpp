@@ -48,6 +48,15 @@ private:
     std::string path_;
 };
 
+// Which file stands at a path, and when it was changed last. Any change makes it another one, but for two in
+// the same tick of the kernel's clock.
+struct FileStamp {
+    std::uint64_t device = 0, inode = 0;
+    std::int64_t changed_s = 0, changed_ns = 0;
+    bool operator==(const FileStamp&) const = default;
+};
+std::optional<FileStamp> stamp_of(const std::string& path); // nothing where there is no file
+
 // The kernel stamps a change with the last tick of its clock, which is some milliseconds before it; more on a
 // busy virtual machine.
 inline constexpr std::chrono::milliseconds most_late_stamp(100);

@@ -88,7 +88,8 @@ Leaves JobFile::leaves_in(const Json& content, const std::string& path) const {
     return out;
 }
 
-void JobFile::change(Json& content, const std::vector<const Edit*>& edits) const {
+std::string JobFile::text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const {
+    Json content = there ? there->content : Json();
     if (!content.is_object()) content = Json::object();
     if (!content[jobs_key].is_array()) content[jobs_key] = Json::array();
     auto& jobs = content[jobs_key].get_ref<Json::array_t&>();
@@ -105,22 +106,19 @@ void JobFile::change(Json& content, const std::vector<const Edit*>& edits) const
             *place = edit->spec;
         }
     }
-}
-
-std::string JobFile::print(const Json& content, const std::string& before) const {
-    if (!before.empty())
-        if (auto kept = with_jobs(before, content)) return *std::move(kept);
+    if (there && !there->text.empty())
+        if (auto kept = with_jobs(there->text, content)) return *std::move(kept);
     return job_header + print_yaml(content);
 }
 
-Json JobFile::canonical(const sdk::Call&, const Key& key, const Json& spec, const Json&) {
+Json JobFile::canonical(const sdk::Call&, const Key& key, Json spec, const Json&) {
     Json out = canonical_job(spec);
     out["job_name"] = job_name_of(key);
     return out;
 }
 
 // A job has one way to log in: another one that somebody wrote into it goes.
-Json JobFile::to_be(const Json& there, const Json& declared, const Json& recorded) const {
+Json JobFile::to_be(const Json& there, Json declared, const Json& recorded) const {
     constexpr const char* ways[] = {"basic_auth", "authorization", "oauth2", "bearer_token",
                                     "bearer_token_file"};
     Json out = merged(there, declared, recorded);
@@ -175,20 +173,18 @@ Leaves JobFile::ask_loaded(const sdk::Call& call) {
     return reading == Reading::as_its_configuration && shown.is_object() ? leaves_in(shown, url) : Leaves();
 }
 
-bool JobFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded) {
+bool JobFile::is_loaded(const sdk::Call&, const Json& spec, const Json& loaded, const Evidence&) {
     return is_within(spec, loaded);
 }
 
 std::string JobFile::where_to_look() const { return "its log says what it did not like about " + seen_as_; }
 
 // Beside the file itself, so that paths in it lead where they do there.
-void JobFile::check(const sdk::Call& call, const Contents& contents, const Files& files,
+void JobFile::check(const sdk::Call& call, const Drafts& drafts, const Files&,
                     const std::vector<Edit>& edits) {
     try {
-        for (const auto& [path, content] : contents) {
-            const auto file = files.find(path);
-            const StagedFile candidate(real_path(path),
-                                       print(content, file == files.end() ? "" : file->second->text));
+        for (const auto& [path, text] : drafts) {
+            const StagedFile candidate(real_path(path), text);
             run_check(call, check_command(), {candidate.path()}, candidate.path(), path_,
                       "monitoring.bad-config");
         }

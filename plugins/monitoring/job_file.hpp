@@ -25,15 +25,14 @@ protected:
     std::string path_of(const Key&) const override { return path_; }
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
-    std::string print(const sdk::Json& content, const std::string& before) const override;
-    sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+    std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const override;
+    sdk::Json canonical(const sdk::Call& call, const Key& key, sdk::Json spec,
                         const sdk::Json& observed) override;
-    sdk::Json to_be(const sdk::Json& there, const sdk::Json& declared,
-                    const sdk::Json& recorded) const override;
+    sdk::Json to_be(const sdk::Json& there, sdk::Json declared, const sdk::Json& recorded) const override;
     Leaves ask_loaded(const sdk::Call& call) override;
-    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) override;
-    void check(const sdk::Call& call, const Contents& contents, const Files& files,
+    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,
+                   const Evidence&) override;
+    void check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                const std::vector<Edit>& edits) override;
     std::string where_to_look() const override;
     // So that what is read at a reload is seen to be older than that.

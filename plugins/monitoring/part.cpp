@@ -29,12 +29,14 @@ Json spec_in(std::string_view document) {
     return json.is_object() && json.contains("spec") ? std::move(json["spec"]) : Json();
 }
 
-Json merged(const Json& there, const Json& declared, const Json& recorded) {
-    Json out = there.is_object() ? there : Json::object();
+Json merged(const Json& there, Json declared, const Json& recorded) {
+    if (!there.is_object()) return declared.is_object() ? declared : Json::object();
+    Json out = there;
     if (recorded.is_object())
         for (const auto& [key, value] : recorded.items())
             if (!declared.contains(key)) out.erase(key);
-    for (const auto& [key, value] : declared.items()) out[key] = value;
+    for (auto member = declared.begin(); member != declared.end(); ++member)
+        out[member.key()] = std::move(*member);
     return out;
 }
 

@@ -35,7 +35,7 @@ std::string version_of(const sdk::Json& spec); // a hash: a spec may hold secret
 sdk::Json spec_in(std::string_view document);  // null where there is no document
 // What is to stand there: what stands there, with what is declared, without what was recorded and is not
 // declared any more. Member by member of the spec.
-sdk::Json merged(const sdk::Json& there, const sdk::Json& declared, const sdk::Json& recorded);
+sdk::Json merged(const sdk::Json& there, sdk::Json declared, const sdk::Json& recorded);
 sdk::Diagnostic conflict(const Key& key);
 // True where every member and element of `wanted` is in `there`; "<secret>" there is anything.
 bool is_within(const sdk::Json& wanted, const sdk::Json& there);

@@ -13,12 +13,33 @@ constexpr std::size_t most_formatted = 100'000; // expressions that are remember
 
 } // namespace
 
+// Its files are on this machine, and so it is near: to squeeze its answers takes longer than to send them.
+std::string Prometheus::answer(const sdk::Call& call, const std::string& path) const {
+    sdk::HttpRequest request;
+    request.headers = {"Accept-Encoding: identity"};
+    sdk::HttpResponse response = server_.ask(call, std::move(request), "/api/v1/" + path);
+    if (response.status < 200 || response.status >= 300)
+        throw sdk::Error(server_.refusal(response, "GET /api/v1/" + path.substr(0, path.find('?'))));
+    return std::move(response.body);
+}
+
 Json Prometheus::get(const sdk::Call& call, const std::string& path) const {
-    Json answer = server_.json(call, "GET", "/api/v1/" + path);
-    if (!answer.is_object() || !answer.contains("data"))
+    Json said = sdk::parse_json(answer(call, path), "monitoring.bad-answer");
+    if (!said.is_object() || !said.contains("data"))
         throw sdk::Error("monitoring.bad-answer", server_.url() + "/api/v1/" + path + " gives no data",
                          "see that the URL in the provider's config is that of a Prometheus");
-    return std::move(answer["data"]);
+    return std::move(said["data"]);
+}
+
+std::vector<LoadedGroup> Prometheus::rules(const sdk::Call& call) const {
+    const std::string said = answer(call, "rules?exclude_alerts=true");
+    if (auto groups = read_rules_answer(said)) return *std::move(groups);
+    throw sdk::Error("monitoring.bad-answer", server_.url() + "/api/v1/rules gives no groups",
+                     "see that the URL in the provider's config is that of a Prometheus");
+}
+
+std::string Prometheus::working_directory(const sdk::Call& call) const {
+    return get(call, "status/runtimeinfo").value("CWD", "/");
 }
 
 std::string Prometheus::load_mark(const sdk::Call& call) const {

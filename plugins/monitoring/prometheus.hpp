@@ -8,6 +8,7 @@
 
 #include <holdfast/json.hpp>
 
+#include "rules_answer.hpp"
 #include "server.hpp"
 
 namespace holdfast::monitoring {
@@ -18,6 +19,9 @@ public:
 
     // `data` of GET /api/v1/<path>. Throws where there is none. From any thread.
     sdk::Json get(const sdk::Call& call, const std::string& path) const;
+    // Every group that it runs. From any thread.
+    std::vector<LoadedGroup> rules(const sdk::Call& call) const;
+    std::string working_directory(const sdk::Call& call) const;
     // How Prometheus itself writes the expression; nothing where it cannot read it. Answers are kept.
     std::optional<std::string> format(const sdk::Call& call, const std::string& expression);
     // True where both are one expression to Prometheus. Asks only where blanks are not all.
@@ -32,6 +36,8 @@ public:
     const Server& server() const { return server_; }
 
 private:
+    std::string answer(const sdk::Call& call, const std::string& path) const;
+
     Server server_;
     std::map<std::string, std::optional<std::string>> formatted_;
 };

@@ -21,21 +21,34 @@ constexpr const char* rule_header =
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 Key group_key(const std::string& file, const std::string& name) {
-    return {"RuleGroup", Json::array({file, name}).dump()};
+    Key out{"RuleGroup", "["};
+    sdk::append_quoted(out.identity, file);
+    out.identity += ',';
+    sdk::append_quoted(out.identity, name);
+    out.identity += ']';
+    return out;
 }
 
-std::string file_of(const Key& key) { return sdk::parse_json(key.identity).at(0).get<std::string>(); }
-std::string group_name_of(const Key& key) { return sdk::parse_json(key.identity).at(1).get<std::string>(); }
+// The elements of `["file","name"]`. Thousands of them are looked at, and next to none has an escape.
+std::string element(const Key& key, std::size_t index) {
+    const std::string& text = key.identity;
+    const std::size_t middle = text.find("\",\"");
+    if (text.find('\\') != std::string::npos || middle == std::string::npos || text.compare(0, 2, "[\"") != 0)
+        return sdk::parse_json(text).at(index).get<std::string>();
+    return index == 0 ? text.substr(2, middle - 2) : text.substr(middle + 3, text.size() - middle - 5);
+}
+std::string file_of(const Key& key) { return element(key, 0); }
+std::string group_name_of(const Key& key) { return element(key, 1); }
+
+const std::string& expression_of(const Json& rule) {
+    static const std::string none;
+    const auto found = rule.find("expr");
+    return found == rule.end() || !found->is_string() ? none : found->get_ref<const std::string&>();
+}
 
 constexpr std::size_t most_questions = 200;
-
-std::size_t count_rules(const Json& content) {
-    if (!content.is_object()) return 0; // a file that is to go, or cannot be read
-    std::size_t sum = 0;
-    for (const Json& group : content.at("groups"))
-        if (const auto rules = group.find("rules"); rules != group.end()) sum += rules->size();
-    return sum;
-}
+// Prometheus says when a reload ended. Its files it has read at most so long before.
+constexpr std::chrono::seconds longest_reload(10);
 
 } // namespace
 
@@ -102,57 +115,73 @@ Leaves RuleFolder::leaves_in(const Json& content, const std::string& path) const
     return out;
 }
 
-void RuleFolder::change(Json& content, const std::vector<const Edit*>& edits) const {
-    if (!content.is_object()) content = {{"groups", Json::array()}};
-    auto& groups = content["groups"].get_ref<Json::array_t&>();
+// A file without groups is no use to anybody, and promtool takes it for a good one: it goes. Groups are
+// printed one by one, since a copy of thousands of them costs more than to print them.
+std::string RuleFolder::text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const {
+    struct Group {
+        const Json* json; // null: it is to go
+        bool is_foreign;  // or at least as it stands there
+    };
+    std::vector<Group> groups;
     std::map<std::string, std::size_t> places;
-    for (std::size_t i = 0; i < groups.size(); ++i)
-        if (groups[i].is_object()) places.emplace(sdk::text_at(groups[i], "/name"), i);
+    Json rest = Json::object();
+    if (there && there->content.is_object()) {
+        for (const auto& [key, value] : there->content.items())
+            if (key != "groups") rest[key] = value;
+        for (const Json& group : there->content.at("groups")) {
+            if (group.is_object()) places.emplace(sdk::text_at(group, "/name"), groups.size());
+            groups.push_back({group.is_null() ? nullptr : &group, true});
+        }
+    }
     for (const Edit* edit : edits) {
         const auto [place, is_new] = places.emplace(group_name_of(edit->key), groups.size());
         if (is_new) groups.emplace_back();
-        groups[place->second] = edit->spec.is_null() ? Json() : group_in_file(edit->spec);
+        groups[place->second] = {edit->spec.is_null() ? nullptr : &edit->spec, false};
     }
-    groups.erase(std::remove(groups.begin(), groups.end(), Json()), groups.end());
-}
-
-// A file without groups is no use to anybody, and promtool takes it for a good one.
-std::string RuleFolder::print(const Json& content, const std::string&) const {
-    if (!content.is_object() || content.at("groups").empty()) return {};
-    return rule_header + print_yaml(content);
+    std::string out;
+    for (const Group& group : groups) {
+        if (!group.json) continue;
+        Json one = Json::array();
+        one.push_back(group.is_foreign ? *group.json : group_in_file(*group.json));
+        out += print_yaml(one);
+    }
+    if (out.empty()) return {};
+    out.insert(0, std::string(rule_header) + "groups:\n");
+    return rest.empty() ? out : out + print_yaml(rest);
 }
 
 // ---- what Prometheus says ----
 
-// The name of a file of this folder, however Prometheus writes its path; empty for others.
-std::string RuleFolder::own_file(const std::string& path, const std::string& working_directory) const {
-    const std::string whole = path.empty() || path.front() == '/' ? path : working_directory + "/" + path;
-    const std::string folder = folder_of(whole);
+// The name of a file of this folder, of the absolute path that Prometheus has of it; empty for others.
+std::string RuleFolder::own_file(const std::string& path) const {
+    const std::string folder = folder_of(path);
     const bool is_ours =
         seen_as_.empty() ? folder == folder_ || real_path(folder) == real_path(folder_) : folder == seen_as_;
-    return is_ours ? base_name(whole) : std::string();
+    return is_ours ? base_name(path) : std::string();
 }
 
 Leaves RuleFolder::ask_loaded(const sdk::Call& call) {
-    const std::string working_directory = prometheus_.get(call, "status/runtimeinfo").value("CWD", "/");
     questions_left_ = most_questions;
     last_reload_.reset();
-    Json answer = prometheus_.get(call, "rules?exclude_alerts=true");
     std::map<std::string, std::string> own; // by the path that Prometheus says
+    std::string working_directory;          // asked for only where a path needs it, since that takes long
     Leaves out;
     foreign_alerts_ = 0;
-    for (const Json& group : answer["groups"]) {
-        const std::string path = group.value("file", "");
-        const auto [file, is_new] = own.try_emplace(path);
-        if (is_new) file->second = own_file(path, working_directory);
-        Json spec = group_of_api(group);
+    for (LoadedGroup& group : prometheus_.rules(call)) {
+        const auto [file, is_new] = own.try_emplace(group.file);
+        if (is_new) {
+            const bool is_relative = !group.file.empty() && group.file.front() != '/';
+            if (is_relative && working_directory.empty())
+                working_directory = prometheus_.working_directory(call);
+            file->second = own_file(is_relative ? working_directory + "/" + group.file : group.file);
+        }
         if (file->second.empty()) {
-            foreign_alerts_ += count_alerts(spec);
+            foreign_alerts_ += count_alerts(group.spec);
             continue;
         }
-        spec["file"] = file->second;
-        Key key = group_key(file->second, spec["name"].get<std::string>());
-        out.emplace(std::move(key), std::move(spec));
+        group.spec["file"] = file->second;
+        Key key = group_key(file->second, group.spec["name"].get_ref<const std::string&>());
+        out.emplace(std::move(key), std::move(group.spec));
     }
     return out;
 }
@@ -160,18 +189,34 @@ Leaves RuleFolder::ask_loaded(const sdk::Call& call) {
 // Prometheus reads all rule files at a reload, so what was there before one that went well is what it runs.
 bool RuleFolder::is_read_since_change(const sdk::Call& call, const std::string& file) {
     if (!last_reload_) last_reload_ = prometheus_.last_good_reload(call);
-    return *last_reload_ && was_changed_before(folder_ + "/" + file, **last_reload_);
+    const auto began = [&] { return **last_reload_ - std::chrono::duration<double>(longest_reload).count(); };
+    return *last_reload_ && was_changed_before(folder_ + "/" + file, began());
 }
 
-// So that what is read at a reload is seen to be older than that, where ever anybody will have to go by it.
-std::chrono::milliseconds RuleFolder::wait_before_reload() const {
-    return rules_ > most_questions ? most_late_stamp : std::chrono::milliseconds(0);
+// Thousands of expressions that Prometheus spells otherwise would take seconds: from some number on it is
+// enough that the rest of the group is so, and that Prometheus has read the file as it is.
+bool RuleFolder::is_same(const sdk::Call& call, const std::string& expression, const std::string& loaded,
+                         const std::string& file, const Evidence& evidence) {
+    if (is_same_but_blanks(expression, loaded)) return true;
+    if (questions_left_ == 0 && (evidence.is_read || is_read_since_change(call, file))) return true;
+    if (questions_left_ > 0) --questions_left_;
+    return prometheus_.is_same_expression(call, expression, loaded);
 }
 
-// Everything is compared, expressions by asking. Thousands of them that Prometheus spells otherwise would
-// take seconds: from some number on it is enough that the rest is so and the file was there at the last
-// reload.
-bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& loaded) {
+// The pairs of expressions that are one, though they are spelled in two ways; empty where there is none.
+std::string RuleFolder::note(const Json& spec, const Json& loaded) const {
+    const Json &wanted = spec.at("rules"), &there = loaded.at("rules");
+    Json pairs = Json::array();
+    for (std::size_t i = 0; i < std::min(wanted.size(), there.size()); ++i) {
+        const std::string &left = expression_of(wanted[i]), &right = expression_of(there[i]);
+        if (!is_same_but_blanks(left, right)) pairs.push_back({left, right});
+    }
+    return pairs.empty() ? std::string() : sdk::sha256_hex(sdk::dump_json(pairs));
+}
+
+// Everything is compared, expressions by asking, unless these pairs were found to be one before.
+bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& loaded,
+                           const Evidence& evidence) {
     for (const auto& [key, value] : spec.items()) // Prometheus says an interval also where none is declared
         if (key != "rules" && key != "labels" && key != "query_offset" &&
             (!loaded.contains(key) || loaded[key] != value))
@@ -179,25 +224,25 @@ bool RuleFolder::is_loaded(const sdk::Call& call, const Json& spec, const Json& 
     const Json &wanted = spec.at("rules"), &there = loaded.at("rules");
     if (wanted.size() != there.size()) return false;
     const bool has_group_labels = spec.contains("labels"); // they are among the rules' there
+    const bool is_noted = !evidence.note.empty() && note(spec, loaded) == evidence.note;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == there[i]) continue;
         for (const char* key : {"alert", "record", "for", "keep_firing_for", "annotations", "labels"}) {
             if (has_group_labels && std::string_view(key) == "labels") continue;
             const auto left = wanted[i].find(key), right = there[i].find(key);
             const bool is_left = left != wanted[i].end(), is_right = right != there[i].end();
             if (is_left != is_right || (is_left && *left != *right)) return false;
         }
-        const std::string left = wanted[i].value("expr", ""), right = there[i].value("expr", "");
-        if (is_same_but_blanks(left, right)) continue;
-        if (questions_left_ == 0 && is_read_since_change(call, spec.at("file").get<std::string>())) continue;
-        if (questions_left_ > 0) --questions_left_;
-        if (!prometheus_.is_same_expression(call, left, right)) return false;
+        if (!is_noted && !is_same(call, expression_of(wanted[i]), expression_of(there[i]),
+                                  spec.at("file").get_ref<const std::string&>(), evidence))
+            return false;
     }
     return true;
 }
 
 // Of an expression that only spells otherwise what stands there, what stands there is taken.
-Json RuleFolder::canonical(const sdk::Call& call, const Key& key, const Json& spec, const Json& observed) {
-    Json out = canonical_group(spec);
+Json RuleFolder::canonical(const sdk::Call& call, const Key& key, Json spec, const Json& observed) {
+    Json out = canonical_group(std::move(spec));
     out["file"] = file_of(key);
     if (!observed.is_object() || !observed.contains("rules")) return out;
     Json& rules = out["rules"];
@@ -218,24 +263,19 @@ std::string RuleFolder::where_to_look() const {
 
 // ---- checks ----
 
-void RuleFolder::check(const sdk::Call& call, const Contents& contents, const Files& files,
+void RuleFolder::check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                        const std::vector<Edit>& edits) {
-    rules_ = 0;
-    for (const auto& [path, content] : contents) rules_ += count_rules(content);
-    for (const auto& [path, file] : files)
-        if (contents.count(path) == 0) rules_ += count_rules(file->content);
     const ScratchFolder scratch;
     std::vector<std::string> staged;
-    for (const auto& [path, content] : contents)
-        if (const std::string text = print(content, {}); !text.empty())
-            staged.push_back(scratch.put(base_name(path), text));
+    for (const auto& [path, text] : drafts)
+        if (!text.empty()) staged.push_back(scratch.put(base_name(path), text));
     if (!staged.empty())
         run_check(call, check_command(), staged, scratch.path(), folder_, "monitoring.bad-rules");
-    run_tests(call, contents, files, edits);
+    run_tests(call, drafts, files, edits);
 }
 
 // Against all groups as they are to be, since a test may be about several.
-void RuleFolder::run_tests(const sdk::Call& call, const Contents& contents, const Files& files,
+void RuleFolder::run_tests(const sdk::Call& call, const Drafts& drafts, const Files& files,
                            const std::vector<Edit>& edits) const {
     Json tests = Json::array();
     for (const Edit& edit : edits)
@@ -251,9 +291,9 @@ void RuleFolder::run_tests(const sdk::Call& call, const Contents& contents, cons
     const auto take = [&](const std::string& path, const std::string& text) {
         if (!text.empty()) rule_files.push_back(scratch.put(base_name(path), text));
     };
-    for (const auto& [path, content] : contents) take(path, print(content, {}));
+    for (const auto& [path, text] : drafts) take(path, text);
     for (const auto& [path, file] : files)
-        if (contents.count(path) == 0 && !file->broken) take(path, file->text);
+        if (drafts.count(path) == 0 && !file->broken) take(path, file->text);
     const Json all{{"rule_files", rule_files}, {"evaluation_interval", "1m"}, {"tests", tests}};
     const std::string path = scratch.put("holdfast-tests", print_yaml(all));
     try {

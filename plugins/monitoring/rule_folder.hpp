@@ -26,31 +26,32 @@ protected:
     std::string path_of(const Key& key) const override;
     sdk::Json parse(const std::string& text, const std::string& path) const override;
     Leaves leaves_in(const sdk::Json& content, const std::string& path) const override;
-    void change(sdk::Json& content, const std::vector<const Edit*>& edits) const override;
-    std::string print(const sdk::Json& content, const std::string& before) const override;
-    sdk::Json canonical(const sdk::Call& call, const Key& key, const sdk::Json& spec,
+    std::string text_with(const ConfigFile* there, const std::vector<const Edit*>& edits) const override;
+    sdk::Json canonical(const sdk::Call& call, const Key& key, sdk::Json spec,
                         const sdk::Json& observed) override;
     Leaves ask_loaded(const sdk::Call& call) override;
-    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded) override;
-    void check(const sdk::Call& call, const Contents& contents, const Files& files,
+    bool is_loaded(const sdk::Call& call, const sdk::Json& spec, const sdk::Json& loaded,
+                   const Evidence& evidence) override;
+    std::string note(const sdk::Json& spec, const sdk::Json& loaded) const override;
+    void check(const sdk::Call& call, const Drafts& drafts, const Files& files,
                const std::vector<Edit>& edits) override;
     void refuse(const Files& files, const Leaves& loaded, std::vector<Edit>& edits,
                 Failures& failures) override;
     std::string where_to_look() const override;
-    std::chrono::milliseconds wait_before_reload() const override;
     bool are_independent() const override { return true; }
 
 private:
     bool is_read_since_change(const sdk::Call& call, const std::string& file);
-    std::string own_file(const std::string& path, const std::string& working_directory) const;
-    void run_tests(const sdk::Call& call, const Contents& contents, const Files& files,
+    bool is_same(const sdk::Call& call, const std::string& expression, const std::string& loaded,
+                 const std::string& file, const Evidence& evidence);
+    std::string own_file(const std::string& path) const;
+    void run_tests(const sdk::Call& call, const Drafts& drafts, const Files& files,
                    const std::vector<Edit>& edits) const;
 
     Prometheus prometheus_;
     std::string folder_, seen_as_;
     Command test_;
     bool allows_no_alerts_ = false;
-    std::size_t rules_ = 0;          // of the folder, as it was checked last
     std::size_t questions_left_ = 0; // about expressions, before its word for the reload is enough
     std::optional<std::optional<double>> last_reload_; // Prometheus::last_good_reload, once it was asked
     std::size_t foreign_alerts_ = 0; // that Prometheus ran from elsewhere when it was asked last

@@ -12,13 +12,11 @@ constexpr const char* default_rule_file = "holdfast.yml";
 
 // Durations in Prometheus' spelling, labels as texts, nothing that is empty or zero. Expressions stay as they
 // are: only Prometheus can say which two are one.
-sdk::Json canonical_rule(const sdk::Json& rule);
+sdk::Json canonical_rule(sdk::Json rule);
 // `spec` of a RuleGroup, or a group of a rule file, to a leaf's spec without `file`.
-sdk::Json canonical_group(const sdk::Json& group);
+sdk::Json canonical_group(sdk::Json group);
 // A leaf's spec to what stands in the file.
 sdk::Json group_in_file(const sdk::Json& spec);
-// What the rules API says of a group.
-sdk::Json group_of_api(const sdk::Json& group);
 
 bool is_alert(const sdk::Json& rule);
 std::size_t count_alerts(const sdk::Json& group);

@@ -47,6 +47,9 @@ public:
     Reload(const Server& server, Command command) : server_(server), command_(std::move(command)) {}
     // Throws `monitoring.reload` with what the server or the command says.
     void carry_out(const sdk::Call& call) const;
+    // True where the server has read everything once carry_out() returns, in a reload that began after it was
+    // called; a command may only have asked for one.
+    bool is_done_when_answered() const { return !command_.is_set(); }
 
 private:
     Server server_;

@@ -70,8 +70,8 @@ public:
         add_alert(rules, "page", page);
         add_alert(rules, "ticket", ticket);
         Json group{{"name", "slo:" + name_}, {"rules", std::move(rules)}};
-        Compiled leaf =
-            rule_group_leaf(sdk::text_at(spec_, "/file", default_rule_file), group, "/spec", problems_);
+        Compiled leaf = rule_group_leaf(sdk::text_at(spec_, "/file", default_rule_file), std::move(group),
+                                        "/spec", problems_);
         leaf.part = "rules";
         out.push_back(std::move(leaf));
     }

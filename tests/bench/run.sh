@@ -10,18 +10,16 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 "$root/tests/support/install.sh" build test
 cmake -S "$root" --preset release -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build "$root/build/release" --target bench held_session held_daemon floor_yaml_load floor_write_fsync holdfast_test_plugins \
-    holdfast_plugin_host holdfast_plugin_kubernetes holdfast_plugin_monitoring holdfastd \
-    access_bench dns_bench firewall_bench routing_bench >/dev/null
+    holdfast_plugin_host holdfast_plugin_kubernetes holdfastd \
+    access_bench dns_bench firewall_bench monitoring_bench routing_bench >/dev/null
 status=0
 "$root/build/release/bench/bench" "$@" || status=1
 if [ $# -lt 2 ]; then
-    for provider in dns firewall routing access; do
+    for provider in dns firewall routing access monitoring; do
         printf '\n%s\n' "$provider"
         "$root/build/release/bench/${provider}_bench" || status=1
     done
-    for provider in monitoring kubernetes; do
-        printf '\n%s\n' "$provider"
-        "$root/tests/bench/${provider}_bench.sh" "$root/build/release" || status=1
-    done
+    printf '\nkubernetes\n'
+    "$root/tests/bench/kubernetes_bench.sh" "$root/build/release" || status=1
 fi
 exit $status

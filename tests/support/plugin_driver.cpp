@@ -69,7 +69,8 @@ Answers PluginDriver::ask(Method method, std::string_view scope, const std::vect
                          .identity = ask.identity,
                          .declared = ask.declared,
                          .observed = ask.observed,
-                         .version = ask.version});
+                         .version = ask.version,
+                         .private_data = ask.private_data});
     Answers answers;
     const Call call{.method = method,
                     .scope = scope,

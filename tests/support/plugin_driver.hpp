@@ -17,6 +17,7 @@ struct Ask {
     std::string kind, identity;
     std::string declared, observed, version;
     ItemAction action = ItemAction::none;
+    std::string private_data = {};
 };
 
 struct Answer {

@@ -4,7 +4,9 @@
 #include <thread>
 
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "servers.hpp"
 #include "support/catch.hpp"
@@ -359,6 +361,109 @@ TEST_CASE("of more expressions than are asked about, one edited just after a rel
     const Answers seen = plugin.ask(Method::observe, scope, asks);
     CHECK(is_loaded(seen[0]));
     CHECK_FALSE(is_loaded(seen[249]));
+}
+
+// Expressions that Prometheus spells otherwise, more of them than it is asked about at once.
+std::vector<Ask> oddly_spelled(int count) {
+    std::vector<Ask> out;
+    for (int i = 0; i < count; ++i) {
+        const std::string n = std::to_string(10000 + i);
+        out.push_back(group("g" + n, {alert("A", "sum(up)by(job)==" + n)}));
+    }
+    return out;
+}
+
+// How often Prometheus was asked how it spells an expression.
+int questions(const PrometheusServer& server) {
+    const auto said = output_of(std::string("curl -s ") + prometheus_url +
+                                "/metrics | awk '/^prometheus_http_requests_total.*format_query/ {n = $2} "
+                                "END {print n + 0}'");
+    REQUIRE(server.ask("status/runtimeinfo", ".status") == "success");
+    return std::stoi(said.value_or("-1"));
+}
+
+TEST_CASE("what was verified once is known to the next process, until it is edited") {
+    if (const auto why = obstacle()) return skip(*why);
+    PrometheusServer server;
+    std::vector<Ask> asks = oddly_spelled(250);
+    asks.push_back(group("plain", {alert("P", "up == 0")}));
+    {
+        PluginDriver plugin("monitoring", server.config(), Isolation::worker);
+        const Answers written = plugin.ask(Method::apply, scope, asks);
+        REQUIRE(written.end.ok);
+        for (std::uint32_t i = 0; i < asks.size(); ++i) {
+            REQUIRE(is_loaded(written[i]));
+            REQUIRE(written[i].private_data.empty() == (i == 250));
+            asks[i].private_data = written[i].private_data;
+        }
+    }
+    const int before = questions(server);
+    PluginDriver plugin("monitoring", server.config(), Isolation::worker);
+    Answers seen = plugin.ask(Method::observe, scope, asks);
+    for (std::uint32_t i = 0; i < asks.size(); ++i) CHECK(is_loaded(seen[i]));
+    CHECK(questions(server) == before);
+
+    std::string text = read_file(server.rules() + "/holdfast.yml");
+    text.replace(text.find("==10249"), 7, "==99999");
+    write_file(server.rules() + "/holdfast.yml", text);
+    seen = plugin.ask(Method::observe, scope, asks);
+    CHECK(is_loaded(seen[248]));
+    CHECK_FALSE(is_loaded(seen[249]));
+    // Read, it is what runs, as Prometheus says itself.
+    REQUIRE(server.reload());
+    seen = plugin.ask(Method::observe, scope, asks);
+    CHECK(is_loaded(seen[249]));
+    CHECK(seen[249].private_data != asks[249].private_data);
+}
+
+TEST_CASE("what is edited in the course of a long reload is not taken for loaded") {
+    if (const auto why = obstacle()) return skip(*why);
+    PrometheusServer server;
+    write_file(server.folder() + "/prometheus.yml", // without evaluating so many all the time
+               "global: {evaluation_interval: 1h}\nrule_files: [\"" + server.rules() + "/*.yml\"]\n");
+    REQUIRE(server.reload());
+    const std::string file = server.rules() + "/holdfast.yml";
+    const std::vector<Ask> asks = oddly_spelled(3000);
+    REQUIRE(PluginDriver("monitoring", server.config(), Isolation::worker)
+                .ask(Method::apply, scope, asks)
+                .end.ok);
+    std::string text = read_file(file);
+    text.replace(text.find("==12999"), 7, "==99999");
+    std::jthread reload([&] { server.reload(); });
+    std::this_thread::sleep_for(40ms); // it has read the file by now, or not
+    write_file(file, text);
+    reload.join();
+    // Another process, which knows nothing but what it sees.
+    PluginDriver plugin("monitoring", server.config(), Isolation::worker);
+    const std::vector<Ask> last{asks.end() - 220, asks.end()};
+    const Answers seen = plugin.ask(Method::observe, scope, last);
+    CHECK(is_loaded(seen[0]));
+    CHECK(is_loaded(seen[219]) == (server.running().find("== 99999") != std::string::npos));
+}
+
+// As fast as the kernel tells of it: before the server is told to reload, or just after.
+TEST_CASE("what somebody puts in the place of a file that was just written is not taken for it") {
+    if (const auto why = obstacle()) return skip(*why);
+    PrometheusServer server;
+    const std::string file = server.rules() + "/holdfast.yml";
+    PluginDriver plugin("monitoring", server.config(), Isolation::worker);
+    const int events = inotify_init1(IN_CLOEXEC);
+    REQUIRE(inotify_add_watch(events, server.rules().c_str(), IN_MOVED_TO) >= 0);
+    std::jthread other([&] {
+        char buffer[4096];
+        if (read(events, buffer, sizeof buffer) <= 0) return;
+        std::string text = read_file(file);
+        text.replace(text.find("==10249"), 7, "==99999");
+        write_file(server.folder() + "/other", text);
+        std::filesystem::rename(server.folder() + "/other", file);
+    });
+    const Answers answers = plugin.ask(Method::apply, scope, oddly_spelled(250));
+    other.join();
+    close(events);
+    CHECK(read_file(file).find("==99999") != std::string::npos);
+    if (server.running().find("== 99999") == std::string::npos) return; // it came too late to be read
+    CHECK(answers[249].outcome == Outcome::failed);
+    CHECK_THAT(first_message(answers[249]), ContainsSubstring("does not run RuleGroup g10249"));
 }
 
 TEST_CASE("all groups of the folder are listed, foreign ones too") {

@@ -1,6 +1,7 @@
 #include "monitoring/duration.hpp"
 #include "monitoring/part.hpp"
 #include "monitoring/rules.hpp"
+#include "monitoring/rules_answer.hpp"
 #include "monitoring/yaml.hpp"
 #include "support/catch.hpp"
 
@@ -94,14 +95,50 @@ TEST_CASE("expressions that differ in blanks alone are one, but not inside of qu
 }
 
 TEST_CASE("what the API says of a group is what stands in the file") {
-    const Json api = Json::parse(R"j({"name":"g","interval":90,"limit":0,"rules":[
-        {"type":"alerting","name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},
-         "annotations":{"s":"x"},"health":"ok","alerts":[]},
-        {"type":"recording","name":"r","query":"sum(up)","labels":{"a":"1"}}]})j");
+    const auto said = read_rules_answer(R"j({"status":"success","data":{"groups":[
+        {"name":"g","file":"/f","interval":90,"limit":0,"rules":[
+        {"state":"firing","alerts":[{"labels":{"alertname":"B"},"annotations":{},"value":"1","name":"no"}],
+         "name":"A","query":"up == 0","duration":90,"keepFiringFor":0,"labels":{},"annotations":{"s":"x"},
+         "health":"ok","type":"alerting"},
+        {"type":"recording","name":"r","query":"sum(up)","labels":{"a":"1"},"evaluationTime":0.1}],
+        "lastEvaluation":"2026-01-01T00:00:00Z"},
+        {"name":"h","file":"/f","interval":0.5,"limit":7,"rules":[]}]}})j");
+    REQUIRE(said);
+    REQUIRE(said->size() == 2);
+    CHECK(said->front().file == "/f");
     const Json file = Json::parse(R"j({"name":"g","interval":"90s","limit":0,"rules":[
         {"alert":"A","expr":"up == 0","for":"1m30s","labels":{},"annotations":{"s":"x"}},
         {"record":"r","expr":"sum(up)","labels":{"a":1},"for":"0s"}]})j");
-    CHECK(group_of_api(api) == canonical_group(file));
+    CHECK(said->front().spec == canonical_group(file));
+    CHECK(said->back().spec ==
+          canonical_group(Json::parse(R"({"name":"h","interval":"500ms","limit":7,"rules":[]})")));
+    for (const char* no : {"", R"({"groups":[]})", R"({"data":{}})", "[[]]", R"({"data":[1]})"})
+        CHECK_FALSE(read_rules_answer(no));
+    CHECK(read_rules_answer(R"({"data":{"groups":null}})").value().empty()); // as Go writes an empty list
+}
+
+TEST_CASE("an answer of Prometheus' is read with its escapes, and one that is cut off is none") {
+    const std::string text =
+        R"j({ "a":[1,{"b":[]},"]"], "data" : {"groups":[ {"file":"/f","more":{"rules":[{}]},
+        "name":"q\"\\ \u003c\u003e\u0026 \n\u00f6\ud83d\ude00","interval":1e1,"limit":-2,"rules":[
+        {"type":"alerting","name":"A","query":"a{b=\"c\"} \u003e 1","duration":0.25,"labels":{"l":"\t"},
+        "annotations":null}]}]}})j";
+    const auto said = read_rules_answer(text);
+    REQUIRE(said);
+    const Json& spec = said->front().spec;
+    CHECK(spec["name"] == "q\"\\ <>& \nö\U0001F600");
+    CHECK(spec["interval"] == "10s");
+    CHECK(spec["limit"] == -2);
+    CHECK(spec["rules"] ==
+          Json::parse(R"j([{"alert":"A","expr":"a{b=\"c\"} > 1","for":"250ms","labels":{"l":"\t"}}])j"));
+    for (std::size_t size = 0; size < text.size(); ++size) {
+        std::optional<std::vector<LoadedGroup>> cut;
+        CHECK_THROWS_AS(cut = read_rules_answer(text.substr(0, size)).value(), std::exception);
+    }
+    for (const char* no :
+         {R"({"data":{"groups":[}})", R"({"data":{"groups":[] x}})", R"({"data":{"groups":[]}}x)",
+          R"({"data":{"groups":[{"name":"\x"}]}})", R"({"data":{"groups":[{"limit":1.e.2}]}})"})
+        CHECK_THROWS_AS(read_rules_answer(no), sdk::Error);
 }
 
 TEST_CASE("what is declared is found in what runs, with defaults besides and secrets hidden") {
