@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "duration.hpp"
-#include "json_cursor.hpp"
 
 namespace holdfast::monitoring {
 
@@ -12,55 +11,45 @@ namespace {
 
 using sdk::Json;
 
+double number_at(const Json& from, const char* key) {
+    const auto found = from.find(key);
+    return found != from.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::string take_text(Json& from, const char* key) {
+    const auto found = from.find(key);
+    return found != from.end() && found->is_string() ? std::move(found->get_ref<std::string&>())
+                                                     : std::string();
+}
+
 void put_seconds(Json& out, const char* key, double seconds) {
     const auto ms = static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e12) * 1000 + 0.5);
     if (ms != 0) out[key] = print_duration(ms);
 }
 
-Json texts_at(JsonCursor& at) {
+Json take_rule(Json& said) {
     Json out = Json::object();
-    at.members([&](std::string_view name) { out[std::string(name)] = at.text(); });
+    out[take_text(said, "type") == "alerting" ? "alert" : "record"] = take_text(said, "name");
+    out["expr"] = take_text(said, "query");
+    for (const char* key : {"labels", "annotations"})
+        if (const auto found = said.find(key); found != said.end() && !found->empty())
+            out[key] = std::move(*found);
+    put_seconds(out, "for", number_at(said, "duration"));
+    put_seconds(out, "keep_firing_for", number_at(said, "keepFiringFor"));
     return out;
 }
 
-Json rule_at(JsonCursor& at) {
-    std::string name, query;
-    bool is_alert = false;
-    double duration = 0, keep_firing_for = 0;
-    Json labels, annotations;
-    at.members([&](std::string_view key) {
-        if (key == "name") name = at.text();
-        if (key == "query") query = at.text();
-        if (key == "type") is_alert = at.text() == "alerting";
-        if (key == "duration") duration = at.number();
-        if (key == "keepFiringFor") keep_firing_for = at.number();
-        if (key == "labels") labels = texts_at(at);
-        if (key == "annotations") annotations = texts_at(at);
-    });
-    Json out = Json::object();
-    out[is_alert ? "alert" : "record"] = std::move(name);
-    out["expr"] = std::move(query);
-    if (!labels.empty()) out["labels"] = std::move(labels);
-    if (!annotations.empty()) out["annotations"] = std::move(annotations);
-    put_seconds(out, "for", duration);
-    put_seconds(out, "keep_firing_for", keep_firing_for);
-    return out;
-}
-
-LoadedGroup group_at(JsonCursor& at) {
-    LoadedGroup out{{}, Json::object()};
+LoadedGroup take_group(Json& said) {
+    LoadedGroup out{take_text(said, "file"), Json::object()};
+    out.spec["name"] = take_text(said, "name");
+    put_seconds(out.spec, "interval", number_at(said, "interval"));
+    if (const auto limit = static_cast<std::int64_t>(std::clamp(number_at(said, "limit"), -1e15, 1e15));
+        limit != 0)
+        out.spec["limit"] = limit;
     Json rules = Json::array();
-    at.members([&](std::string_view key) {
-        if (key == "name") out.spec["name"] = at.text();
-        if (key == "file") out.file = at.text();
-        if (key == "interval") put_seconds(out.spec, "interval", at.number());
-        if (key == "limit")
-            if (const auto limit = static_cast<std::int64_t>(std::clamp(at.number(), -1e15, 1e15));
-                limit != 0)
-                out.spec["limit"] = limit;
-        if (key == "rules") at.elements([&] { rules.push_back(rule_at(at)); });
-    });
-    if (!out.spec.contains("name")) out.spec["name"] = "";
+    if (const auto found = said.find("rules"); found != said.end() && found->is_array())
+        for (Json& rule : *found)
+            if (rule.is_object()) rules.push_back(take_rule(rule));
     out.spec["rules"] = std::move(rules);
     return out;
 }
@@ -68,19 +57,15 @@ LoadedGroup group_at(JsonCursor& at) {
 } // namespace
 
 std::optional<std::vector<LoadedGroup>> read_rules_answer(std::string_view body) {
+    Json said = sdk::parse_json(body, "monitoring.bad-answer");
+    const Json::json_pointer place("/data/groups");
+    if (!said.is_object() || !said.contains(place)) return std::nullopt;
     std::vector<LoadedGroup> groups;
-    bool has_groups = false;
-    JsonCursor at(body);
-    at.members([&](std::string_view key) {
-        if (key != "data") return;
-        at.members([&](std::string_view member) {
-            if (member != "groups") return;
-            has_groups = true;
-            at.elements([&] { groups.push_back(group_at(at)); });
-        });
-    });
-    if (has_groups) at.end();
-    return has_groups ? std::optional(std::move(groups)) : std::nullopt;
+    Json& all = said[place];
+    if (!all.is_array() && !all.is_null()) return std::nullopt;
+    for (Json& group : all) // as Go writes an empty list: null
+        if (group.is_object()) groups.push_back(take_group(group));
+    return groups;
 }
 
 } // namespace holdfast::monitoring

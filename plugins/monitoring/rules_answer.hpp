@@ -1,6 +1,5 @@
 #pragma once
-// What Prometheus says that it runs (prometheus.io/docs/prometheus/latest/querying/api, "Rules"). Read as it
-// comes: it tells much of each rule that nobody here asks for, and there are thousands.
+// What Prometheus says that it runs (prometheus.io/docs/prometheus/latest/querying/api, "Rules").
 
 #include <optional>
 #include <string>
