@@ -168,9 +168,14 @@ std::string options_of(const Credentials::Now& who, const Access& access, millis
     return out + (access.is_insecure ? ",\"insecure\":true}" : "}");
 }
 
+Reply reply_of(sdk::HttpResponse response) {
+    return {response.status, std::move(response.headers), std::move(response.body),
+            std::move(response.error)};
+}
+
 } // namespace
 
-Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_refused) const {
+sdk::HttpRequest Client::to_http(const Request& request, bool was_refused) const {
     const Credentials::Now who = credentials_.now(was_refused);
     sdk::HttpRequest http;
     http.method = request.method;
@@ -182,9 +187,31 @@ Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_
     http.body = request.body;
     http.on_body = request.on_body;
     http.options = options_of(who, credentials_.access(), request.timeout);
-    sdk::HttpResponse response = call.http(http);
-    return {response.status, std::move(response.headers), std::move(response.body),
-            std::move(response.error)};
+    return http;
+}
+
+Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_refused) const {
+    return reply_of(call.http(to_http(request, was_refused)));
+}
+
+void Client::send_all(const sdk::Call& call, std::size_t most_at_once,
+                      const std::function<std::optional<Request>()>& next,
+                      const std::function<void(std::size_t number, Reply reply)>& take) const {
+    bool is_refused = false;
+    sdk::HttpBatch batch;
+    batch.most_at_once = most_at_once;
+    batch.next = [&]() -> std::optional<sdk::HttpRequest> {
+        const std::optional<Request> request = is_refused ? std::nullopt : next();
+        if (!request) return std::nullopt;
+        return to_http(*request, false);
+    };
+    batch.take = [&](std::size_t number, sdk::HttpResponse response) {
+        if (response.status == 401 || response.status == 429)
+            is_refused = true;
+        else
+            take(number, reply_of(std::move(response)));
+    };
+    call.http_all(batch);
 }
 
 Reply Client::send(const sdk::Call& call, const Request& request) const {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,10 +41,16 @@ public:
 
     // Thread-safe. What the server did not begin (429) is sent again, when it wants.
     Reply send(const sdk::Call& call, const Request& request) const;
+    // Many, on this thread, a few of them at the same time. What send() would send again (401, 429) gets no
+    // reply, and after it nothing more is begun: the rest is for send(). `number`: in the order of `next`.
+    void send_all(const sdk::Call& call, std::size_t most_at_once,
+                  const std::function<std::optional<Request>()>& next,
+                  const std::function<void(std::size_t number, Reply reply)>& take) const;
     const std::string& server() const { return credentials_.access().server; }
     const std::string& name_space() const { return credentials_.access().name_space; }
 
 private:
+    sdk::HttpRequest to_http(const Request& request, bool was_refused) const;
     Reply send_once(const sdk::Call& call, const Request& request, bool was_refused) const;
     mutable Credentials credentials_;
 };

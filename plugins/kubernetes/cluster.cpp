@@ -85,7 +85,7 @@ bool Cluster::may_force(const Json& document, const Reply& refusal) const {
     });
 }
 
-Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode) const {
+Request Cluster::apply_request(const Target& target, const Json& document, Mode mode) const {
     Request request;
     request.method = "PATCH";
     request.path = target.path();
@@ -97,13 +97,22 @@ Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& do
         put_into_set(member, options_.set_id);
         request.body = sdk::dump_json(member);
     }
-    const std::string query = std::string("fieldManager=") + field_manager + "&fieldValidation=Strict" +
-                              (mode == Mode::dry_run ? dry_run : "");
-    request.query = query;
-    Reply reply = client_.send(call, request);
-    if (!may_force(document, reply)) return reply;
-    request.query = query + "&force=true";
-    return client_.send(call, request);
+    request.query = std::string("fieldManager=") + field_manager + "&fieldValidation=Strict" +
+                    (mode == Mode::dry_run ? dry_run : "");
+    return request;
+}
+
+Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode,
+                     std::optional<Reply> first) const {
+    std::optional<Request> request;
+    if (!first) {
+        request = apply_request(target, document, mode);
+        first = client_.send(call, *request);
+    }
+    if (!may_force(document, *first)) return *std::move(first);
+    if (!request) request = apply_request(target, document, mode);
+    request->query += "&force=true";
+    return client_.send(call, *request);
 }
 
 Reply Cluster::patch(const sdk::Call& call, const Target& target, const Json& json_patch, Mode mode) const {
