@@ -31,7 +31,7 @@ Options read_options(const Json& config, const std::string& name_space) {
     options.takes_conflicts = sdk::text_at(config, "/conflicts") == "take";
     options.propagation = sdk::text_at(config, "/propagation", "Background");
     options.delete_wait = std::chrono::milliseconds(config.value("deleteWaitMs", 10'000));
-    options.parallel = config.value("parallel", std::size_t{8});
+    options.parallel = config.value("parallel", std::size_t{32});
     std::vector<std::string> hands{"kubectl", "before-first-apply"};
     if (const Json* list = sdk::find(config, "/hands")) {
         hands.clear();

@@ -17,7 +17,7 @@ struct Options {
     std::string propagation = "Background";
     std::chrono::milliseconds delete_wait{10'000}; // for finalizers, in one call
     Hands hands{{}};
-    std::size_t parallel = 8; // requests at once
+    std::size_t parallel = 32; // requests at once, of which those of a batch share a connection
     // The ConfigMap that is the parent of the ApplySet of all that we apply, and the set's id; empty: there
     // is none.
     std::string set_name, set_space, set_id;

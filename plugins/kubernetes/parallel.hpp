@@ -14,10 +14,13 @@
 
 namespace holdfast::kubernetes {
 
+// Each has a connection of its own.
+constexpr std::size_t most_threads = 8;
+
 // Runs work(0) ... work(count - 1), each once, in no particular order. What one throws first is thrown here,
 // after all have ended.
 template <typename Work>
-void in_parallel(std::size_t count, std::size_t most_threads, Work work) {
+void in_parallel(std::size_t count, std::size_t most_at_once, Work work) {
     std::atomic<std::size_t> next{0};
     std::exception_ptr thrown;
     std::mutex mutex;
@@ -33,7 +36,8 @@ void in_parallel(std::size_t count, std::size_t most_threads, Work work) {
     };
     {
         std::vector<std::thread> threads;
-        for (std::size_t i = 1; i < std::min(count, most_threads); ++i) threads.emplace_back(run);
+        for (std::size_t i = 1; i < std::min({count, most_at_once, most_threads}); ++i)
+            threads.emplace_back(run);
         run();
         for (std::thread& thread : threads) thread.join();
     }

@@ -1,5 +1,7 @@
 #include "sys/http/batch.hpp"
 
+#include <thread>
+
 namespace holdfast {
 
 namespace {
@@ -8,6 +10,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds between_looks{20}; // at deadlines, cancellation and pauses that are over
 constexpr long most_connections = 16;     // to one server, where that speaks no HTTP/2
+
+// For every answer libcurl looks at all transfers of the connection, and this thread is woken. With many
+// under way more answers are about to come: they are waited for, for a time in which hardly a server would
+// answer half of what it was asked for.
+constexpr std::size_t worth_gathering = 8;
+constexpr std::chrono::microseconds gathering_each{60};
 
 } // namespace
 
@@ -105,6 +113,7 @@ void Batch::look_at_clock() {
 void Batch::wait() {
     if (turns_.empty()) return;
     curl().multi_poll(multi_, nullptr, 0, static_cast<int>(between_looks.count()), nullptr);
+    if (turns_.size() >= worth_gathering) std::this_thread::sleep_for(gathering_each * turns_.size());
 }
 
 } // namespace holdfast

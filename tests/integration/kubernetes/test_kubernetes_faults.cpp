@@ -90,6 +90,21 @@ TEST_CASE("a busy server is left alone for as long as it asks, and then gets eve
     CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::seconds(1));
 }
 
+TEST_CASE(
+    "credentials that end in the midst of many writes are asked for anew, and every object is written once") {
+    NEEDS_SERVER;
+    Behind behind(Once(3, "PATCH", "configmaps", {401, "", refusal(401, "Unauthorized", "who is it?")}));
+    std::vector<Ask> asks;
+    for (int i = 0; i < 30; ++i) asks.push_back(behind.map("m" + std::to_string(i)));
+    const Answers answers = behind.ask(Method::apply, asks);
+    CHECK(answers.items.size() == 30);
+    for (const auto& [index, answer] : answers.items) CHECK(answer.outcome == Outcome::done);
+    std::size_t writes = 0;
+    for (const std::string& request : behind.proxy.requests())
+        writes += request.rfind("PATCH", 0) == 0 ? 1 : 0;
+    CHECK(writes == 33);
+}
+
 TEST_CASE("a list that the server forgets half way begins anew, and nothing counts as absent") {
     NEEDS_SERVER;
     Behind behind(Once(1, "GET", "configmaps?limit", {410, "", refusal(410, "Expired", "too old")}));
