@@ -301,8 +301,7 @@ void KubernetesProvider::create_together(const sdk::Scope& scope, std::vector<Ta
     ask_together(
         cluster_->client(), scope, cluster_->options().parallel, round,
         [&](const Task& task) -> std::optional<Request> {
-            const bool is_written = task.state == Task::State::open && !task.is_removal();
-            if (!is_written || !results.listening()) return std::nullopt;
+            if (task.state != Task::State::open || task.is_removal()) return std::nullopt;
             return first_write(*cluster_, task.found.target, task.change);
         },
         [&](Task& task, Reply reply) {

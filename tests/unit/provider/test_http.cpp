@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <list>
 #include <map>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <thread>
@@ -113,6 +115,25 @@ TEST_CASE("http: an answer with status, headers in lower case, and body; connect
         CHECK_THAT(response.headers, ContainsSubstring("x-test: Yes\r\n"));
     }
     CHECK(server.connections == 1);
+}
+
+TEST_CASE("http: a server that is cut off is found out by the kernel") {
+    Server server([](const std::string&, int) { return reply(200, "hello"); });
+    HttpClient client;
+    REQUIRE(client.perform(get(server.url())).status == 200);
+    std::vector<unsigned> timeouts;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int fd = std::stoi(entry.path().filename().string());
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        const bool is_to_server = getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+                                  peer.sin_family == AF_INET && ntohs(peer.sin_port) == server.port;
+        unsigned timeout_ms = 0;
+        size = sizeof timeout_ms;
+        if (is_to_server && getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size) == 0)
+            timeouts.push_back(timeout_ms);
+    }
+    CHECK(timeouts == std::vector<unsigned>{30'000});
 }
 
 TEST_CASE("http: method, headers and body are sent") {
