@@ -3,14 +3,18 @@
 #include "sys/http/http.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
+#include <unordered_map>
 
 namespace holdfast {
 
 namespace {
 
-std::string text_of(const holdfast_bytes& bytes) {
-    return bytes.data ? std::string(bytes.data, bytes.size) : std::string();
+std::string_view view_of(const holdfast_bytes& bytes) {
+    return bytes.data ? std::string_view(bytes.data, bytes.size) : std::string_view();
 }
+std::string text_of(const holdfast_bytes& bytes) { return std::string(view_of(bytes)); }
 holdfast_bytes bytes_of(std::string_view text) { return {text.data(), text.size()}; }
 
 std::int64_t number_at(const Value& options, std::string_view key, std::int64_t otherwise) {
@@ -62,9 +66,13 @@ void respond(const holdfast_http_request& request, const HttpResponse& response)
     request.on_response(request.context, &out);
 }
 
+// One client a process: what it keeps are connections, and those are worth sharing.
+HttpClient& client() {
+    static HttpClient shared;
+    return shared;
+}
+
 holdfast_status perform(const holdfast_call* call, const holdfast_http_request* given) {
-    // One client a process: what it keeps are connections, and those are worth sharing.
-    static HttpClient client;
     if (!given || given->size < sizeof *given) return HOLDFAST_UNSUPPORTED;
     try {
         HttpRequest request = from_abi(call, *given);
@@ -75,7 +83,7 @@ holdfast_status perform(const holdfast_call* call, const holdfast_http_request* 
             return HOLDFAST_FAILED;
         }
         read_options(*tree, request);
-        const HttpResponse response = client.perform(request);
+        const HttpResponse response = client().perform(request);
         respond(*given, response);
         const bool stopped = response.end == HttpEnd::cancelled || response.end == HttpEnd::past_deadline;
         return response.end == HttpEnd::answered ? HOLDFAST_OK
@@ -87,7 +95,75 @@ holdfast_status perform(const holdfast_call* call, const holdfast_http_request* 
     }
 }
 
-const holdfast_http table{sizeof(holdfast_http), perform};
+// The requests of one call of perform_all. Most have the same options: those are read once.
+class Requests {
+public:
+    Requests(const holdfast_call* call, const holdfast_http_batch& given) : call_(call), given_(given) {}
+
+    const HttpRequest* next() {
+        for (;;) {
+            if (call_ && call_->cancelled(call_) != 0) return nullptr;
+            const holdfast_http_request* given = given_.next(given_.context);
+            if (!given) return nullptr;
+            auto one = std::make_unique<Asked>(Asked{from_abi(call_, *given), given});
+            if (!take_options(*one)) continue;
+            const HttpRequest* key = &one->request;
+            asked_[key] = std::move(one);
+            return key;
+        }
+    }
+    void take(const HttpRequest& request, const HttpResponse& response) {
+        const auto node = asked_.extract(&request);
+        respond(*node.mapped()->given, response);
+    }
+
+private:
+    struct Asked {
+        HttpRequest request;
+        const holdfast_http_request* given;
+    };
+
+    bool take_options(Asked& asked) {
+        const std::string_view text = view_of(asked.given->options);
+        if (!options_ || text != text_) {
+            auto tree = parse_json(text.empty() ? "{}" : text);
+            if (!tree) {
+                respond(*asked.given,
+                        {.error = "the request's options are no JSON: " + tree.error().message});
+                return false;
+            }
+            options_ = *std::move(tree);
+            text_ = text;
+        }
+        read_options(*options_, asked.request);
+        return true;
+    }
+
+    const holdfast_call* call_;
+    const holdfast_http_batch& given_;
+    std::string text_;
+    std::optional<Value> options_;
+    std::unordered_map<const HttpRequest*, std::unique_ptr<Asked>> asked_;
+};
+
+holdfast_status perform_all(const holdfast_call* call, const holdfast_http_batch* given) {
+    if (!given || given->size < sizeof *given) return HOLDFAST_UNSUPPORTED;
+    try {
+        Requests requests(call, *given);
+        HttpBatch batch;
+        if (given->most_at_once > 0) batch.most_at_once = given->most_at_once;
+        batch.next = [&] { return requests.next(); };
+        batch.take = [&](const HttpRequest& request, const HttpResponse& response) {
+            requests.take(request, response);
+        };
+        client().perform_all(batch);
+        return HOLDFAST_OK;
+    } catch (const std::exception&) {
+        return HOLDFAST_FAILED; // out of memory: whoever had no answer by now gets none
+    }
+}
+
+const holdfast_http table{sizeof(holdfast_http), perform, perform_all};
 
 } // namespace
 

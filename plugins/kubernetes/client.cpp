@@ -168,9 +168,14 @@ std::string options_of(const Credentials::Now& who, const Access& access, millis
     return out + (access.is_insecure ? ",\"insecure\":true}" : "}");
 }
 
+Reply reply_of(sdk::HttpResponse response) {
+    return {response.status, std::move(response.headers), std::move(response.body),
+            std::move(response.error)};
+}
+
 } // namespace
 
-Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_refused) const {
+sdk::HttpRequest Client::to_http(const Request& request, bool was_refused) const {
     const Credentials::Now who = credentials_.now(was_refused);
     sdk::HttpRequest http;
     http.method = request.method;
@@ -182,9 +187,72 @@ Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_
     http.body = request.body;
     http.on_body = request.on_body;
     http.options = options_of(who, credentials_.access(), request.timeout);
-    sdk::HttpResponse response = call.http(http);
-    return {response.status, std::move(response.headers), std::move(response.body),
-            std::move(response.error)};
+    return http;
+}
+
+Reply Client::send_once(const sdk::Call& call, const Request& request, bool was_refused) const {
+    return reply_of(call.http(to_http(request, was_refused)));
+}
+
+// One round of send_all(): until all is answered, or the server refuses one.
+class Client::Round {
+public:
+    Round(const Client& client, Open& open, const Next& next, const Take& take)
+        : client_(client), open_(open), next_(next), take_(take) {}
+
+    void run(const sdk::Call& call, std::size_t most_at_once) {
+        sdk::HttpBatch batch;
+        batch.most_at_once = most_at_once;
+        batch.next = [this] { return ask(); };
+        batch.take = [this](std::size_t number, sdk::HttpResponse response) {
+            answer(*sent_[number], reply_of(std::move(response)));
+        };
+        call.http_all(batch);
+    }
+    bool is_refused() const { return is_refused_; }
+    milliseconds pause() const { return pause_; }
+
+private:
+    std::optional<sdk::HttpRequest> ask() {
+        if (is_refused_) return std::nullopt;
+        if (open_.refused.empty()) {
+            std::optional<Request> request = next_();
+            if (!request) return std::nullopt;
+            open_.refused.push_back({*std::move(request), open_.count++});
+        }
+        sent_.push_back(std::make_unique<Sent>(std::move(open_.refused.front())));
+        open_.refused.pop_front();
+        return client_.to_http(sent_.back()->request, std::exchange(open_.is_unknown, false));
+    }
+    void answer(Sent& sent, Reply reply) {
+        const bool is_unknown = reply.status == 401 && !sent.was_unknown;
+        const bool is_busy = reply.status == 429 && sent.tries < most_retries;
+        if (!is_unknown && !is_busy) {
+            sent.request = {};
+            return take_(sent.number, std::move(reply));
+        }
+        is_refused_ = true;
+        if (is_unknown) open_.is_unknown = sent.was_unknown = true;
+        if (is_busy) pause_ = std::max(pause_, retry_after(reply, milliseconds(200) * ++sent.tries));
+        open_.refused.push_back(std::move(sent));
+    }
+
+    const Client& client_;
+    Open& open_;
+    const Next& next_;
+    const Take& take_;
+    std::vector<std::unique_ptr<Sent>> sent_;
+    bool is_refused_ = false;
+    milliseconds pause_{0};
+};
+
+void Client::send_all(const sdk::Call& call, std::size_t most_at_once, const Next& next,
+                      const Take& take) const {
+    for (Open open;;) {
+        Round round(*this, open, next, take);
+        round.run(call, most_at_once);
+        if (!round.is_refused() || !pause(call, round.pause())) return;
+    }
 }
 
 Reply Client::send(const sdk::Call& call, const Request& request) const {

@@ -3,7 +3,9 @@
 // went wrong, and its wish to be left alone for a while.
 
 #include <chrono>
+#include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,10 +42,29 @@ public:
 
     // Thread-safe. What the server did not begin (429) is sent again, when it wants.
     Reply send(const sdk::Call& call, const Request& request) const;
+    // Many, on this thread, a few of them at the same time; what is refused is sent again as send() does it.
+    // Where the call is to end, some get no reply: those have not been begun. `number`: in the order of
+    // `next`.
+    using Next = std::function<std::optional<Request>()>;
+    using Take = std::function<void(std::size_t number, Reply reply)>;
+    void send_all(const sdk::Call& call, std::size_t most_at_once, const Next& next, const Take& take) const;
     const std::string& server() const { return credentials_.access().server; }
     const std::string& name_space() const { return credentials_.access().name_space; }
 
 private:
+    struct Sent { // by send_all()
+        Request request;
+        std::size_t number = 0;
+        int tries = 0; // that the server was too busy for
+        bool was_unknown = false;
+    };
+    struct Open { // what lies between its rounds
+        std::deque<Sent> refused;
+        std::size_t count = 0;
+        bool is_unknown = false; // the credentials may have ended
+    };
+    class Round;
+    sdk::HttpRequest to_http(const Request& request, bool was_refused) const;
     Reply send_once(const sdk::Call& call, const Request& request, bool was_refused) const;
     mutable Credentials credentials_;
 };

@@ -31,7 +31,7 @@ Options read_options(const Json& config, const std::string& name_space) {
     options.takes_conflicts = sdk::text_at(config, "/conflicts") == "take";
     options.propagation = sdk::text_at(config, "/propagation", "Background");
     options.delete_wait = std::chrono::milliseconds(config.value("deleteWaitMs", 10'000));
-    options.parallel = config.value("parallel", std::size_t{8});
+    options.parallel = config.value("parallel", std::size_t{32});
     std::vector<std::string> hands{"kubectl", "before-first-apply"};
     if (const Json* list = sdk::find(config, "/hands")) {
         hands.clear();
@@ -85,7 +85,7 @@ bool Cluster::may_force(const Json& document, const Reply& refusal) const {
     });
 }
 
-Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode) const {
+Request Cluster::apply_request(const Target& target, const Json& document, Mode mode) const {
     Request request;
     request.method = "PATCH";
     request.path = target.path();
@@ -97,13 +97,22 @@ Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& do
         put_into_set(member, options_.set_id);
         request.body = sdk::dump_json(member);
     }
-    const std::string query = std::string("fieldManager=") + field_manager + "&fieldValidation=Strict" +
-                              (mode == Mode::dry_run ? dry_run : "");
-    request.query = query;
-    Reply reply = client_.send(call, request);
-    if (!may_force(document, reply)) return reply;
-    request.query = query + "&force=true";
-    return client_.send(call, request);
+    request.query = std::string("fieldManager=") + field_manager + "&fieldValidation=Strict" +
+                    (mode == Mode::dry_run ? dry_run : "");
+    return request;
+}
+
+Reply Cluster::apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode,
+                     std::optional<Reply> first) const {
+    std::optional<Request> request;
+    if (!first) {
+        request = apply_request(target, document, mode);
+        first = client_.send(call, *request);
+    }
+    if (!may_force(document, *first)) return *std::move(first);
+    if (!request) request = apply_request(target, document, mode);
+    request->query += "&force=true";
+    return client_.send(call, *request);
 }
 
 Reply Cluster::patch(const sdk::Call& call, const Target& target, const Json& json_patch, Mode mode) const {

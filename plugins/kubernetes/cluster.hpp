@@ -17,7 +17,7 @@ struct Options {
     std::string propagation = "Background";
     std::chrono::milliseconds delete_wait{10'000}; // for finalizers, in one call
     Hands hands{{}};
-    std::size_t parallel = 8; // requests at once
+    std::size_t parallel = 32; // requests at once, of which those of a batch share a connection
     // The ConfigMap that is the parent of the ApplySet of all that we apply, and the set's id; empty: there
     // is none.
     std::string set_name, set_space, set_id;
@@ -58,7 +58,10 @@ public:
     Reply get(const sdk::Call& call, const Target& target) const;
     // Server-side apply. Fields that hands have written are taken over by force; those of other managers only
     // where `document` or the options say so, else the answer is the server's 409.
-    Reply apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode) const;
+    // `first` is the answer to apply_request(), where that was sent already.
+    Reply apply(const sdk::Call& call, const Target& target, const Json& document, Mode mode,
+                std::optional<Reply> first = std::nullopt) const;
+    Request apply_request(const Target& target, const Json& document, Mode mode) const;
     Reply patch(const sdk::Call& call, const Target& target, const Json& json_patch, Mode mode) const;
     // What a write takes away besides, of `live`: only what stays away (a default comes back, and is none).
     std::vector<std::string> removals(const sdk::Call& call, const Target& target, const Json& live,

@@ -152,7 +152,7 @@ Json config() {
            {{"type", "integer"},
             {"minimum", 1},
             {"maximum", 64},
-            {"description", "requests at the same time; 8 by default"}}}}}};
+            {"description", "requests at the same time; 32 by default"}}}}}};
 }
 
 } // namespace

@@ -48,12 +48,16 @@ std::string reason_to_wait(const Reply& reply, const Target& target) {
     return {};
 }
 
+sdk::Result as_declared() {
+    sdk::Result result;
+    result.outcome = sdk::Outcome::unchanged;
+    return result;
+}
+
 sdk::Result judge_new(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                      const Json& document) {
-    const Reply reply = cluster.apply(call, target, document, Mode::dry_run);
-    sdk::Result as_declared;
-    as_declared.outcome = sdk::Outcome::unchanged;
-    if (reply.ok()) return as_declared;
+                      const Json& document, std::optional<Reply> first) {
+    const Reply reply = cluster.apply(call, target, document, Mode::dry_run, std::move(first));
+    if (reply.ok()) return as_declared();
     if (const std::string reason = reason_to_wait(reply, target); !reason.empty()) return not_yet(reason);
     return sdk::Result::failed(explain_write(reply, target));
 }
@@ -123,14 +127,28 @@ bool changes_nothing(const Cluster& cluster, const sdk::Call& call, const Target
     return reply.ok() && compared(live_of(reply)) == wanted;
 }
 
-sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                        const sdk::Item& item, const Json& document, const Json& observed) {
+// How an item is judged.
+enum class Way { hook_is_over, create, leave, wait, run, update };
+
+struct Question {
+    Json document, observed; // as it is applied; null where nothing stands there
+    Steering steering;
+    Way way = Way::update;
+};
+
+std::optional<sdk::Diagnostic> has_left_set(const Cluster& cluster, const Target& target,
+                                            const sdk::Item& item, const Question& question) {
     // What comes from another stack comes without its private data: it changes sets once it is ours.
     const bool is_of_set = !cluster.options().set_id.empty() && !item.recorded().empty();
-    if (is_of_set && own_annotation(document, "conflicts") != "take")
-        if (const auto why = taken_over(cluster, target, item.private_data(), observed, "changed"))
-            return sdk::Result::failed(*why);
-    const Reply reply = cluster.apply(call, target, document, Mode::dry_run);
+    if (!is_of_set || own_annotation(question.document, "conflicts") == "take") return std::nullopt;
+    return taken_over(cluster, target, item.private_data(), question.observed, "changed");
+}
+
+sdk::Result judge_there(const Cluster& cluster, const sdk::Call& call, const Target& target,
+                        const sdk::Item& item, const Question& question, std::optional<Reply> first) {
+    const Json &document = question.document, &observed = question.observed;
+    if (const auto why = has_left_set(cluster, target, item, question)) return sdk::Result::failed(*why);
+    const Reply reply = cluster.apply(call, target, document, Mode::dry_run, std::move(first));
     if (reply.status == 422) return judge_refused(cluster, call, target, document, reply);
     if (refuses_dry_run(reply)) return not_yet("an admission webhook refuses dry-runs");
     if (!reply.ok()) return sdk::Result::failed(explain_write(reply, target));
@@ -211,38 +229,76 @@ std::optional<sdk::Result> judge_run(const Cluster& cluster, const sdk::Call& ca
 }
 
 sdk::Result judge_hook(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                       const sdk::Item& item, const Json& document, const Json& observed,
-                       const Steering& steering) {
-    std::optional<sdk::Result> run = judge_run(cluster, call, target, item, document, observed, steering);
+                       const sdk::Item& item, const Question& question) {
+    const Json& document = question.document;
+    std::optional<sdk::Result> run =
+        judge_run(cluster, call, target, item, document, question.observed, question.steering);
     if (run && run->detail.empty()) return *std::move(run);
-    sdk::Result result = run ? *std::move(run) : judge_there(cluster, call, target, item, document, observed);
+    sdk::Result result =
+        run ? *std::move(run) : judge_there(cluster, call, target, item, question, std::nullopt);
     if (result.outcome != sdk::Outcome::done) return result;
     // The next run has other labels and another selector, which the server gives to it.
     result.document = sdk::dump_json(as_spelled(document, sdk::parse_json(result.document)));
     return result.detail.empty() ? with_refresh(std::move(result), runs_by_stack, false) : result;
 }
 
+Question read_question(const Target& target, const sdk::Item& item) {
+    Question question;
+    question.document = applied_form(sdk::parse_json(item.declared()), target.name_space);
+    question.steering = read_steering(question.document);
+    const bool is_a_run = is_run(question.document);
+    if (item.observed().empty()) {
+        question.way = is_a_run && is_over(item, question.steering) ? Way::hook_is_over : Way::create;
+        return question;
+    }
+    question.observed = sdk::parse_json(item.observed());
+    if (question.steering.is_left || question.steering.only_creates)
+        question.way = Way::leave;
+    else if (!sdk::text_at(question.observed, "/metadata/deletionTimestamp").empty())
+        question.way = Way::wait;
+    else
+        question.way = is_a_run ? Way::run : Way::update;
+    return question;
+}
+
+sdk::Diagnostic is_terminating(const Target& target, const Json& observed) {
+    sdk::Diagnostic why;
+    why.code = "kubernetes.terminating";
+    why.message = target.shown() + " is being deleted since " +
+                  sdk::text_at(observed, "/metadata/deletionTimestamp") + ", by somebody else";
+    why.hint = "it is made anew once it is gone; see what its finalizers wait for: kubectl get -o yaml";
+    why.retry = sdk::Retry::after;
+    return why;
+}
+
 } // namespace
 
-sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                  const sdk::Item& item) {
-    const Json document = applied_form(sdk::parse_json(item.declared()), target.name_space);
-    const Steering steering = read_steering(document);
-    if (item.observed().empty() && is_run(document) && is_over(item, steering))
-        return with_refresh(sdk::Result::absent(), runs_by_stack, false);
-    if (item.observed().empty()) return judge_new(cluster, call, target, document);
-    const Json observed = sdk::parse_json(item.observed());
-    if (steering.is_left || steering.only_creates) return sdk::Result::done(std::string(item.observed()));
-    if (const std::string since = sdk::text_at(observed, "/metadata/deletionTimestamp"); !since.empty()) {
-        sdk::Diagnostic why;
-        why.code = "kubernetes.terminating";
-        why.message = target.shown() + " is being deleted since " + since + ", by somebody else";
-        why.hint = "it is made anew once it is gone; see what its finalizers wait for: kubectl get -o yaml";
-        why.retry = sdk::Retry::after;
-        return sdk::Result::failed(why);
+sdk::Result judge(const Cluster& cluster, const sdk::Call& call, const Target& target, const sdk::Item& item,
+                  std::optional<Reply> first) {
+    const Question question = read_question(target, item);
+    const Json& document = question.document;
+    switch (question.way) {
+        case Way::hook_is_over: return with_refresh(sdk::Result::absent(), runs_by_stack, false);
+        case Way::create: return judge_new(cluster, call, target, document, std::move(first));
+        case Way::leave: return sdk::Result::done(std::string(item.observed()));
+        case Way::wait: return sdk::Result::failed(is_terminating(target, question.observed));
+        case Way::run: return judge_hook(cluster, call, target, item, question);
+        case Way::update: break;
     }
-    if (is_run(document)) return judge_hook(cluster, call, target, item, document, observed, steering);
-    return judge_there(cluster, call, target, item, document, observed);
+    return judge_there(cluster, call, target, item, question, std::move(first));
+}
+
+std::optional<Request> first_question(const Cluster& cluster, const Target& target, const sdk::Item& item) {
+    const Question question = read_question(target, item);
+    const bool is_asked = question.way == Way::create ||
+                          (question.way == Way::update && !has_left_set(cluster, target, item, question));
+    if (!is_asked) return std::nullopt;
+    return cluster.apply_request(target, question.document, Mode::dry_run);
+}
+
+std::optional<sdk::Result> judged_at_once(const sdk::Item& item, const Reply& first) {
+    if (!item.observed().empty() || !first.ok()) return std::nullopt;
+    return as_declared();
 }
 
 } // namespace holdfast::kubernetes

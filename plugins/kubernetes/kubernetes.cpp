@@ -178,9 +178,17 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
         Target target;
         std::string key;
         Hashes hashes;
-        sdk::Result answer;
+        std::optional<Reply> first;
+        bool is_answered = false;
     };
     std::vector<Question> questions;
+    const auto answer = [&](Question& question, const sdk::Result& result) {
+        question.is_answered = true;
+        known_equal_.erase(question.key);
+        if (result.outcome == sdk::Outcome::done && result.detail.empty())
+            known_equal_[question.key] = question.hashes;
+        results.emit(question.item, result);
+    };
     for (const sdk::Item& item : items) {
         const Found found = cluster_->find(scope, item.kind(), item.identity(), scope.name());
         if (found.state == Lookup::State::broken) {
@@ -189,7 +197,7 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
             results.not_yet(item, "the server does not serve " + found.target.kind.kind + " of " +
                                       found.target.kind.api_version + " yet");
         } else {
-            Question question{item, found.target, found.target.path(), hashes_of(item), {}};
+            Question question{item, found.target, found.target.path(), hashes_of(item), {}, false};
             const auto known = known_equal_.find(question.key);
             const bool is_equal = !hangs_on_status(item) && !is_marked(item.observed()) &&
                                   ((known != known_equal_.end() && known->second == question.hashes) ||
@@ -200,21 +208,26 @@ void KubernetesProvider::canonicalize(const sdk::Scope& scope, sdk::Items items,
                 questions.push_back(std::move(question));
         }
     }
+    ask_together(
+        cluster_->client(), scope, cluster_->options().parallel, questions,
+        [&](const Question& question) { return first_question(*cluster_, question.target, question.item); },
+        [&](Question& question, Reply reply) {
+            if (const auto result = judged_at_once(question.item, reply))
+                answer(question, *result);
+            else
+                question.first = std::move(reply);
+        });
+    std::erase_if(questions, [](const Question& question) { return question.is_answered; });
+    std::vector<sdk::Result> judged(questions.size());
     in_parallel(questions.size(), cluster_->options().parallel, [&](std::size_t i) {
         Question& question = questions[i];
         try {
-            question.answer = judge(*cluster_, scope, question.target, question.item);
+            judged[i] = judge(*cluster_, scope, question.target, question.item, std::move(question.first));
         } catch (const sdk::Error& error) {
-            question.answer = sdk::Result::failed(error.diagnostic());
+            judged[i] = sdk::Result::failed(error.diagnostic());
         }
     });
-    for (const Question& question : questions) {
-        const sdk::Result& answer = question.answer;
-        known_equal_.erase(question.key);
-        if (answer.outcome == sdk::Outcome::done && answer.detail.empty())
-            known_equal_[question.key] = question.hashes;
-        results.emit(question.item, answer);
-    }
+    for (std::size_t i = 0; i < questions.size(); ++i) answer(questions[i], judged[i]);
 }
 
 // What is written before anything else of the set: the parent's own namespace.
@@ -261,15 +274,16 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
             else if (results.holds_back(change))
                 results.skipped(change);
             else
-                round.push_back({change, {}, {}, Task::State::open});
+                round.push_back({change, {}, {}, {}, Task::State::open});
         }
         if (round.empty() && rest.size() == pending.size()) break; // a ring: not ours to break
         pending = std::move(rest);
         find_targets(scope, round);
         if (parent_) enter_set(scope, round);
+        create_together(scope, round, results);
         in_parallel(round.size(), cluster_->options().parallel, [&](std::size_t i) { run(scope, round[i]); });
         for (Task& task : round) {
-            if (task.state == Task::State::left) continue;
+            if (task.state == Task::State::left || task.state == Task::State::told) continue;
             if (is_definition(task.found.target)) settle_definition(scope, task.change, task.result);
             tell_health(scope, task.change, task.result);
             const bool is_done =
@@ -279,6 +293,31 @@ void KubernetesProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk:
         }
     }
     if (parent_ && !gone.empty()) leave_set(scope, gone);
+}
+
+// The first request of all writes. What needs no second one is done with it, and told at once.
+void KubernetesProvider::create_together(const sdk::Scope& scope, std::vector<Task>& round,
+                                         sdk::Results& results) {
+    ask_together(
+        cluster_->client(), scope, cluster_->options().parallel, round,
+        [&](const Task& task) -> std::optional<Request> {
+            if (task.state != Task::State::open || task.is_removal()) return std::nullopt;
+            return first_write(*cluster_, task.found.target, task.change);
+        },
+        [&](Task& task, Reply reply) {
+            std::optional<sdk::Result> result;
+            try {
+                if (!is_definition(task.found.target)) result = written_at_once(task.change, reply);
+            } catch (const sdk::Error&) { // write_object() throws it again
+            }
+            if (!result) {
+                task.first = std::move(reply);
+                return;
+            }
+            task.state = Task::State::told;
+            tell_health(scope, task.change, *result);
+            results.emit(task.change, *result);
+        });
 }
 
 void KubernetesProvider::find_targets(const sdk::Scope& scope, std::vector<Task>& round) {
@@ -328,13 +367,14 @@ void KubernetesProvider::leave_set(const sdk::Scope& scope, const std::vector<Ta
 
 void KubernetesProvider::run(const sdk::Scope& scope, Task& task) {
     if (task.state != Task::State::open) return;
-    if (scope.should_stop()) {
+    if (scope.should_stop() && !task.first) {
         task.state = Task::State::left;
         return;
     }
     try {
         task.result = task.is_removal() ? delete_object(*cluster_, scope, task.found.target, task.change)
-                                        : write_object(*cluster_, scope, task.found.target, task.change);
+                                        : write_object(*cluster_, scope, task.found.target, task.change,
+                                                       std::move(task.first));
     } catch (const sdk::Error& error) {
         task.result = sdk::Result::failed(error.diagnostic());
     } catch (const std::exception& error) {

@@ -45,11 +45,14 @@ private:
     struct Task { // of one round of `apply`
         sdk::Change change;
         Found found;
+        std::optional<Reply> first; // to the request that it begins with, where that was sent already
         sdk::Result result;
-        enum class State { open, answered, left } state = State::open; // left: for another pass
+        // left: for another pass; told: its result is known to the engine
+        enum class State { open, answered, left, told } state = State::open;
         bool is_removal() const { return change.action() == sdk::Action::remove; }
     };
     void find_targets(const sdk::Scope& scope, std::vector<Task>& round);
+    void create_together(const sdk::Scope& scope, std::vector<Task>& round, sdk::Results& results);
     void run(const sdk::Scope& scope, Task& task);
     void order_set(const std::vector<Json>& documents, sdk::Items items, std::vector<Place>& places);
     void enter_set(const sdk::Scope& scope, std::vector<Task>& round);

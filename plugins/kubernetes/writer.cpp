@@ -176,6 +176,25 @@ bool has_to_go(const sdk::Change& change, const Json& document, const Json& obse
            condition_of(observed, std::time(nullptr)).state == sdk::HealthState::healthy;
 }
 
+bool is_update(const sdk::Change& change) {
+    return change.action() != sdk::Action::create && !change.observed().empty();
+}
+
+Json document_to_write(const Target& target, const sdk::Change& change) {
+    Json document = applied_form(sdk::parse_json(change.declared()), target.name_space);
+    if (is_run(document)) put_run_mark(document, run_mark(change.refresh()));
+    return document;
+}
+
+// An update is of the version that was seen, or not at all.
+Json sent_form(const sdk::Change& change, Json document, const Version& version) {
+    if (is_update(change) && !version.resource_version.empty()) {
+        document["metadata"]["uid"] = version.uid;
+        document["metadata"]["resourceVersion"] = version.resource_version;
+    }
+    return document;
+}
+
 // First it is written down that it has succeeded, then it is deleted: without the one nobody would know why
 // the other happened, and it would run again. Nothing waits for a hook after all others.
 sdk::Result let_go(const Cluster& cluster, const sdk::Call& call, const Target& target,
@@ -221,11 +240,22 @@ sdk::Result run_anew(const Cluster& cluster, const sdk::Call& call, const Target
 
 } // namespace
 
+std::optional<Request> first_write(const Cluster& cluster, const Target& target, const sdk::Change& change) {
+    if (is_update(change) && runs_once(parse_kind(change.kind()))) return std::nullopt; // it may have to go
+    return cluster.apply_request(
+        target, sent_form(change, document_to_write(target, change), parse_version(change.version())),
+        Mode::real);
+}
+
+std::optional<sdk::Result> written_at_once(const sdk::Change& change, const Reply& first) {
+    if (is_update(change) || first.status != 201) return std::nullopt;
+    return written(change, live_without_owners(first), true); // all of it is ours
+}
+
 sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Target& target,
-                         const sdk::Change& change) {
-    Json document = applied_form(sdk::parse_json(change.declared()), target.name_space);
-    if (is_run(document)) put_run_mark(document, run_mark(change.refresh()));
-    const bool is_update = change.action() != sdk::Action::create && !change.observed().empty();
+                         const sdk::Change& change, std::optional<Reply> first) {
+    const Json document = document_to_write(target, change);
+    const bool is_update = kubernetes::is_update(change);
     const Json observed = is_update ? sdk::parse_json(change.observed()) : Json();
     if (is_update && has_to_go(change, document, observed))
         return let_go(cluster, call, target, change, document);
@@ -233,12 +263,8 @@ sdk::Result write_object(const Cluster& cluster, const sdk::Call& call, const Ta
         return run_anew(cluster, call, target, change, document);
     Version version = parse_version(change.version());
     for (int tries = 1;; ++tries) {
-        Json sent = document;
-        if (is_update && !version.resource_version.empty()) {
-            sent["metadata"]["uid"] = version.uid;
-            sent["metadata"]["resourceVersion"] = version.resource_version;
-        }
-        const Reply reply = cluster.apply(call, target, sent, Mode::real);
+        const Reply reply = cluster.apply(call, target, sent_form(change, document, version), Mode::real,
+                                          std::exchange(first, std::nullopt));
         if (reply.ok()) {
             // Of what has just been made, all is ours.
             Json live = reply.status == 201 ? live_without_owners(reply) : live_of(reply);

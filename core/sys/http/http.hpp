@@ -48,6 +48,14 @@ struct HttpResponse {
     HttpFault fault = HttpFault::none;
 };
 
+// Many requests, of which a few are under way at the same time. Both functions are called on the thread that
+// calls perform_all(), as are those of the requests: what takes its time holds up the others.
+struct HttpBatch {
+    std::size_t most_at_once = 16;
+    std::function<const HttpRequest*()> next; // null: there are no more. It stays there until it was answered
+    std::function<void(const HttpRequest& request, HttpResponse response)> take;
+};
+
 // Keeps connections open between requests. Thread-safe.
 class HttpClient {
 public:
@@ -57,10 +65,13 @@ public:
     HttpClient& operator=(const HttpClient&) = delete;
 
     HttpResponse perform(const HttpRequest& request);
+    // Over as few connections as the server allows, which is one where it speaks HTTP/2. Answers come as they
+    // are ready, one to each request. What `take` throws ends all that is under way.
+    void perform_all(const HttpBatch& batch);
 
 private:
-    struct Pool;
-    std::unique_ptr<Pool> pool_;
+    struct Connections;
+    std::unique_ptr<Connections> connections_;
 };
 
 // The URL as it may be shown: without user, password, query and fragment.

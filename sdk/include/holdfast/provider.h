@@ -31,7 +31,8 @@ extern "C" {
 #endif
 
 #define HOLDFAST_ABI_MAJOR 1
-#define HOLDFAST_ABI_MINOR 1 /* 1: holdfast_item.after, HOLDFAST_WANTS_HEALTH */
+/* 1: holdfast_item.after, HOLDFAST_WANTS_HEALTH; 2: holdfast_http.perform_all */
+#define HOLDFAST_ABI_MINOR 2
 #define HOLDFAST_PLUGIN_SYMBOL "holdfast_plugin_v1"
 
 #if defined(__GNUC__)
@@ -362,10 +363,22 @@ typedef struct holdfast_http_request {
     /* [any] Called once, before `perform` returns, unless that returns HOLDFAST_UNSUPPORTED. */
     void (*on_response)(void* context, const holdfast_http_response* response);
 } holdfast_http_request;
+typedef struct holdfast_http_batch {
+    uint32_t size;
+    uint32_t most_at_once; /* so many are under way at the same time; 0: as many as the host thinks fit */
+    void* context;
+    /* The next request, or NULL: there are no more. It stays as it is until its on_response is called. */
+    const holdfast_http_request* (*next)(void* context);
+} holdfast_http_batch;
 typedef struct holdfast_http {
     uint32_t size;
     /* [any] Blocks until the response is complete, the call's deadline has passed or it was cancelled. */
     holdfast_status (*perform)(const holdfast_call* call, const holdfast_http_request* request);
+    /* [any] Since minor version 2. Many requests over few connections. Blocks until each that `next` gave has
+     * its response, which come in any order. All callbacks run on the thread that calls; what takes its time
+     * in there holds up the others. Once the call was cancelled `next` is not called any more. HOLDFAST_OK,
+     * whatever has become of the requests. */
+    holdfast_status (*perform_all)(const holdfast_call* call, const holdfast_http_batch* batch);
 } holdfast_http;
 
 #ifdef __cplusplus

@@ -5,10 +5,12 @@
 // this to nlohmann-json; examples/provider-hello is a whole provider.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <iterator>
+#include <list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -193,10 +195,10 @@ public:
 
     // A host extension's table, or null where this host has none or knows less of it than we need.
     template <typename Table>
-    const Table* extension(const char* id) const {
+    const Table* extension(const char* id, std::size_t least_size = sizeof(Table)) const {
         if (!raw_ || !raw_->extension) return nullptr;
         const auto* table = static_cast<const Table*>(raw_->extension(raw_, id));
-        return table && table->size >= sizeof(Table) ? table : nullptr;
+        return table && table->size >= least_size ? table : nullptr;
     }
     const holdfast_host* raw() const { return raw_; }
 
@@ -224,6 +226,14 @@ struct HttpResponse {
     std::optional<std::string> header(std::string_view lower_case_name) const;
 };
 
+// Many requests, of which some are under way at the same time. Everything is called on the thread that calls
+// Call::http_all(): what takes its time in there holds up the others.
+struct HttpBatch {
+    std::size_t most_at_once = 0;                                        // 0: as many as the host thinks fit
+    std::function<std::optional<HttpRequest>()> next;                    // nothing: there are no more
+    std::function<void(std::size_t number, HttpResponse response)> take; // number: in the order of `next`
+};
+
 // One call of the engine. Valid until the provider's function returns.
 class Call {
 public:
@@ -246,6 +256,9 @@ public:
 
     // Blocks until there is a whole response, the deadline has passed or the call was cancelled.
     HttpResponse http(const HttpRequest& request) const;
+    // Blocks until each request has its response; they come in any order. One after the other where the host
+    // is older than this. What `next` or `take` throws is thrown here, once all that was begun has ended.
+    void http_all(const HttpBatch& batch) const;
 
     const holdfast_call* raw() const { return raw_; }
 

@@ -90,6 +90,55 @@ TEST_CASE("a busy server is left alone for as long as it asks, and then gets eve
     CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::seconds(1));
 }
 
+TEST_CASE(
+    "credentials that end in the midst of many writes are asked for anew, and every object is written once") {
+    NEEDS_SERVER;
+    Behind behind(Once(3, "PATCH", "configmaps", {401, "", refusal(401, "Unauthorized", "who is it?")}));
+    std::vector<Ask> asks;
+    for (int i = 0; i < 30; ++i) asks.push_back(behind.map("m" + std::to_string(i)));
+    const Answers answers = behind.ask(Method::apply, asks);
+    CHECK(answers.items.size() == 30);
+    for (const auto& [index, answer] : answers.items) CHECK(answer.outcome == Outcome::done);
+    std::size_t writes = 0;
+    for (const std::string& request : behind.proxy.requests())
+        writes += request.rfind("PATCH", 0) == 0 ? 1 : 0;
+    CHECK(writes == 33);
+}
+
+TEST_CASE("a connection that was opened with one's certificate is nobody else's") {
+    NEEDS_SERVER;
+    HttpRequest ours, anonymous, distrustful;
+    for (HttpRequest* one : {&ours, &anonymous, &distrustful}) {
+        one->url = server_url() + "/api/v1/namespaces";
+        one->ca_file = server_folder() + "/ca.crt";
+        one->proxy = "-";
+    }
+    ours.client_certificate = server_folder() + "/admin.crt";
+    ours.client_key = server_folder() + "/admin.key";
+    distrustful.ca_file = server_folder() + "/admin.crt"; // no authority, and not the server's
+    HttpClient client;
+    std::vector<const HttpRequest*> left{&ours,      &anonymous,   &distrustful, &ours,
+                                         &anonymous, &distrustful, &ours};
+    HttpBatch batch;
+    batch.most_at_once = GENERATE(1U, 16U);
+    batch.next = [&]() -> const HttpRequest* {
+        if (left.empty()) return nullptr;
+        const HttpRequest* next = left.back();
+        left.pop_back();
+        return next;
+    };
+    std::map<const HttpRequest*, std::vector<int>> seen;
+    batch.take = [&](const HttpRequest& request, const HttpResponse& response) {
+        seen[&request].push_back(response.status);
+        if (&request == &distrustful) CHECK(response.fault == HttpFault::certificate);
+    };
+    client.perform_all(batch);
+    CHECK(seen[&ours] == std::vector<int>{200, 200, 200});
+    CHECK(seen[&distrustful] == std::vector<int>{0, 0});
+    CHECK(seen[&anonymous].size() == 2);
+    for (const int status : seen[&anonymous]) CHECK((status == 401 || status == 403));
+}
+
 TEST_CASE("a list that the server forgets half way begins anew, and nothing counts as absent") {
     NEEDS_SERVER;
     Behind behind(Once(1, "GET", "configmaps?limit", {410, "", refusal(410, "Expired", "too old")}));

@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -57,6 +60,22 @@ struct Cluster {
     PluginDriver driver;
 };
 
+// Of everybody on this machine, as the kernel lists them (proc_pid_net(5)).
+std::size_t connections_to_server() {
+    const std::string url = server_url();
+    char wanted[16];
+    std::snprintf(wanted, sizeof wanted, ":%04X", std::stoi(url.substr(url.rfind(':') + 1)));
+    std::ifstream table("/proc/net/tcp");
+    std::string line, number, local, remote, state;
+    std::size_t count = 0;
+    while (std::getline(table, line)) {
+        std::istringstream words(line);
+        words >> number >> local >> remote >> state;
+        if (state == "01" && remote.size() > 5 && remote.substr(remote.size() - 5) == wanted) ++count;
+    }
+    return count;
+}
+
 } // namespace
 
 #define NEEDS_SERVER                                                                                         \
@@ -84,6 +103,19 @@ TEST_CASE("many objects are read by one list, few one by one, and what is not th
         CHECK_FALSE(Json::parse(seen[i].document)["metadata"].contains("managedFields"));
     }
     CHECK(seen[static_cast<std::uint32_t>(count)].outcome == Outcome::absent);
+}
+
+TEST_CASE("many writes at once share a connection") {
+    NEEDS_SERVER;
+    Cluster cluster;
+    std::vector<Ask> asks;
+    for (int i = 0; i < 100; ++i) asks.push_back(cluster.map("m" + std::to_string(i)));
+    const std::size_t before = connections_to_server();
+    CHECK(cluster.ask(Method::canonicalize, asks).items.size() == 100);
+    const Answers answers = cluster.ask(Method::apply, asks);
+    CHECK(answers.items.size() == 100);
+    for (const auto& [index, answer] : answers.items) CHECK(answer.outcome == Outcome::done);
+    CHECK(connections_to_server() <= before + 2); // they stay open for a while
 }
 
 TEST_CASE("whoever may not read hears that, and is never told that nothing is there") {

@@ -1,5 +1,6 @@
 // Tells what a plugin sees of its host. What to look at is the identity: "env NAME", "descriptors",
-// "process", "put TEXT", "get SHA256", "http URL", "print TEXT", "hang", "hint", "late", "flood".
+// "process", "put TEXT", "get SHA256", "http JSON", "many JSON", "print TEXT", "hang", "hint", "late",
+// "flood".
 
 #include <cstdio>
 #include <cstdlib>
@@ -61,6 +62,7 @@ private:
         if (word == "hang")
             for (;;) pause();
         if (word == "http") return http(scope, rest);
+        if (word == "many") return many(scope, parse_json(rest));
         if (word == "die") _exit(3);
         if (word == "watched") return watched_;
         if (word == "hint" && hints_) hints_->item("zone", "k", rest);
@@ -76,6 +78,32 @@ private:
         out.options = dump_json(options.value("options", Json::object()));
         const HttpResponse response = scope.http(out);
         return Json{{"status", response.status}, {"body", response.body}, {"error", response.error}};
+    }
+
+    // {"url", "count", "options", "throwAt"} -> the body, or else the error, of each of url + number
+    static Json many(const Scope& scope, const Json& asked) {
+        std::size_t begun = 0;
+        Json out = Json::object();
+        HttpBatch batch;
+        batch.most_at_once = 4;
+        batch.next = [&]() -> std::optional<HttpRequest> {
+            if (begun == asked["count"]) return std::nullopt;
+            if (begun == asked.value("throwAt", std::size_t{999}))
+                throw std::runtime_error("at " + std::to_string(begun));
+            HttpRequest request;
+            request.url = asked["url"].get<std::string>() + std::to_string(begun++);
+            request.options = asked.value("options", R"({"proxy":"-"})");
+            return request;
+        };
+        batch.take = [&](std::size_t number, const HttpResponse& response) {
+            out[std::to_string(number)] = response.error.empty() ? response.body : response.error;
+        };
+        try {
+            scope.http_all(batch);
+        } catch (const std::runtime_error& error) {
+            return Json{{"thrown", error.what()}};
+        }
+        return out;
     }
 
     static Json descriptors() {

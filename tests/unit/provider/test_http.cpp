@@ -4,8 +4,12 @@
 
 #include <arpa/inet.h>
 #include <atomic>
+#include <filesystem>
 #include <functional>
+#include <list>
+#include <map>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <thread>
@@ -17,7 +21,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// Answers each request with what `answer` makes of it; one connection at a time.
+// Answers each request with what `answer` makes of it, a thread for each connection.
 class Server {
 public:
     using Answer = std::function<std::string(const std::string& request, int number)>;
@@ -28,7 +32,7 @@ public:
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-        listen(listener_, 8);
+        listen(listener_, 64);
         socklen_t size = sizeof address;
         getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
         port = ntohs(address.sin_port);
@@ -55,24 +59,29 @@ private:
     }
 
     void serve(const std::stop_token& stop) {
+        std::list<std::jthread> conversations;
         while (readable(listener_, stop)) {
             const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             ++connections;
-            std::string seen;
-            char buffer[4096];
-            while (readable(fd, stop)) {
-                const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-                if (got <= 0) break;
-                seen.append(buffer, static_cast<std::size_t>(got));
-                if (seen.find("\r\n\r\n") == std::string::npos) continue;
-                const std::string reply = answer_(seen, ++requests);
-                seen.clear();
-                if (reply.empty()) break;
-                if (reply == "wait") continue;
-                send(fd, reply.data(), reply.size(), MSG_NOSIGNAL);
-            }
-            close(fd);
+            conversations.emplace_back([this, fd](const std::stop_token& over) { converse(fd, over); });
         }
+    }
+
+    void converse(int fd, const std::stop_token& stop) {
+        std::string seen;
+        char buffer[4096];
+        while (readable(fd, stop)) {
+            const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
+            if (got <= 0) break;
+            seen.append(buffer, static_cast<std::size_t>(got));
+            if (seen.find("\r\n\r\n") == std::string::npos) continue;
+            const std::string reply = answer_(seen, ++requests);
+            seen.clear();
+            if (reply.empty()) break;
+            if (reply == "wait") continue;
+            send(fd, reply.data(), reply.size(), MSG_NOSIGNAL);
+        }
+        close(fd);
     }
 
     Answer answer_;
@@ -106,6 +115,25 @@ TEST_CASE("http: an answer with status, headers in lower case, and body; connect
         CHECK_THAT(response.headers, ContainsSubstring("x-test: Yes\r\n"));
     }
     CHECK(server.connections == 1);
+}
+
+TEST_CASE("http: a server that is cut off is found out by the kernel") {
+    Server server([](const std::string&, int) { return reply(200, "hello"); });
+    HttpClient client;
+    REQUIRE(client.perform(get(server.url())).status == 200);
+    std::vector<unsigned> timeouts;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int fd = std::stoi(entry.path().filename().string());
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        const bool is_to_server = getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+                                  peer.sin_family == AF_INET && ntohs(peer.sin_port) == server.port;
+        unsigned timeout_ms = 0;
+        size = sizeof timeout_ms;
+        if (is_to_server && getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size) == 0)
+            timeouts.push_back(timeout_ms);
+    }
+    CHECK(timeouts == std::vector<unsigned>{30'000});
 }
 
 TEST_CASE("http: method, headers and body are sent") {
@@ -242,6 +270,132 @@ TEST_CASE("http: the name to verify goes into the request's address, the connect
     CHECK(HttpClient().perform(request).status == 200);
     CHECK_THAT(seen, StartsWith("GET /path HTTP/1.1\r\n") &&
                          ContainsSubstring("Host: 127.0.0.1:" + std::to_string(server.port)));
+}
+
+// What became of each URL.
+std::map<std::string, HttpResponse> all_of(HttpClient& client, const std::vector<HttpRequest>& requests,
+                                           std::size_t most_at_once = 16) {
+    std::map<std::string, HttpResponse> out;
+    std::size_t begun = 0, ended = 0, most = 0;
+    HttpBatch batch;
+    batch.most_at_once = most_at_once;
+    batch.next = [&]() -> const HttpRequest* {
+        if (begun == requests.size()) return nullptr;
+        most = std::max(most, ++begun - ended);
+        return &requests[begun - 1];
+    };
+    batch.take = [&](const HttpRequest& request, HttpResponse response) {
+        CHECK(out.emplace(request.url, std::move(response)).second);
+        ++ended;
+    };
+    client.perform_all(batch);
+    CHECK(most == std::min(most_at_once, requests.size()));
+    return out;
+}
+
+std::string path_of(const std::string& request) {
+    const std::size_t at = request.find(' ') + 1;
+    return request.substr(at, request.find(' ', at) - at);
+}
+
+TEST_CASE("http: of many requests at once each gets its own answer, a few at a time") {
+    std::atomic<int> open{0}, most{0};
+    Server server([&](const std::string& request, int) {
+        const int now = ++open;
+        for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+        }
+        std::this_thread::sleep_for(milliseconds(2));
+        --open;
+        return reply(200, path_of(request));
+    });
+    std::vector<HttpRequest> requests;
+    for (int i = 0; i < 60; ++i) requests.push_back(get(server.url("/" + std::to_string(i))));
+    HttpClient client;
+    const auto answers = all_of(client, requests, 6);
+    CHECK(answers.size() == 60);
+    for (int i = 0; i < 60; ++i)
+        CHECK(answers.at(server.url("/" + std::to_string(i))).body == "/" + std::to_string(i));
+    CHECK(most <= 6);
+    CHECK(most > 1);
+    CHECK(server.connections <= 6);
+    const int before = server.connections;
+    CHECK(all_of(client, {get(server.url("/again"))}, 6).at(server.url("/again")).status == 200);
+    CHECK(server.connections == before); // they are kept for the next
+}
+
+TEST_CASE("http: of many requests each is tried again, refused or given up for itself") {
+    std::atomic<int> tries{0};
+    Server server([&](const std::string& request, int) -> std::string {
+        const std::string path = path_of(request);
+        if (path == "/large") return reply(200, std::string(5000, 'x'));
+        if (path == "/busy" || path == "/paused")
+            return ++tries % 3 == 0 ? reply(200, "fine") : reply(503, "busy");
+        if (path == "/write") return reply(503, "busy");
+        if (path.starts_with("/silent")) return "wait";
+        return reply(200, "here");
+    });
+    const auto url = [&](const std::string& path) { return server.url(path); };
+    HttpRequest large = get(url("/large")), write = get(url("/write")), silent = get(url("/silent")),
+                late = get(url("/silent?late")), streamed = get(url("/streamed")), unwanted = get(url("/no")),
+                cancelled = get(url("/silent?cancelled"));
+    large.max_response_bytes = 4999;
+    write.method = "POST";
+    silent.timeout = milliseconds(60);
+    silent.retries = 0;
+    const auto started = std::chrono::steady_clock::now();
+    late.deadline = started + milliseconds(60);
+    cancelled.is_cancelled = [&] { return std::chrono::steady_clock::now() - started > milliseconds(60); };
+    std::string body;
+    streamed.on_body = [&](std::string_view chunk) { return body += chunk, true; };
+    unwanted.on_body = [](std::string_view) { return false; };
+    HttpClient client;
+    const auto answers =
+        all_of(client, {large, get(url("/busy")), write, silent, late, cancelled, streamed, unwanted,
+                        get("http://127.0.0.1:1/"), get("file:///etc/passwd"), get(url("/"))});
+    CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(4));
+    CHECK(answers.at(url("/large")).fault == HttpFault::too_large);
+    CHECK(answers.at(url("/busy")).body == "fine");
+    CHECK(answers.at(url("/busy")).attempts == 3);
+    CHECK(answers.at(url("/write")).status == 503);
+    CHECK(answers.at(url("/write")).attempts == 1);
+    CHECK(answers.at(url("/silent")).fault == HttpFault::slow);
+    CHECK(answers.at(url("/silent?late")).end == HttpEnd::past_deadline);
+    CHECK(answers.at(url("/silent?cancelled")).end == HttpEnd::cancelled);
+    CHECK(answers.at(url("/streamed")).body.empty());
+    CHECK(body == "here");
+    CHECK(answers.at(url("/no")).fault == HttpFault::refused);
+    CHECK(answers.at("http://127.0.0.1:1/").fault == HttpFault::connection);
+    CHECK(answers.at("http://127.0.0.1:1/").attempts == 3);
+    CHECK(answers.at("file:///etc/passwd").end == HttpEnd::failed);
+    CHECK(answers.at(url("/")).body == "here");
+}
+
+TEST_CASE("http: what throws in the midst of many requests leaves nothing behind") {
+    Server server([](const std::string& request, int) { return reply(200, path_of(request)); });
+    HttpClient client;
+    const HttpRequest request = get(server.url());
+    int left = 20;
+    HttpBatch batch;
+    batch.next = [&] { return left-- > 0 ? &request : nullptr; };
+    batch.take = [](const HttpRequest&, const HttpResponse&) { throw std::runtime_error("enough"); };
+    CHECK_THROWS_WITH(client.perform_all(batch), "enough");
+    CHECK(all_of(client, {request}).at(request.url).body == "/");
+}
+
+TEST_CASE("http: a plugin hands over many requests, in both hosts") {
+    Server server([](const std::string& request, int) { return reply(200, path_of(request)); });
+    PluginHost host(test_options());
+    auto provider = must_open(host, {"p", "probe", "{}", GENERATE(Isolation::in_process, Isolation::worker)});
+    const auto ask_for = [&](const std::string& more) {
+        Answers answers = ask(*provider, Method::observe,
+                              {R"("many {\"url\":\")" + server.url() + R"(\",)" + more + "}\""});
+        INFO(answers.first_message());
+        REQUIRE(answers.end.ok);
+        return answers[0].document;
+    };
+    CHECK(ask_for(R"(\"count\":3)") == R"({"answer":{"0":"/0","1":"/1","2":"/2"}})");
+    CHECK_THAT(ask_for(R"(\"count\":2,\"options\":\"{\")"), ContainsSubstring("no JSON"));
+    CHECK(ask_for(R"(\"count\":50,\"throwAt\":4)") == R"({"answer":{"thrown":"at 4"}})");
 }
 
 TEST_CASE("http: a plugin reaches it through its host, in both hosts") {

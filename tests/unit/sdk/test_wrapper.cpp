@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 
 #include <holdfast/json.hpp>
 
@@ -237,6 +238,67 @@ TEST_CASE("of a host that knows shorter items nothing is read behind their end")
         CHECK(item.after_count() == 0);
         CHECK_FALSE(results.holds_back(item));
     }
+}
+
+TEST_CASE("a host that takes one request at a time is asked for one after the other") {
+    static std::vector<std::string> asked;
+    asked.clear();
+    holdfast_http table{};
+    table.size = offsetof(holdfast_http, perform_all);
+    table.perform = [](const holdfast_call*, const holdfast_http_request* request) {
+        asked.emplace_back(request->url.data, request->url.size);
+        holdfast_http_response response{};
+        response.status = 200;
+        response.body = request->url;
+        request->on_response(request->context, &response);
+        return HOLDFAST_OK;
+    };
+    table.perform_all = [](const holdfast_call*, const holdfast_http_batch*) {
+        FAIL("it lies behind the end of the table");
+        return HOLDFAST_UNSUPPORTED;
+    };
+    holdfast_host host{};
+    host.context = &table;
+    host.extension = [](const holdfast_host* self, const char* id) -> const void* {
+        return std::strcmp(id, HOLDFAST_EXT_HTTP) == 0 ? self->context : nullptr;
+    };
+    holdfast_call raw{};
+    raw.host = &host;
+    const Call call(&raw);
+    std::vector<std::string> taken;
+    HttpBatch many;
+    many.next = [&]() -> std::optional<HttpRequest> {
+        if (asked.size() == 3) return std::nullopt;
+        HttpRequest request;
+        request.url = std::to_string(asked.size());
+        return request;
+    };
+    many.take = [&](std::size_t number, const HttpResponse& response) {
+        taken.push_back(std::to_string(number) + response.body);
+    };
+    call.http_all(many);
+    CHECK(asked == std::vector<std::string>{"0", "1", "2"});
+    CHECK(taken == std::vector<std::string>{"00", "11", "22"});
+}
+
+TEST_CASE("what a host leaves unanswered gets an answer that says so") {
+    holdfast_http table{};
+    table.size = sizeof table;
+    table.perform_all = [](const holdfast_call*, const holdfast_http_batch* batch) {
+        batch->next(batch->context);
+        return HOLDFAST_FAILED;
+    };
+    holdfast_host host{};
+    host.context = &table;
+    host.extension = [](const holdfast_host* self, const char*) -> const void* { return self->context; };
+    holdfast_call raw{};
+    raw.host = &host;
+    std::vector<std::string> errors;
+    HttpBatch many;
+    many.next = [] { return HttpRequest{}; };
+    many.take = [&](std::size_t, const HttpResponse& response) { errors.push_back(response.error); };
+    Call(&raw).http_all(many);
+    CHECK(errors == std::vector<std::string>{"the host's HTTP client gave no answer"});
 }
 
 TEST_CASE("a batch that throws leaves untouched items to the caller only where it promised so") {

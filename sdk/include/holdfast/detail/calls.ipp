@@ -96,13 +96,16 @@ struct Transfer {
 
 } // namespace detail
 
-inline HttpResponse Call::http(const HttpRequest& request) const {
-    HttpResponse none;
-    const holdfast_http* client = host().extension<holdfast_http>(HOLDFAST_EXT_HTTP);
-    if (!client) return none.error = "this host offers no HTTP client (holdfast.http/1)", none;
-    std::vector<holdfast_bytes> headers;
+namespace detail {
+
+// The host's table, of which the first function is enough.
+inline const holdfast_http* http_client(const Host& host) {
+    return host.extension<holdfast_http>(HOLDFAST_EXT_HTTP, offsetof(holdfast_http, perform_all));
+}
+
+// Points into the request and `headers`.
+inline holdfast_http_request raw_request(const HttpRequest& request, std::vector<holdfast_bytes>& headers) {
     for (const std::string& header : request.headers) headers.push_back(bytes(header));
-    detail::Transfer transfer{request, {}, nullptr};
     holdfast_http_request raw{};
     raw.size = sizeof raw;
     raw.header_count = static_cast<std::uint32_t>(headers.size());
@@ -111,6 +114,81 @@ inline HttpResponse Call::http(const HttpRequest& request) const {
     raw.headers = headers.data();
     raw.body = bytes(request.body);
     raw.options = bytes(request.options);
+    return raw;
+}
+
+// Requests that the host works at; exceptions wait here until all have ended.
+struct TransferBatch {
+    struct One {
+        TransferBatch& batch;
+        std::size_t number;
+        HttpRequest request;
+        std::list<One>::iterator self{};
+        std::vector<holdfast_bytes> headers{};
+        holdfast_http_request raw{};
+    };
+    const HttpBatch& given;
+    std::list<One> open{};
+    std::size_t count = 0;
+    std::exception_ptr thrown{};
+
+    static const holdfast_http_request* next(void* context) noexcept {
+        auto& self = *static_cast<TransferBatch*>(context);
+        try {
+            std::optional<HttpRequest> request = self.thrown ? std::nullopt : self.given.next();
+            if (!request) return nullptr;
+            One& one = self.open.emplace_back(One{self, self.count, *std::move(request)});
+            one.self = std::prev(self.open.end());
+            one.raw = raw_request(one.request, one.headers);
+            one.raw.context = &one;
+            if (one.request.on_body) one.raw.on_body = &TransferBatch::on_body;
+            one.raw.on_response = &TransferBatch::on_response;
+            ++self.count;
+            return &one.raw;
+        } catch (...) {
+            self.thrown = std::current_exception();
+            return nullptr;
+        }
+    }
+    static int on_body(void* context, holdfast_bytes chunk) noexcept {
+        auto& one = *static_cast<One*>(context);
+        Transfer transfer{one.request, {}, nullptr};
+        const int goes_on = Transfer::on_body(&transfer, chunk);
+        if (transfer.thrown) one.batch.thrown = transfer.thrown;
+        return goes_on;
+    }
+    static void on_response(void* context, const holdfast_http_response* response) noexcept {
+        auto& one = *static_cast<One*>(context);
+        TransferBatch& self = one.batch;
+        Transfer transfer{one.request, {}, nullptr};
+        Transfer::on_response(&transfer, response);
+        try {
+            if (transfer.thrown) std::rethrow_exception(transfer.thrown);
+            if (!self.thrown) self.given.take(one.number, std::move(transfer.response));
+        } catch (...) {
+            self.thrown = std::current_exception();
+        }
+        self.open.erase(one.self);
+    }
+    // Where the host itself has failed: they may have been sent.
+    void answer_rest() {
+        static constexpr const char* why = "the host's HTTP client gave no answer";
+        holdfast_http_response none{};
+        none.size = sizeof none;
+        none.error = bytes(why);
+        while (!open.empty()) on_response(&open.front(), &none);
+    }
+};
+
+} // namespace detail
+
+inline HttpResponse Call::http(const HttpRequest& request) const {
+    HttpResponse none;
+    const holdfast_http* client = detail::http_client(host());
+    if (!client) return none.error = "this host offers no HTTP client (holdfast.http/1)", none;
+    std::vector<holdfast_bytes> headers;
+    holdfast_http_request raw = detail::raw_request(request, headers);
+    detail::Transfer transfer{request, {}, nullptr};
     raw.context = &transfer;
     if (request.on_body) raw.on_body = &detail::Transfer::on_body;
     raw.on_response = &detail::Transfer::on_response;
@@ -119,6 +197,28 @@ inline HttpResponse Call::http(const HttpRequest& request) const {
     if (status != HOLDFAST_OK && transfer.response.status == 0 && transfer.response.error.empty())
         transfer.response.error = "the host's HTTP client refused the request";
     return std::move(transfer.response);
+}
+
+inline void Call::http_all(const HttpBatch& batch) const {
+    const holdfast_http* client = detail::http_client(host());
+    if (client && client->size >= sizeof *client) {
+        detail::TransferBatch transfers{batch};
+        holdfast_http_batch raw{};
+        raw.size = sizeof raw;
+        raw.most_at_once = static_cast<std::uint32_t>(batch.most_at_once);
+        raw.context = &transfers;
+        raw.next = &detail::TransferBatch::next;
+        const holdfast_status status = client->perform_all(raw_, &raw);
+        transfers.answer_rest();
+        if (transfers.thrown) std::rethrow_exception(transfers.thrown);
+        if (status != HOLDFAST_UNSUPPORTED) return;
+    }
+    std::size_t number = 0;
+    while (!should_stop()) {
+        const std::optional<HttpRequest> request = batch.next();
+        if (!request) return;
+        batch.take(number++, http(*request));
+    }
 }
 
 namespace detail {
