@@ -34,7 +34,6 @@ Curl::Curl() {
     load(&Curl::multi_poll, "curl_multi_poll");
     load(&Curl::multi_remove_handle, "curl_multi_remove_handle");
     load(&Curl::multi_setopt, "curl_multi_setopt");
-    load(&Curl::multi_wakeup, "curl_multi_wakeup");
     load(&Curl::slist_append, "curl_slist_append");
     load(&Curl::slist_free_all, "curl_slist_free_all");
     load(&Curl::url, "curl_url");

@@ -28,7 +28,6 @@ struct Curl {
     decltype(&::curl_multi_poll) multi_poll;
     decltype(&::curl_multi_remove_handle) multi_remove_handle;
     decltype(&::curl_multi_setopt) multi_setopt;
-    decltype(&::curl_multi_wakeup) multi_wakeup;
     decltype(&::curl_slist_append) slist_append;
     decltype(&::curl_slist_free_all) slist_free_all;
     decltype(&::curl_url) url;

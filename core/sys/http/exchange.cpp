@@ -150,6 +150,11 @@ std::string tls_advice(CURLcode code) {
     return " (caFile names the authority to trust, serverName the name to expect in the certificate)";
 }
 
+std::string way_of(const HttpRequest& request) {
+    if (request.proxy.empty() || request.proxy == "-") return {};
+    return fmt::format(" (through the proxy {})", shown_url(request.proxy));
+}
+
 std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) {
     std::string why = code == CURLE_OPERATION_TIMEDOUT
                           ? fmt::format("no answer within {} ms", attempt.request.timeout.count())
@@ -158,8 +163,8 @@ std::string sentence(CURLcode code, const char* detail, const Attempt& attempt) 
                       : attempt.was_refused  ? "the receiver ended the transfer"
                       : *detail != '\0'      ? std::string(detail)
                                              : std::string(curl().easy_strerror(code));
-    return fmt::format("{} {}: {}{}", attempt.request.method, shown_url(attempt.request.url), why,
-                       tls_advice(code));
+    return fmt::format("{} {}: {}{}{}", attempt.request.method, shown_url(attempt.request.url), why,
+                       tls_advice(code), way_of(attempt.request));
 }
 
 HttpFault fault_of(CURLcode code, const Attempt& attempt) {

@@ -132,7 +132,8 @@ TEST_CASE(
     CHECK_THAT(proxy.requests().front(),
                StartsWith("CONNECT " + server_url().substr(std::string("https://").size())));
     const ConnectProxy refusing(ConnectProxy::Manner::refuses);
-    CHECK_THAT(reached({{"proxy-url", refusing.url()}}), ContainsSubstring("CONNECT tunnel failed"));
+    CHECK_THAT(reached({{"proxy-url", refusing.url()}}),
+               ContainsSubstring("CONNECT tunnel failed, response 403 (through the proxy " + refusing.url()));
 }
 
 TEST_CASE("of several kubeconfigs one names the cluster and another the user") {
