@@ -102,6 +102,17 @@ public:
         return out;
     }
 
+    // JSON pointers of one place each: a "*" would be looked for as a key, and never found.
+    std::vector<std::string> places(const Value& at, std::string_view key) {
+        std::vector<std::string> out = texts(at, key);
+        const bool are_places = std::all_of(out.begin(), out.end(), [](const std::string& pointer) {
+            return (pointer.empty() || pointer.starts_with('/')) &&
+                   (pointer + "/").find("/*/") == std::string::npos;
+        });
+        if (!are_places) complain(key, "a list of JSON pointers, each of one place (no \"*\")");
+        return out;
+    }
+
     template <typename Enum>
     Enum word(const Value& at, std::string_view key, const std::map<std::string_view, Enum>& words,
               Enum otherwise) {
@@ -162,9 +173,9 @@ KindInfo read_kind(DescriptionReader& read, const Value& value) {
     kind.is_document = read.boolean(value, "document", true);
     kind.compiles = read.boolean(value, "compiles", false);
     if (const Value* schema = value.find("schema")) kind.schema = *schema;
-    kind.identity = read.texts(value, "identity");
-    kind.scope = read.texts(value, "scope");
-    kind.compare = read.texts(value, "compare");
+    kind.identity = read.places(value, "identity");
+    kind.scope = read.places(value, "scope");
+    kind.compare = read.places(value, "compare");
     if (kind.compare.empty()) kind.compare = {"/spec"};
     kind.immutable = read.texts(value, "immutable");
     kind.observed = read.texts(value, "observed");

@@ -58,5 +58,21 @@ TEST_CASE("a plugin that cannot take changes back has nothing to be confirmed") 
     CHECK(described_with("[]", false));
 }
 
+TEST_CASE("what names one place has no star") {
+    const auto [places, is_fine] = GENERATE(table<std::string, bool>({{R"(["/spec", "/data"])", true},
+                                                                      {R"([""])", true},
+                                                                      {R"(["/spec/a*b"])", true},
+                                                                      {R"(["/*"])", false},
+                                                                      {R"(["/spec/*/port"])", false},
+                                                                      {R"(["spec"])", false}}));
+    CAPTURE(places);
+    const auto description = parse_description(
+        *parse_json(R"({"name": "p", "version": "1", "groups": ["g"], "kinds": [{"apiVersion": "g/v1", "kind":
+                        "Route", "identity": ["/metadata/name"], "compare": )" +
+                    places + "}]}"));
+    REQUIRE(description.ok() == is_fine);
+    if (!is_fine) CHECK(description.error().message.find("\"compare\" in Route") != std::string::npos);
+}
+
 } // namespace
 } // namespace holdfast
