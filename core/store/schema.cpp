@@ -234,6 +234,7 @@ constexpr std::array<Step, 6> steps{{
 int newest_schema_version() { return static_cast<int>(steps.size()); }
 
 std::int64_t schema_version(Database& database) {
+    const ReadTransaction one_state(database); // another process may be making the tables
     const std::int64_t version = database.number("PRAGMA user_version");
     const std::int64_t application = database.number("PRAGMA application_id");
     const bool is_new = version == 0 && database.number("SELECT count(*) FROM sqlite_schema") == 0;
