@@ -35,30 +35,14 @@ namespace {
     std::exit(1);
 }
 
-double seconds_of(const std::function<void()>& body) {
-    const auto start = Clock::now();
-    body();
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-bool all_hold = true;
-
-// No limit where it is 0.
-void row(const std::string& what, double ours_s, double floor_s, double limit) {
-    const double ratio = ours_s / floor_s;
-    const bool holds = limit == 0 || ratio <= limit;
-    all_hold &= holds;
-    fmt::print("{:66} {:8.1f} ms {:8.1f} ms  {:5.2f}{}{}\n", what, ours_s * 1e3, floor_s * 1e3, ratio,
-               limit == 0 ? "" : fmt::format("  <= {:.2f}", limit), holds ? "" : "  MISSED");
-    std::fflush(stdout);
-}
+bench::Table measured;
 
 constexpr double never = std::numeric_limits<double>::max();
 constexpr int rounds = 3;
 
 // All of them by the plugin, as one call in a worker.
 double create_all(PluginDriver& plugin, const std::vector<Ask>& all) {
-    return seconds_of([&] {
+    return bench::seconds_of([&] {
         const Answers answers = plugin.ask(Method::apply, "", all);
         if (!answers.end.ok || answers.items.size() != all.size()) fail("the plugin did not write");
         for (const auto& [index, answer] : answers.items)
@@ -107,7 +91,7 @@ double by_ldapadd(const std::string& entries) {
     const DirectoryServer server;
     const std::string file = server.folder() + "/entries.ldif";
     write_file(file, entries);
-    const double wall = seconds_of([&] {
+    const double wall = bench::seconds_of([&] {
         const bench::Usage usage =
             bench::run({"ldapadd", "-x", "-H", "ldap://127.0.0.1:13389", "-D",
                         std::string("cn=admin,") + directory_suffix, "-w", directory_password, "-f", file});
@@ -139,7 +123,7 @@ void writing_to_ldap() {
         plugin = std::min(plugin, by_ldap_plugin(entries));
         ldapadd = std::min(ldapadd, by_ldapadd(entries));
     }
-    row("10000 LDAP entries by the plugin : ldapadd of the same, wall", plugin, ldapadd, 1.5);
+    measured.row("10000 LDAP entries by the plugin : ldapadd of the same, wall", plugin, ldapadd, 1.5);
 }
 
 // ---- PostgreSQL
@@ -215,7 +199,7 @@ double by_psql(const std::string& statements, const std::string& rights) {
     furnish(server);
     const std::string file = server.folder() + "/same.sql";
     write_file(file, statements);
-    const double wall = seconds_of([&] {
+    const double wall = bench::seconds_of([&] {
         const bench::Usage usage =
             bench::run({"psql", "-h", "127.0.0.1", "-p", "15432", "-U", "postgres", "-d", "postgres", "-qX",
                         "-1", "-v", "ON_ERROR_STOP=1", "-f", file});
@@ -250,8 +234,9 @@ void writing_to_postgres() {
         members = std::min(members, by_postgres_plugin(all_accounts(), "GRANT pg_monitor TO r0732", rights));
         psql_members = std::min(psql_members, by_psql(account_statements(), rights));
     }
-    row("1000 roles with 10 privileges each : psql -1 of the same, wall", privileges, psql_privileges, 1.5);
-    row("1000 roles in 10 roles each : psql -1 of the same, wall", members, psql_members, 1.5);
+    measured.row("1000 roles with 10 privileges each : psql -1 of the same, wall", privileges,
+                 psql_privileges, 1.5);
+    measured.row("1000 roles in 10 roles each : psql -1 of the same, wall", members, psql_members, 1.5);
 }
 
 // ---- the whole apply from Git, beside the same tools
@@ -294,7 +279,8 @@ void applying() {
         });
         entries = entries_of(server);
     }
-    row("10000 LDAP entries by a whole first apply from Git : ldapadd", ldap, by_ldapadd(entries), 0);
+    measured.row("10000 LDAP entries by a whole first apply from Git : ldapadd", ldap, by_ldapadd(entries),
+                 0);
     {
         const PostgresServer server;
         furnish(server);
@@ -304,8 +290,8 @@ void applying() {
         });
         rights = rights_of(server);
     }
-    row("1000 roles with 10 privileges by a whole first apply : psql -1", postgres,
-        by_psql(group_statements(), rights), 0);
+    measured.row("1000 roles with 10 privileges by a whole first apply : psql -1", postgres,
+                 by_psql(group_statements(), rights), 0);
 }
 
 // ---- from a foreign edit to corrected, by a daemon that looks around by itself once an hour
@@ -381,8 +367,10 @@ double ldap_correction_ms() {
 }
 
 void correcting() {
-    row("a hand edit of passwd to corrected, median of 50 : 100 ms", linux_correction_ms() * 1e-3, 0.1, 1);
-    row("an edit in the directory to corrected, median of 50 : 100 ms", ldap_correction_ms() * 1e-3, 0.1, 1);
+    measured.row("a hand edit of passwd to corrected, median of 50 : 100 ms", linux_correction_ms() * 1e-3,
+                 0.1, 1);
+    measured.row("an edit in the directory to corrected, median of 50 : 100 ms", ldap_correction_ms() * 1e-3,
+                 0.1, 1);
 }
 
 } // namespace
@@ -395,5 +383,5 @@ int main(int argc, char** argv) {
     if (what == "all" || what == "postgres") writing_to_postgres();
     if (what == "all" || what == "apply") applying();
     if (what == "all" || what == "correcting") correcting();
-    return all_hold ? 0 : 1;
+    return measured.holds() ? 0 : 1;
 }

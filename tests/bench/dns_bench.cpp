@@ -93,14 +93,7 @@ std::vector<Ask> records() {
     return out;
 }
 
-bool all_hold = true;
-
-void row(const std::string& what, double ours_s, double floor_s, double limit) {
-    const double ratio = ours_s / floor_s;
-    all_hold &= ratio <= limit;
-    fmt::print("{:66} {:8.1f} ms {:8.1f} ms  {:5.2f}  <= {:.2f}{}\n", what, ours_s * 1e3, floor_s * 1e3,
-               ratio, limit, ratio <= limit ? "" : "  MISSED");
-}
+bench::Table measured;
 
 // All of them into a new server by the plugin, as one call in a worker.
 Cost by_plugin(Program program, bool by_update) {
@@ -168,10 +161,10 @@ void writing() {
         api.at_most(by_plugin(Program::pdns, false));
         for (const int batch : {1000, 5000, 10'000}) curl.at_most(by_curl(batch));
     }
-    row("10000 RRsets into BIND : nsupdate, CPU with the server", plugin.cpu_s, nsupdate.cpu_s, 1.5);
-    row("10000 RRsets into BIND : nsupdate, wall", plugin.wall_s, nsupdate.wall_s, 1.5);
-    row("10000 RRsets into PowerDNS : curl, CPU with the server", api.cpu_s, curl.cpu_s, 1.5);
-    row("10000 RRsets into PowerDNS : curl, wall", api.wall_s, curl.wall_s, 1.5);
+    measured.row("10000 RRsets into BIND : nsupdate, CPU with the server", plugin.cpu_s, nsupdate.cpu_s, 1.5);
+    measured.row("10000 RRsets into BIND : nsupdate, wall", plugin.wall_s, nsupdate.wall_s, 1.5);
+    measured.row("10000 RRsets into PowerDNS : curl, CPU with the server", api.cpu_s, curl.cpu_s, 1.5);
+    measured.row("10000 RRsets into PowerDNS : curl, wall", api.wall_s, curl.wall_s, 1.5);
 }
 
 // Reads the zone with ldns alone, and counts its records.
@@ -219,7 +212,7 @@ void reading() {
         if (transfer_by_ldns() < std::size_t{count}) fail("ldns read too little");
         floor = std::min(floor, cpu_of(::getpid()) - before);
     }
-    row("10000 RRsets read anew and told : ldns parsing the transfer, CPU", ours, floor, 3);
+    measured.row("10000 RRsets read anew and told : ldns parsing the transfer, CPU", ours, floor, 3);
 }
 
 constexpr int behind_relay = 15398; // where the plugin listens for NOTIFY
@@ -348,8 +341,8 @@ void correcting() {
         edit(round);
         return relay.came();
     };
-    row("NOTIFY to corrected, median of 50 : 100 ms", bench::median_correction_ms(play, change) * 1e-3, 0.1,
-        1);
+    measured.row("NOTIFY to corrected, median of 50 : 100 ms",
+                 bench::median_correction_ms(play, change) * 1e-3, 0.1, 1);
     ldns_rdf_deep_free(at);
     ldns_resolver_free(resolver);
 }
@@ -362,5 +355,5 @@ int main(int argc, char** argv) {
     if (what == "all" || what == "writing") writing();
     if (what == "all" || what == "reading") reading();
     if (what == "all" || what == "correcting") correcting();
-    return all_hold ? 0 : 1;
+    return measured.holds() ? 0 : 1;
 }

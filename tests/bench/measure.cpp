@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 
 #include <fmt/core.h>
@@ -72,6 +73,21 @@ Usage median_of(int times, const std::vector<std::string>& command, int expected
     }
     std::sort(runs.begin(), runs.end(), [](const Usage& a, const Usage& b) { return a.cpu_s < b.cpu_s; });
     return runs[runs.size() / 2];
+}
+
+double seconds_of(const std::function<void()>& body) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Table::row(const std::string& what, double ours_s, double floor_s, double limit) {
+    const double ratio = ours_s / floor_s;
+    const bool holds = limit == 0 || ratio <= limit;
+    holds_ &= holds;
+    fmt::print("{:66} {:8.1f} ms {:8.1f} ms  {:5.2f}{}{}\n", what, ours_s * 1e3, floor_s * 1e3, ratio,
+               limit == 0 ? "" : fmt::format("  <= {:.2f}", limit), holds ? "" : "  MISSED");
+    std::fflush(stdout);
 }
 
 } // namespace bench

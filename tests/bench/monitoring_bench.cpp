@@ -4,10 +4,8 @@
 // first apply from Git stands below, for comparison. Exits 1 where a limit is missed.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -34,13 +32,7 @@ constexpr const char* scope = "RuleGroup";
     std::exit(1);
 }
 
-double seconds_of(const std::function<void()>& body) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double seconds_of(const std::vector<std::string>& command) {
+double wall_of(const std::vector<std::string>& command) {
     const bench::Usage usage = bench::run(command);
     if (usage.exit_code != 0) fail(command.front() + ": " + usage.output.substr(0, 1000));
     return usage.wall_s;
@@ -96,10 +88,10 @@ Floor measure_floor(const PrometheusServer& server) {
     Floor out;
     fs::rename(file, aside);
     if (!server.reload()) fail("Prometheus does not reload");
-    out.check = seconds_of({"promtool", "check", "rules", aside});
+    out.check = wall_of({"promtool", "check", "rules", aside});
     fs::rename(aside, file);
-    out.reload = seconds_of({"curl", "-sf", "-X", "POST", url + "/-/reload"});
-    out.get = seconds_of({"curl", "-sf", "-o", server.folder() + "/rules.json", url + "/api/v1/rules"});
+    out.reload = wall_of({"curl", "-sf", "-X", "POST", url + "/-/reload"});
+    out.get = wall_of({"curl", "-sf", "-o", server.folder() + "/rules.json", url + "/api/v1/rules"});
     must_run_all(server);
     return out;
 }
@@ -132,7 +124,7 @@ double by_plugin(const PrometheusServer& server, std::vector<Floor>& floors) {
     const std::vector<Ask> all = all_groups();
     plugin.ask(Method::observe, scope, {all.front()}); // starts it
     Answers answers;
-    const double wall = seconds_of([&] { answers = plugin.ask(Method::apply, scope, all); });
+    const double wall = bench::seconds_of([&] { answers = plugin.ask(Method::apply, scope, all); });
     if (!answers.end.ok || answers.items.size() != all.size()) fail("the plugin did not write");
     for (const auto& [index, answer] : answers.items)
         if (answer.outcome != Outcome::done || !is_loaded(answer))
@@ -179,16 +171,7 @@ double by_whole_apply(const PrometheusServer& server) {
     return usage.wall_s;
 }
 
-bool all_hold = true;
-
-// No limit where it is 0.
-void row(const std::string& what, double ours_s, double floor_s, double limit) {
-    const double ratio = ours_s / floor_s;
-    const bool holds = limit == 0 || ratio <= limit;
-    all_hold &= holds;
-    fmt::print("{:66} {:8.1f} ms {:8.1f} ms  {:5.2f}{}{}\n", what, ours_s * 1e3, floor_s * 1e3, ratio,
-               limit == 0 ? "" : fmt::format("  <= {:.2f}", limit), holds ? "" : "  MISSED");
-}
+bench::Table measured;
 
 } // namespace
 
@@ -206,7 +189,7 @@ int main() {
                                           [](const Floor& a, const Floor& b) { return a.sum() < b.sum(); });
     fmt::print("promtool {:.0f} + reload {:.0f} + GET {:.0f} ms\n", floor.check * 1e3, floor.reload * 1e3,
                floor.get * 1e3);
-    row("5000 rule groups by the plugin : promtool, reload and GET", plugin, floor.sum(), 1.3);
-    row("5000 rule groups by a whole first apply from Git : the same", whole, floor.sum(), 0);
-    return all_hold ? 0 : 1;
+    measured.row("5000 rule groups by the plugin : promtool, reload and GET", plugin, floor.sum(), 1.3);
+    measured.row("5000 rule groups by a whole first apply from Git : the same", whole, floor.sum(), 0);
+    return measured.holds() ? 0 : 1;
 }

@@ -38,12 +38,6 @@ void shell(const std::string& command) {
     if (std::system(("PATH=$PATH:/usr/sbin; " + command).c_str()) != 0) fail("failed: " + command);
 }
 
-double seconds_of(const std::function<void()>& body) {
-    const auto start = Clock::now();
-    body();
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 double median_of(int times, const std::function<double()>& body) {
     std::vector<double> all;
     for (int i = 0; i < times; ++i) all.push_back(body());
@@ -229,7 +223,7 @@ int main(int argc, char** argv) {
     const auto after_flush = [](const std::function<void()>& body) {
         return median_of(3, [&] {
             flush();
-            return seconds_of(body);
+            return bench::seconds_of(body);
         });
     };
     fmt::print("{} routes {:>50} {:>11} {:>7}\n", count, "ours", "beside", "ratio");
@@ -241,7 +235,7 @@ int main(int argc, char** argv) {
     row("the same, beside ip -batch", netlink, batch, 0);
     const double list = median_of(3, [] {
         const Settings settings = read_settings("{}");
-        return seconds_of([&] {
+        return bench::seconds_of([&] {
             Kernel kernel(settings);
             Wanted wanted;
             wanted.table(RT_TABLE_MAIN, AF_INET);
@@ -249,7 +243,7 @@ int main(int argc, char** argv) {
         });
     });
     const double ip_list =
-        median_of(3, [] { return seconds_of([] { shell("ip route show table main >/dev/null"); }); });
+        median_of(3, [] { return bench::seconds_of([] { shell("ip route show table main >/dev/null"); }); });
     holds &= row("a list of all of them, beside ip route", list, ip_list, 1);
     flush();
     const double whole = whole_apply(place, count);
