@@ -57,6 +57,11 @@ struct Team {
         play.write("team/grant.yaml", document("Grant", "core-ops", "{role: ops, teams: [core]}"));
         play.commit();
     }
+    void remove_bob() {
+        play.remove("team/bob.yaml");
+        play.write("team/team.yaml", document("Team", "core", "{members: [ana]}"));
+        play.commit();
+    }
     std::string row(const std::string& file, const std::string& name) const {
         const std::string text = "\n" + play.read_target("etc/" + file);
         const std::size_t at = text.find("\n" + name + ":");
@@ -116,9 +121,7 @@ TEST_CASE("who is removed from the list is removed from the target, and what is 
     CHECK(has(team.row("shadow", "bob"), "bob:!*:"));
     CHECK(team.row("group", "ops") == "ops:x:1000:ana");
     CHECK(team.play.read_target("home/bob/.ssh/authorized_keys").empty());
-    team.play.remove("team/bob.yaml");
-    team.play.write("team/team.yaml", document("Team", "core", "{members: [ana]}"));
-    team.play.commit();
+    team.remove_bob();
     SUCCEEDS(team.play.holdfast({"apply", "--yes"}));
     CHECK(team.row("passwd", "bob").empty());
     CHECK(team.row("passwd", "ana") != "");
@@ -202,9 +205,7 @@ TEST_CASE("one list reaches all targets, and one that is down keeps none of the 
     CHECK(has(server.search("(cn=ops)"), "memberUid: ana\nmemberUid: bob\n"));
 
     server.stop();
-    team.play.remove("team/bob.yaml");
-    team.play.write("team/team.yaml", document("Team", "core", "{members: [ana]}"));
-    team.play.commit();
+    team.remove_bob();
     const Ran half = team.play.holdfast({"apply", "--yes"});
     INFO(half.out << half.err);
     CHECK(half.exit_code == 1);
@@ -248,9 +249,7 @@ TEST_CASE("with half of the targets down the other half is done, and each that i
 
     directory.stop();
     db.stop();
-    team.play.remove("team/bob.yaml");
-    team.play.write("team/team.yaml", document("Team", "core", "{members: [ana]}"));
-    team.play.commit();
+    team.remove_bob();
     const Ran half = team.play.holdfast({"apply", "--yes"});
     INFO(half.out << half.err);
     CHECK(half.exit_code == 1);
