@@ -29,13 +29,8 @@ std::string listed(const std::set<std::string>& words) {
 }
 
 std::set<std::string> words_in(const std::string& list) {
-    std::set<std::string> words;
-    for (std::size_t from = 0; from < list.size();) {
-        const std::size_t to = std::min(list.find(',', from), list.size());
-        if (to > from) words.insert(list.substr(from, to - from));
-        from = to + 1;
-    }
-    return words;
+    const std::vector<std::string> words = words_of(list);
+    return {words.begin(), words.end()};
 }
 
 } // namespace

@@ -26,7 +26,7 @@ void put_into_set(Json& document, const std::string& id); // none: out of any
 constexpr const char* set_pointer = "/metadata/labels/applyset.kubernetes.io~1part-of";
 
 // What an object is marked with, beside what was observed of it, while its label is not what it should be:
-// the engine asks again only about what looks otherwise than before, and a changed config does not show.
+// the engine asks again only about what looks otherwise than before.
 constexpr const char* set_mark = "applySet";
 // `id` is the set that our objects are to be in (none: "", they are to be in none), `written` the one that
 // our last write left it in.

@@ -1,5 +1,6 @@
 #include "document.hpp"
 
+#include <algorithm>
 #include <functional>
 
 #include "access.hpp"
@@ -209,6 +210,16 @@ std::string annotation_of(const Json& document, const std::string& name) {
     if (!annotations || !annotations->is_object()) return {};
     const auto found = annotations->find(name);
     return found != annotations->end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+    std::vector<std::string> words;
+    for (std::size_t from = 0; (from = text.find_first_not_of(", \t", from)) != text.npos;) {
+        const std::size_t to = std::min(text.find_first_of(", \t", from), text.size());
+        words.push_back(text.substr(from, to - from));
+        from = to;
+    }
+    return words;
 }
 
 std::string own_annotation(const Json& document, const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/json.hpp>
 
@@ -45,6 +46,8 @@ bool is_secret(std::string_view kind_id);
 // "ConfigMap shop/web"
 std::string shown(const std::string& kind, const std::string& name_space, const std::string& name);
 std::string annotation_of(const Json& document, const std::string& name); // or ""
+// Of a list in an annotation, with commas or blanks between them.
+std::vector<std::string> words_of(const std::string& text);
 // The annotation kubernetes.holdfast.dev/<name>, or "".
 std::string own_annotation(const Json& document, const std::string& name);
 // The pod template's spec of a workload, or a pod's; null where there is none.

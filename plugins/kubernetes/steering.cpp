@@ -33,16 +33,6 @@ std::string of_flux(const Json& document, const std::string& name) {
     return lower(std::move(text));
 }
 
-std::vector<std::string> words_of(const std::string& text) {
-    std::vector<std::string> words;
-    for (std::size_t from = 0; (from = text.find_first_not_of(", \t", from)) != text.npos;) {
-        const std::size_t to = std::min(text.find_first_of(", \t", from), text.size());
-        words.push_back(text.substr(from, to - from));
-        from = to;
-    }
-    return words;
-}
-
 template <typename Words>
 bool is_one_of(const std::string& word, const Words& words) {
     return std::find(std::begin(words), std::end(words), word) != std::end(words);
