@@ -186,13 +186,15 @@ private:
     // generators have it. Kubernetes cuts the prefix at 58 letters of 63, for five of its own.
     void generate_name(Value& tree) {
         constexpr std::size_t longest = 63, digits = 8;
-        Value* const metadata = find_at(tree, "/metadata");
+        Map* const root = tree.if_map();
+        Value* const metadata = root ? root->find("metadata") : nullptr;
         Map* const members = metadata ? metadata->if_map() : nullptr;
         const Value* const prefix = members ? members->find("generateName") : nullptr;
         const std::string* const text = prefix ? prefix->if_string() : nullptr;
-        const bool is_named = members && members->find("name") && !members->find("name")->is_null();
-        if (!text || is_named || !context_.router.group_follows_kubernetes(tree.text_at("apiVersion")))
-            return;
+        if (!text) return;
+        const Value* const given = members->find("name");
+        const bool is_named = given && !given->is_null();
+        if (is_named || !context_.router.group_follows_kubernetes(tree.text_at("apiVersion"))) return;
         Value name(text->substr(0, longest - digits) + to_hex(sha256(to_json(tree))).substr(0, digits));
         name.position = prefix->position;
         members->set("name", std::move(name));

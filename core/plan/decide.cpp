@@ -47,7 +47,8 @@ public:
           match_(match),
           observed_(draft.input.observed_leaves[index]),
           change_(draft.change_for_leaf(index)),
-          index_(index) {}
+          index_(index),
+          canonical_(index < input_.canonical.size() ? &input_.canonical[index] : nullptr) {}
 
     void run(const ChangedTargets& changed_targets) {
         if (is_blocked_before_looking(changed_targets)) return keep();
@@ -85,9 +86,6 @@ private:
     bool leaves_drift_alone();
     bool needs_refresh() const;
     void refresh();
-    const Canonical* canonical() const {
-        return index_ < input_.canonical.size() ? &input_.canonical[index_] : nullptr;
-    }
     bool is_protected() const { return leaf_.policy.protect || (match_.entry && match_.entry->protect); }
     const KindInfo& kind() const;
     bool is_renamed() const { return match_.kind == MatchKind::moved || match_.kind == MatchKind::elsewhere; }
@@ -106,7 +104,7 @@ private:
     const Observed& observed_;
     Change change_;
     std::size_t index_;
-    const Canonical* canonical_ = nullptr;
+    const Canonical* const canonical_; // null where the plugin was not asked
 };
 
 const KindInfo& LeafDecision::kind() const {
@@ -196,21 +194,21 @@ void LeafDecision::absent() {
             ++draft_.plan.counts.unchanged;
             return;
         }
-        change_.reasons.push_back(canonical()->refresh);
+        change_.reasons.push_back(canonical_->refresh);
     } else if (was_there) {
         change_.is_drift = true;
         change_.reasons.push_back("was deleted outside Git");
         if (leaves_drift_alone()) return;
     }
-    if (canonical() && canonical()->state == Canonical::State::not_yet && !canonical()->reason.empty())
-        change_.reasons.push_back("not checked yet: " + canonical()->reason);
+    if (canonical_ && canonical_->state == Canonical::State::not_yet && !canonical_->reason.empty())
+        change_.reasons.push_back("not checked yet: " + canonical_->reason);
     show_what_is_made();
     keep_as(Action::create);
 }
 
 // It is the plugin that knows; of another declaration than the recorded one it says so of nothing.
 bool LeafDecision::has_done_its_work() const {
-    return is_recorded_as_declared() && canonical() && canonical()->state == Canonical::State::absent;
+    return is_recorded_as_declared() && canonical_ && canonical_->state == Canonical::State::absent;
 }
 
 // For people, and for the journal. The declared hash stands for it in the plan's hash already.
@@ -366,7 +364,6 @@ bool LeafDecision::is_spelled_equal(const std::string& wanted) const {
 // Fills in the fields; false where a document could not be read (the change is blocked then).
 bool LeafDecision::compare_trees() {
     Value declared, recorded, observed;
-    canonical_ = canonical();
     using State = Canonical::State;
     const State state = canonical_ ? canonical_->state : State::as_declared;
     const bool is_canonical =

@@ -66,6 +66,15 @@ void respond(const holdfast_http_request& request, const HttpResponse& response)
     request.on_response(request.context, &out);
 }
 
+// Nothing where they are no JSON: that is the response.
+std::optional<Value> options_of(const holdfast_http_request& request) {
+    const std::string_view text = view_of(request.options);
+    Result<Value> options = parse_json(text.empty() ? "{}" : text);
+    if (options) return *std::move(options);
+    respond(request, {.error = "the request's options are no JSON: " + options.error().message});
+    return std::nullopt;
+}
+
 // One client a process: what it keeps are connections, and those are worth sharing.
 HttpClient& client() {
     static HttpClient shared;
@@ -76,13 +85,9 @@ holdfast_status perform(const holdfast_call* call, const holdfast_http_request* 
     if (!given || given->size < sizeof *given) return HOLDFAST_UNSUPPORTED;
     try {
         HttpRequest request = from_abi(call, *given);
-        const std::string options = text_of(given->options);
-        const auto tree = parse_json(options.empty() ? "{}" : options);
-        if (!tree) {
-            respond(*given, {.error = "the request's options are no JSON: " + tree.error().message});
-            return HOLDFAST_FAILED;
-        }
-        read_options(*tree, request);
+        const std::optional<Value> options = options_of(*given);
+        if (!options) return HOLDFAST_FAILED;
+        read_options(*options, request);
         const HttpResponse response = client().perform(request);
         respond(*given, response);
         const bool stopped = response.end == HttpEnd::cancelled || response.end == HttpEnd::past_deadline;
@@ -126,15 +131,10 @@ private:
     bool take_options(Asked& asked) {
         const std::string_view text = view_of(asked.given->options);
         if (!options_ || text != text_) {
-            auto tree = parse_json(text.empty() ? "{}" : text);
-            if (!tree) {
-                respond(*asked.given,
-                        {.error = "the request's options are no JSON: " + tree.error().message});
-                return false;
-            }
-            options_ = *std::move(tree);
+            options_ = options_of(*asked.given);
             text_ = text;
         }
+        if (!options_) return false;
         read_options(*options_, asked.request);
         return true;
     }

@@ -89,9 +89,11 @@ public:
     };
     // Asks the plugins that know how their objects hang together (holdfast.order/1).
     std::vector<Remark> order(std::stop_token stop);
-    // Of some leaf a plugin said that it is to be refreshed by others: what these are only the whole stack
-    // says.
-    bool is_refreshed_by_others() const { return is_refreshed_by_others_; }
+    // Why a change of one file concerns the whole stack; empty: it does not. A plugin may have said of a leaf
+    // that it is to be refreshed by others, and what these are only the whole stack says.
+    std::string_view why_whole_by_files() const {
+        return is_refreshed_by_others_ ? "it has documents that act on a change of any other" : "";
+    }
     // The leaf counts as not declared.
     void drop(std::size_t leaf) { dropped_.insert(leaf); }
     // Fills in what depends on other leaves: refresh hashes, and dependencies on compiled documents.

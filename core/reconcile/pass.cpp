@@ -240,8 +240,8 @@ void Pass::order(std::stop_token stop) {
             declaration_->drop(remark.leaf);
     }
     remove_dropped();
-    if (declaration_->is_refreshed_by_others())
-        facts_.whole_by_files = "it has documents that act on a change of any other";
+    if (const std::string_view why = declaration_->why_whole_by_files(); !why.empty())
+        facts_.whole_by_files = why;
     if (!part_) return;
     for (std::size_t i = 0; i < declaration_->leaves().size(); ++i) {
         Leaf& leaf = declaration_->leaves()[i];

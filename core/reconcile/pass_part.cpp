@@ -266,7 +266,8 @@ bool Pass::plan_part(const RunEvents& events, std::stop_token stop) {
 std::string Pass::why_to_turn_back() const {
     if (outcome_.rounds.empty() || outcome_.problems.has_errors())
         return "something is wrong with what changed";
-    if (declaration_->is_refreshed_by_others()) return "it has documents that act on a change of any other";
+    if (const std::string_view why = declaration_->why_whole_by_files(); !why.empty())
+        return std::string(why);
     const PlanCounts& counts = outcome_.rounds.front().plan.counts;
     if (counts.parked > 0) return "something has to wait for an approval";
     if (counts.blocked > 0) return "something is blocked";
