@@ -128,11 +128,12 @@ private:
         const holdfast_http_request* given;
     };
 
+    // False where the options are no JSON: the request has its response by then, and may be freed.
     bool take_options(Asked& asked) {
         const std::string_view text = view_of(asked.given->options);
         if (!options_ || text != text_) {
-            options_ = options_of(*asked.given);
             text_ = text;
+            options_ = options_of(*asked.given);
         }
         if (!options_) return false;
         read_options(*options_, asked.request);
