@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -24,18 +23,18 @@ bool is_alive(const std::string& pid_text) {
     return ::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH;
 }
 
-void without(std::vector<std::string>& names, const std::string& name) {
-    names.erase(std::remove(names.begin(), names.end(), name), names.end());
+void set_member(Table& table, const std::string& group, const std::string& login, bool is_in) {
+    const Row* found = table.find(group);
+    if (!found) return;
+    Row row = *found;
+    std::vector<std::string> members = split(row[GroupField::members], ',');
+    members.erase(std::remove(members.begin(), members.end(), login), members.end());
+    if (is_in) members.push_back(login);
+    row[GroupField::members] = joined(members, ',');
+    table.set(row);
 }
 
 } // namespace
-
-std::optional<std::int64_t> number_of(const std::string& text) {
-    std::int64_t out = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-    return out;
-}
 
 // ---- locking
 
@@ -162,35 +161,14 @@ void AccountFiles::write(const Root& root) {
 
 // ---- groups
 
-std::vector<std::string> AccountFiles::groups_of(const std::string& login) const {
-    std::vector<std::string> out;
-    group.each([&](const Row& row) {
-        const auto members = split(row[GroupField::members], ',');
-        if (std::find(members.begin(), members.end(), login) != members.end())
-            out.push_back(row[GroupField::name]);
-    });
-    std::sort(out.begin(), out.end());
-    return out;
-}
-
 void AccountFiles::set_groups(const std::string& login, const std::set<std::string>& groups) {
-    std::vector<std::pair<Table*, Row>> changes;
     for (Table* table : {&group, &gshadow}) {
-        table->each([&](const Row& row) {
-            std::vector<std::string> members = split(row[GroupField::members], ',');
-            const bool is_in = std::find(members.begin(), members.end(), login) != members.end();
-            const bool is_wanted = groups.count(row[GroupField::name]) != 0;
-            if (is_in == is_wanted) return;
-            if (is_wanted)
-                members.push_back(login);
-            else
-                without(members, login);
-            Row next = row;
-            next[GroupField::members] = joined(members, ',');
-            changes.emplace_back(table, std::move(next));
-        });
+        const std::set<std::string> has = table->with_member(login);
+        for (const std::string& name : has)
+            if (!groups.count(name)) set_member(*table, name, login, false);
+        for (const std::string& name : groups)
+            if (!has.count(name)) set_member(*table, name, login, true);
     }
-    for (const auto& [table, row] : changes) table->set(row);
 }
 
 void AccountFiles::add_group(const std::string& name, std::int64_t gid) {
@@ -201,22 +179,6 @@ void AccountFiles::add_group(const std::string& name, std::int64_t gid) {
 void AccountFiles::remove_group(const std::string& name) {
     group.erase(name);
     gshadow.erase(name);
-}
-
-const Row* AccountFiles::user_with(std::int64_t uid) const {
-    const Row* found = nullptr;
-    passwd.each([&](const Row& row) {
-        if (!found && number_of(row[PasswdField::uid]) == uid) found = &row;
-    });
-    return found;
-}
-
-const Row* AccountFiles::group_with(std::int64_t gid) const {
-    const Row* found = nullptr;
-    group.each([&](const Row& row) {
-        if (!found && number_of(row[GroupField::gid]) == gid) found = &row;
-    });
-    return found;
 }
 
 } // namespace holdfast::access

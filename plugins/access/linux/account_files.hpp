@@ -25,8 +25,6 @@ struct GroupField {
     enum : std::size_t { name, password, gid, members };
 };
 
-std::optional<std::int64_t> number_of(const std::string& text);
-
 // Keeps useradd, passwd, vipw and other Holdfasts out while it lives: the lock of lckpwdf(3) on .pwd.lock,
 // and then a link named passwd.lock, which holds a pid, for each of the four files. A link whose process is
 // gone is removed, as shadow-utils do.
@@ -56,16 +54,14 @@ public:
     // renamed before everything is written. Throws.
     void write(const Root& root);
 
-    Table passwd{"passwd", 7}, shadow{"shadow", 9}, group{"group", 4}, gshadow{"gshadow", 4};
+    Table passwd{"passwd", {.count = 7, .id = PasswdField::uid}}, shadow{"shadow", {.count = 9}};
+    Table group{"group", {.count = 4, .id = GroupField::gid, .members = GroupField::members}};
+    Table gshadow{"gshadow", {.count = 4, .members = GroupField::members}};
 
-    // Supplementary groups, sorted.
-    std::vector<std::string> groups_of(const std::string& login) const;
+    // The supplementary ones.
     void set_groups(const std::string& login, const std::set<std::string>& groups);
     void add_group(const std::string& name, std::int64_t gid);
     void remove_group(const std::string& name);
-
-    const Row* user_with(std::int64_t uid) const;
-    const Row* group_with(std::int64_t gid) const;
 };
 
 } // namespace holdfast::access

@@ -16,15 +16,15 @@ namespace holdfast::access {
 
 // ---- what stands there
 
-std::vector<pid_t> processes_of(const Root& root, std::int64_t uid) {
-    std::vector<pid_t> out;
+std::map<std::int64_t, std::vector<pid_t>> processes_by_user(const Root& root) {
+    std::map<std::int64_t, std::vector<pid_t>> out;
     DIR* listing = root.is_whole_system() ? ::opendir("/proc") : nullptr;
     if (!listing) return out;
     while (const dirent* entry = ::readdir(listing)) {
         const auto pid = number_of(entry->d_name);
         struct stat status {};
-        if (!pid || ::fstatat(::dirfd(listing), entry->d_name, &status, 0) != 0) continue;
-        if (static_cast<std::int64_t>(status.st_uid) == uid) out.push_back(static_cast<pid_t>(*pid));
+        if (pid && ::fstatat(::dirfd(listing), entry->d_name, &status, 0) == 0)
+            out[status.st_uid].push_back(static_cast<pid_t>(*pid));
     }
     ::closedir(listing);
     return out;
@@ -62,13 +62,18 @@ Json LinuxView::account(const std::string& name) const {
               {"uid", *uid},
               {"shell", (*row)[PasswdField::shell]},
               {"home", (*row)[PasswdField::home]},
-              {"groups", files_.groups_of(name)}};
+              {"groups", files_.group.with_member(name)}};
     if (const std::string full = gecos.substr(0, gecos.find(',')); !full.empty()) spec["fullName"] = full;
     const Home home{(*row)[PasswdField::home], static_cast<uid_t>(*uid), static_cast<gid_t>(*gid), name};
     // System accounts have homes that are no homes ("/", "/usr/sbin").
     spec["keys"] = settings_.is_persons(*uid) ? read_keys(root_, home) : std::set<std::string>();
-    if (processes_of(root_, *uid).empty()) spec["sessions"] = "ended";
+    if (!has_processes(*uid)) spec["sessions"] = "ended";
     return spec;
+}
+
+bool LinuxView::has_processes(std::int64_t uid) const {
+    if (!processes_) processes_ = processes_by_user(root_);
+    return processes_->count(uid) != 0;
 }
 
 Json LinuxView::group(const std::string& name) const {

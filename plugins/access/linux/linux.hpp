@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ struct LinuxSettings {
     bool is_persons(std::int64_t id) const { return id >= first_id && id <= last_id; }
 };
 
-// The accounts as they are at one moment, as documents.
+// By uid; none beneath a root that is not the running system's.
+std::map<std::int64_t, std::vector<pid_t>> processes_by_user(const Root& root);
+
+// The accounts as they are at one moment, as documents. For one thread.
 class LinuxView {
 public:
     LinuxView(const LinuxSettings& settings, const Root& root, const AccountFiles& files)
@@ -36,14 +40,16 @@ public:
     Json spec(Kind kind, const std::string& name) const;
     // Of people's, not of the system's: what `list` tells, and what may be written.
     std::vector<std::string> names(Kind kind) const;
+    // Processes are looked at once, until they are known to have changed.
+    void forget_processes() { processes_.reset(); }
 
 private:
+    bool has_processes(std::int64_t uid) const;
+
     const LinuxSettings& settings_;
     const Root& root_;
     const AccountFiles& files_;
+    mutable std::optional<std::map<std::int64_t, std::vector<pid_t>>> processes_;
 };
-
-// Processes of that user; none beneath a root that is not the running system's.
-std::vector<pid_t> processes_of(const Root& root, std::int64_t uid);
 
 } // namespace holdfast::access

@@ -47,12 +47,18 @@ void LinuxWriter::apply(sdk::Items changes) {
         step.is_over = scope_.should_stop(); // without a result, it counts as not tried
         if (!step.is_over) look(step);
     }
-    if (scope_.should_stop()) return;
     // Groups before who is in them; what is given before what is taken.
-    each(Kind::group, false, [&](Step& step) { put_group(step); });
-    each(Kind::account, false, [&](Step& step) { put_account(step); });
-    each(Kind::account, true, [&](Step& step) { remove_account(step); });
-    each(Kind::group, true, [&](Step& step) { remove_group(step); });
+    const auto unless_stopped = [&](auto change) {
+        return [this, change](Step& step) {
+            step.is_over = scope_.should_stop();
+            if (!step.is_over) (this->*change)(step);
+        };
+    };
+    each(Kind::group, false, unless_stopped(&LinuxWriter::put_group));
+    each(Kind::account, false, unless_stopped(&LinuxWriter::put_account));
+    each(Kind::account, true, unless_stopped(&LinuxWriter::remove_account));
+    each(Kind::group, true, unless_stopped(&LinuxWriter::remove_group));
+    if (scope_.should_stop()) return;
     write_files();
     if (has_failed_) return;
     for (const bool removes : {false, true}) {
@@ -142,17 +148,14 @@ void LinuxWriter::write_files() {
 
 std::int64_t LinuxWriter::free_id(bool is_for_group) const {
     const auto is_taken = [&](std::int64_t id) {
-        if (is_for_group) return files_.group_with(id) != nullptr;
-        return files_.user_with(id) != nullptr || !uids_.owner_of(id).empty() ||
+        if (is_for_group) return files_.group.with_id(id) != nullptr;
+        return files_.passwd.with_id(id) != nullptr || !uids_.owner_of(id).empty() ||
                // Of LDAP or another source: its files must not become a stranger's.
                (root_.is_whole_system() && ::getpwuid(static_cast<uid_t>(id)) != nullptr);
     };
-    std::int64_t highest = settings_.first_id - 1;
     const Table& table = is_for_group ? files_.group : files_.passwd;
-    table.each([&](const Row& row) {
-        const auto id = number_of(row[2]); // both files have it there
-        if (id && settings_.is_persons(*id)) highest = std::max(highest, *id);
-    });
+    const std::int64_t highest =
+        table.highest_id(settings_.first_id, settings_.last_id).value_or(settings_.first_id - 1);
     for (std::int64_t id = highest + 1; id <= settings_.last_id; ++id)
         if (!is_taken(id)) return id;
     for (std::int64_t id = settings_.first_id; id <= highest; ++id)
@@ -168,7 +171,7 @@ void LinuxWriter::put_group(const Step& step) {
     const bool is_new = step.before.is_null();
     if (declared == step.want.end() && !is_new) return;
     const std::int64_t gid = declared == step.want.end() ? free_id(true) : declared->get<std::int64_t>();
-    const Row* holder = files_.group_with(gid);
+    const Row* holder = files_.group.with_id(gid);
     if (holder && (*holder)[0] != step.name)
         throw sdk::Error("access.gid-taken",
                          "gid " + std::to_string(gid) + " is that of the group " + (*holder)[0],
@@ -207,11 +210,11 @@ std::int64_t LinuxWriter::uid_for(const Step& step) {
     const auto declared = step.want.find("uid");
     const auto former = uids_.of(step.name);
     if (declared == step.want.end()) {
-        const bool is_free = former && !files_.user_with(*former);
+        const bool is_free = former && !files_.passwd.with_id(*former);
         return is_free ? *former : free_id(false);
     }
     const auto uid = declared->get<std::int64_t>();
-    if (const Row* holder = files_.user_with(uid))
+    if (const Row* holder = files_.passwd.with_id(uid))
         throw sdk::Error("access.uid-taken",
                          "uid " + std::to_string(uid) + " is that of the account " + (*holder)[0],
                          "declare another, or none: then the next free one is taken");
@@ -261,9 +264,9 @@ void LinuxWriter::put_account(const Step& step) {
 
 void LinuxWriter::create_account(const Step& step, std::int64_t uid) {
     const Row* own = files_.group.find(step.name);
-    const std::int64_t gid = own                       ? number_of((*own)[GroupField::gid]).value_or(uid)
-                             : !files_.group_with(uid) ? uid
-                                                       : free_id(true);
+    const std::int64_t gid = own                          ? number_of((*own)[GroupField::gid]).value_or(uid)
+                             : !files_.group.with_id(uid) ? uid
+                                                          : free_id(true);
     if (!own) files_.add_group(step.name, gid);
     files_.passwd.set({step.name, "x", std::to_string(uid), std::to_string(gid), "",
                        settings_.homes + "/" + step.name, settings_.shell});
@@ -353,9 +356,11 @@ void LinuxWriter::settle_sudoers(Step& step) {
 void LinuxWriter::end_sessions(const Step& step, std::int64_t uid) {
     if (!settings_.is_persons(uid)) return;
     for (int round = 0; round < 20 && !scope_.should_stop(); ++round) {
-        const std::vector<pid_t> left = processes_of(root_, uid);
-        if (left.empty()) return;
-        for (const pid_t pid : left) ::kill(pid, round < 5 ? SIGTERM : SIGKILL);
+        view_.forget_processes();
+        const auto left = processes_by_user(root_);
+        const auto found = left.find(uid);
+        if (found == left.end()) return;
+        for (const pid_t pid : found->second) ::kill(pid, round < 5 ? SIGTERM : SIGKILL);
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     throw sdk::Error("access.sessions", "processes of " + step.name + " go on, and cannot be ended",

@@ -43,7 +43,7 @@ TEST_CASE("targets are named with stars and question marks") {
 }
 
 TEST_CASE("rows are changed in place, and what is no row stays where it is") {
-    Table table("group", 4);
+    Table table("group", {.count = 4});
     table.read("# ours\nroot:x:0:\nbroken\nops:x:1000:ana\n+:::\n");
     CHECK(table.find("broken") == nullptr);
     table.set({"ops", "x", "1000", "ana,bob"});
@@ -55,8 +55,29 @@ TEST_CASE("rows are changed in place, and what is no row stays where it is") {
     CHECK(table.text() == "# ours\nbroken\nops:x:1000:ana,bob\ndev:x:1002:\n+:::\n");
 }
 
+TEST_CASE("a row is found by its number and by its members, whatever has been changed") {
+    Table table("group", {.count = 4, .id = 2, .members = 3});
+    table.read("root:x:0:\nops:x:1000:ana,bob\ntwin:x:1000:ana\nodd:x:many:\n+:::\n");
+    REQUIRE(table.with_id(1000));
+    CHECK((*table.with_id(1000))[0] == "ops"); // the first, as getgrgid(3) has it
+    CHECK(table.with_member("ana") == std::set<std::string>{"ops", "twin"});
+    CHECK(table.highest_id(1, 60000) == 1000);
+    CHECK_FALSE(table.highest_id(2000, 60000));
+    table.set({"dev", "x", "1001", "bob"}); // before the line of NIS
+    table.set({"ops", "x", "1002", "bob"});
+    CHECK((*table.with_id(1000))[0] == "twin");
+    CHECK((*table.with_id(1002))[0] == "ops");
+    CHECK(table.with_member("ana") == std::set<std::string>{"twin"});
+    CHECK(table.with_member("bob") == std::set<std::string>{"dev", "ops"});
+    table.erase("ops");
+    CHECK_FALSE(table.with_id(1002));
+    CHECK(table.with_member("bob") == std::set<std::string>{"dev"});
+    CHECK(table.highest_id(1, 1000) == 1000);
+    CHECK(table.highest_id(1, 60000) == 1001);
+}
+
 TEST_CASE("a table that was only set to what it held is not changed") {
-    Table table("group", 4);
+    Table table("group", {.count = 4});
     table.read("root:x:0:\n");
     table.set({"root", "x", "0", ""});
     CHECK_FALSE(table.is_changed());
