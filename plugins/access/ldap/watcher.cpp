@@ -16,6 +16,8 @@ namespace holdfast::access {
 namespace {
 
 constexpr int poll_ms = 60000, retry_ms = 2000;
+// What libldap reads in one call it gives in the next, and whether it read one in the last nobody can ask.
+constexpr int held_back_ms = 500;
 
 } // namespace
 
@@ -60,7 +62,6 @@ public:
     // Whether anything was told since; nothing where the connection is lost.
     std::optional<bool> take() {
         bool any = false;
-        // Without time to wait, libldap reads a message in one call and gives it in the next.
         for (int quiet = 0; quiet < 3;) {
             something_ = false;
             const int code = ::ldap_sync_poll(&sync_);
@@ -148,7 +149,7 @@ void LdapWatcher::run() {
         }
         pollfd ready[3] = {
             {wake_, POLLIN, 0}, {people_->descriptor(), POLLIN, 0}, {groups_->descriptor(), POLLIN, 0}};
-        if (::poll(ready, 3, -1) < 0 && errno != EINTR) return;
+        if (::poll(ready, 3, held_back_ms) < 0 && errno != EINTR) return;
         if (ready[0].revents != 0) return;
         const std::optional<bool> people = people_->take(), groups = groups_->take();
         is_lost = !people || !groups;
