@@ -79,6 +79,22 @@ std::string restores(const Change& change, const FieldChange& field) {
     return fmt::format("applying restores {}", short_value(field.after, field.before, false));
 }
 
+// Each once; of elements that have no name of their own, how many: "to[] (20)".
+std::vector<std::string> names_of(const std::vector<const FieldChange*>& fields) {
+    std::vector<std::pair<std::string, std::size_t>> counts;
+    for (const FieldChange* field : fields) {
+        std::string name = field_name(field->pointer);
+        if (!counts.empty() && counts.back().first == name)
+            ++counts.back().second;
+        else
+            counts.emplace_back(std::move(name), 1);
+    }
+    std::vector<std::string> out;
+    for (auto& [name, count] : counts)
+        out.push_back(count == 1 ? std::move(name) : fmt::format("{} ({})", name, count));
+    return out;
+}
+
 std::string drift_sentence(const Change& change, const std::string& name) {
     const auto fields = drifted_fields(change);
     if (change.action == Action::create)
@@ -97,8 +113,7 @@ std::string drift_sentence(const Change& change, const std::string& name) {
                                short_value(field.before, field.after, field.sensitive));
         return fmt::format("{}: {} outside Git; {}.", name, what, restores(change, field));
     }
-    std::vector<std::string> fields_text;
-    for (const FieldChange* field : fields) fields_text.push_back(field_name(field->pointer));
+    std::vector<std::string> fields_text = names_of(fields);
     if (fields_text.size() > 6) {
         const std::string rest = count_of(fields_text.size() - 5, "more field");
         fields_text.resize(5);
