@@ -249,6 +249,81 @@ Route read_route(const Json& document, const Tables& tables, sdk::Diagnostics& p
 
 namespace {
 
+// Sorted, each once. What is wrong is told of the first few: of a long list a person mends one thing.
+std::vector<Prefix> read_destinations(const Json* list, sdk::Diagnostics& problems) {
+    std::vector<Prefix> out;
+    if (!list || !list->is_array()) return out;
+    constexpr std::size_t most_problems = 20;
+    out.reserve(list->size());
+    for (std::size_t i = 0; i < list->size() && problems.size() < most_problems; ++i) {
+        static const std::string nothing;
+        const Json& entry = (*list)[i];
+        const std::string& text = entry.is_string() ? entry.get_ref<const std::string&>() : nothing;
+        const auto complain = [&](const char* code, std::string message, std::string hint) {
+            problems.push_back({code, std::move(message), std::move(hint), "/spec/to/" + std::to_string(i)});
+        };
+        const auto prefix = parse_prefix(text);
+        if (!prefix)
+            complain("routing.address", "\"" + text + "\" is no IPv4 or IPv6 network",
+                     "write 10.0.0.0/8 or 2001:db8::/32");
+        else if (network_of(*prefix) != *prefix)
+            complain("routing.host-bits", text + " has bits beyond its length",
+                     "the network is " + text_of(network_of(*prefix)));
+        else if (prefix->is_default())
+            complain("routing.default", "a default route is not one of many",
+                     "declare it as a Route, which asks for confirmation");
+        else if (!out.empty() && prefix->address.family != out.front().address.family)
+            complain("routing.family", text + " is not of the same family as the first destination",
+                     "a set is for IPv4 or for IPv6; write two");
+        else
+            out.push_back(*prefix);
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+// All that a Route says beside the destination, as one to the first of them.
+Json way_of(const Json& document) {
+    Json out{{"spec", Json::object()}};
+    const Json* const spec = sdk::find(document, "/spec");
+    if (!spec || !spec->is_object()) return out;
+    for (const auto& [key, value] : spec->items())
+        if (key != "to" && key != "name" && key != "strays") out["spec"][key] = value;
+    if (const Json* first = sdk::find(document, "/spec/to/0")) out["spec"]["to"] = *first;
+    return out;
+}
+
+} // namespace
+
+RouteSet read_route_set(const Json& document, const Settings& settings, sdk::Diagnostics& problems) {
+    RouteSet out;
+    out.to = read_destinations(sdk::find(document, "/spec/to"), problems);
+    if (out.to.empty()) {
+        if (problems.empty())
+            problems.push_back({"routing.no-destination", "the set has no destinations",
+                                "write at least one under `to`, or remove the document", "/spec/to"});
+        return out;
+    }
+    out.way = read_route(way_of(document), settings.tables, problems);
+    out.way.key.to = {};
+    out.key = {sdk::text_at(document, "/spec/name"), out.way.key.table, out.to.front().address.family};
+    if (const Json* strays = sdk::find(document, "/spec/strays"))
+        for (const Json& stray : *strays) out.strays.push_back(stray.get<std::string>());
+    const auto found = settings.sets.find(out.key.name);
+    if (found != settings.sets.end())
+        out.way.protocol = found->second;
+    else
+        problems.push_back(
+            {"routing.set", "this provider has no set called " + out.key.name,
+             "name it with a number of its own under `sets` in the provider's config: sets: {" +
+                 out.key.name + ": 80}",
+             "/spec/name"});
+    return out;
+}
+
+namespace {
+
 unsigned read_rule_family(SpecReader& read, const Prefix& from, const Prefix& to) {
     const std::string word = read.text("family");
     unsigned family = word == "ipv6" ? AF_INET6 : word == "ipv4" ? AF_INET : 0;

@@ -31,30 +31,52 @@ std::string kind(const char* name, const char* more, const std::string& members,
            R"(,"properties":{)" + members + "}}}}}";
 }
 
-std::string route() {
-    return kind("Route",
-                R"("compiles":true,"identity":["/spec/table","/spec/to","/spec/metric"],
-        "confirm":[{"/spec/to":"default"},{"/spec/to":"0.0.0.0/0"},{"/spec/to":"::/0"}],)",
-                std::string(R"json(
-        "to":{"type":"string","minLength":1,"examples":["10.0.0.0/8","2001:db8::/32","default"],
-            "description":"the destination, without host bits; default is everything"},
-        "family":{"enum":["ipv4","ipv6"],"description":"of `default` where no gateway tells"},
+// What routes say beside where they lead to.
+std::string way_members() {
+    return std::string(R"json(
         "table":{"type":["string","integer"],"default":"main","examples":["main",100],
             "description":"by name or number; one of the provider's tables"},
         "metric":{"type":"integer","minimum":0,"maximum":4294967295,"default":0,
             "description":"of two routes the lower one wins; IPv6 makes 1024 of 0"},
         "type":{"enum":["unicast","local","blackhole","unreachable","prohibit","throw"],"default":"unicast",
             "description":"what happens to packets"},)json") +
-                    hop_members + "," + hops("several ways at once (ECMP); their order says nothing") +
-                    R"json(,
+           hop_members + "," + hops("several ways at once (ECMP); their order says nothing") + R"json(,
         "nexthopGroup":{"type":"integer","minimum":0,"maximum":4294967295,
             "description":"id of a NexthopGroup, or of any nexthop object"},
         "src":{"type":"string","examples":["192.0.2.7"],
             "description":"source address of what this machine sends"},
         "mtu":{"type":"integer","minimum":0,"maximum":65535,"description":"path MTU"},
         "advmss":{"type":"integer","minimum":0,"maximum":65535,
-            "description":"TCP segment size to advertise"})json",
+            "description":"TCP segment size to advertise"})json";
+}
+
+std::string route() {
+    return kind("Route",
+                R"("compiles":true,"identity":["/spec/table","/spec/to","/spec/metric"],
+        "confirm":[{"/spec/to":"default"},{"/spec/to":"0.0.0.0/0"},{"/spec/to":"::/0"}],)",
+                R"json(
+        "to":{"type":"string","minLength":1,"examples":["10.0.0.0/8","2001:db8::/32","default"],
+            "description":"the destination, without host bits; default is everything"},
+        "family":{"enum":["ipv4","ipv6"],"description":"of `default` where no gateway tells"},)json" +
+                    way_members(),
                 R"(["to"])");
+}
+
+std::string route_set() {
+    return kind("RouteSet", R"("compiles":true,"identity":["/spec/name","/spec/table","/spec/family"],
+        "scope":["/spec/name","/spec/table","/spec/family"],"rank":1,
+        "lists":[{"pointer":"/spec/to","type":"set","exclusive":true},
+            {"pointer":"/spec/strays","type":"set","exclusive":true}],)",
+                R"json(
+        "name":{"type":"string","minLength":1,"examples":["blocked"],
+            "description":"one of the provider's `sets`"},
+        "to":{"type":"array","items":{"type":"string"},"examples":[["198.51.100.0/24","203.0.113.7"]],
+            "description":"the destinations, of one family and without host bits"},
+        "family":{"enum":["ipv4","ipv6"],"description":"that of the destinations"},
+        "strays":{"type":"array","items":{"type":"string"},"maxItems":0,
+            "description":"of what is live: its routes that go another way. Nothing to declare"},)json" +
+                    way_members(),
+                R"(["name","to"])");
 }
 
 std::string rule() {
@@ -139,6 +161,9 @@ constexpr const char* config_schema = R"json({"type":"object","additionalPropert
         "description":"protocols of people, whose routes may be imported and adopted"},
     "manageLinks":{"type":"boolean","default":false,
         "description":"whether Links may be changed; else they are only looked at"},
+    "sets":{"type":"object","additionalProperties":{"type":"integer","minimum":5,"maximum":255},
+        "examples":[{"blocked":80}],
+        "description":"sets of routes by name, with the number that marks the routes of each"},
     "bird":{"type":"object","additionalProperties":false,"required":["config"],"properties":{
         "config":{"type":"string","format":"path","minLength":1,"description":"BIRD's configuration file"},
         "socket":{"type":"string","format":"path","minLength":1,"default":"/run/bird/bird.ctl",
@@ -162,7 +187,7 @@ std::string RoutingProvider::describe() {
         "extensions":["holdfast.compile/1","holdfast.canonicalize/1","holdfast.watch/1",
             "holdfast.checkpoint/1"],
         "kinds":[)" +
-           route() + "," + rule() + "," + group() + "," + link() + "," +
+           route() + "," + route_set() + "," + rule() + "," + group() + "," + link() + "," +
            config_file("BirdConfig", established) + "," + config_file("FrrConfig", "") + "]}";
 }
 

@@ -56,6 +56,25 @@ public:
         name(key);
         out_ += value ? "true" : "false";
     }
+    void texts(const char* key, const std::vector<std::string>& values) {
+        name(key);
+        out_ += '[';
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (i > 0) out_ += ',';
+            sdk::append_quoted(out_, values[i]);
+        }
+        out_ += ']';
+    }
+    void prefixes(const char* key, const std::vector<Prefix>& values) {
+        name(key);
+        out_ += '[';
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            out_ += i > 0 ? ",\"" : "\"";
+            append_text(out_, values[i]);
+            out_ += '"';
+        }
+        out_ += ']';
+    }
     void hops(const std::vector<Nexthop>& hops) {
         name("nexthops");
         out_ += '[';
@@ -127,6 +146,42 @@ void append_document(std::string& out, const Route& route, const Tables& tables,
     append_text(out, route.key.to);
     out += '"';
     write.text("type", word_of(route_types, route.type));
+    write.end();
+}
+
+std::string text_of(const Route& route) {
+    std::string out = text_of(route.key.to) + " type " + word_of(route_types, route.type);
+    for (const Nexthop& hop : route.hops) {
+        if (!hop.via.empty()) out += " via " + text_of(hop.via);
+        if (!hop.dev.empty()) out += " dev " + hop.dev;
+        if (hop.onlink) out += " onlink";
+        if (hop.weight != 1) out += " weight " + std::to_string(hop.weight);
+    }
+    if (route.group != 0) out += " nhid " + std::to_string(route.group);
+    if (!route.src.empty()) out += " src " + text_of(route.src);
+    if (route.mtu != 0) out += " mtu " + std::to_string(route.mtu);
+    if (route.advmss != 0) out += " advmss " + std::to_string(route.advmss);
+    if (route.is_strange) out += " and what documents cannot say";
+    return out + " metric " + std::to_string(route.key.metric);
+}
+
+void append_document(std::string& out, const RouteSet& set, const Tables& tables, const RouteSet* other) {
+    static const RouteSet nothing;
+    const RouteSet& live = other ? *other : nothing;
+    const Route &way = set.way, &there = live.way;
+    DocumentWriter write(out, "RouteSet");
+    write.number("advmss", way.advmss, there.advmss);
+    write.text("family", family_word(set.key.family));
+    write.number("metric", way.key.metric);
+    write.number("mtu", way.mtu, there.mtu);
+    write.text("name", set.key.name);
+    write.number("nexthopGroup", way.group, there.group);
+    if (!way.hops.empty() || !there.hops.empty()) write.hops(way.hops);
+    write.plain("src", text_or_nothing(way.src), !there.src.empty(), "none");
+    if (!set.strays.empty() || !live.strays.empty()) write.texts("strays", set.strays);
+    write.text("table", tables.name_of(set.key.table));
+    write.prefixes("to", set.to);
+    write.text("type", word_of(route_types, way.type));
     write.end();
 }
 
@@ -236,6 +291,11 @@ std::string identity_of(const RouteKey& key, const Tables& tables) {
     return out;
 }
 
+std::string identity_of(const RouteSetKey& key, const Tables& tables) {
+    return "[" + sdk::quote(key.name) + "," + sdk::quote(tables.name_of(key.table)) + ",\"" +
+           family_word(key.family) + "\"]";
+}
+
 std::string identity_of(const RuleKey& key) {
     return std::string("[\"") + family_word(key.family) + "\"," + std::to_string(key.priority) + "]";
 }
@@ -249,6 +309,17 @@ RouteKey route_key_of(std::string_view identity, const Tables& tables) {
     const auto to = parse_prefix(json[1].get_ref<const std::string&>());
     if (!table || !to) throw no_identity(identity);
     return {*to, *table, json[2].get<std::uint32_t>()};
+}
+
+RouteSetKey route_set_key_of(std::string_view identity, const Tables& tables) {
+    const sdk::Json json = sdk::parse_json(identity, "routing.identity");
+    if (!json.is_array() || json.size() != 3 || !json[0].is_string() || !json[1].is_string())
+        throw no_identity(identity);
+    const std::string& table = json[1].get_ref<const std::string&>();
+    const auto id = tables.id_of(table);
+    if (!id) throw no_identity(identity);
+    return {json[0].get<std::string>(), *id,
+            static_cast<std::uint8_t>(json[2] == "ipv6" ? AF_INET6 : AF_INET)};
 }
 
 RuleKey rule_key_of(std::string_view identity) {

@@ -52,6 +52,30 @@ struct Route {
     }
 };
 
+// Many routes that go one way, told from all others by the protocol that is the set's.
+struct RouteSetKey {
+    std::string name; // in the provider's config
+    std::uint32_t table = RT_TABLE_MAIN;
+    std::uint8_t family = 0;
+
+    auto operator<=>(const RouteSetKey&) const = default;
+};
+
+struct RouteSet {
+    RouteSetKey key;
+    Route way;              // what all of them say, but for the destination
+    std::vector<Prefix> to; // sorted, none twice
+    // Of what is live: its routes that say something else, or are twins, as text_of() has them; sorted.
+    std::vector<std::string> strays;
+
+    // The route to one of them.
+    Route route(const Prefix& destination) const {
+        Route out = way;
+        out.key.to = destination;
+        return out;
+    }
+};
+
 struct RuleKey {
     std::uint8_t family = 0;
     std::uint32_t priority = 0;

@@ -35,7 +35,7 @@ bool has_errors(const sdk::Diagnostics& problems) {
 
 sdk::Error unknown_kind(std::string_view kind) {
     return sdk::Error("routing.unknown-kind", "this plugin has no kind " + std::string(kind),
-                      "write Route, Rule, NexthopGroup, Link, BirdConfig or FrrConfig");
+                      "write Route, RouteSet, Rule, NexthopGroup, Link, BirdConfig or FrrConfig");
 }
 
 std::string kind_in(const Json& document) {
@@ -86,6 +86,13 @@ RoutingProvider::Canonical RoutingProvider::canonical_of(std::string_view declar
         settle_devices(route.hops, live.hops);
         append_document(out.document, route, settings_.tables, &live);
         out.identity = identity_of(route.key, settings_.tables);
+    } else if (kind == set_kind) {
+        RouteSet set = read_route_set(document, settings_, out.problems);
+        const RouteSet live = seen.is_null() ? RouteSet{} : read_route_set(seen, settings_, ignored);
+        settle_devices(set.way.hops, live.way.hops);
+        set.strays.clear();
+        append_document(out.document, set, settings_.tables, &live);
+        out.identity = out.scope = identity_of(set.key, settings_.tables);
     } else if (kind == rule_kind) {
         const Rule rule = read_rule(document, settings_.tables, out.problems);
         const Rule live = seen.is_null() ? Rule{} : read_rule(seen, settings_.tables, ignored);
@@ -127,7 +134,7 @@ void RoutingProvider::compile(const sdk::Call&, sdk::Items documents, sdk::Resul
             results.emit(item, problems);
             if (problems.outcome == sdk::Outcome::failed) continue;
         }
-        results.leaf(item, {kind, leaf.identity, "", "", "", leaf.document});
+        results.leaf(item, {kind, leaf.identity, leaf.scope, "", "", leaf.document});
         if (leaf.problems.empty()) remember_compiled(kind, leaf.document);
     }
 }
@@ -246,6 +253,7 @@ std::optional<std::string> RoutingProvider::live_document(const Picture& picture
 
 void RoutingProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Results& results) {
     if (items.empty()) return;
+    if (const auto set = set_of(scope.name())) return observe_set(*set, items, results);
     if (!scope.name().empty()) {
         RoutingDaemon& daemon = demand_daemon(scope.name());
         for (const sdk::Item& item : items)
@@ -265,7 +273,33 @@ void RoutingProvider::observe(const sdk::Scope& scope, sdk::Items items, sdk::Re
     }
 }
 
+std::optional<RouteSetKey> RoutingProvider::set_of(std::string_view scope) const {
+    if (scope.substr(0, 1) != "[") return std::nullopt;
+    return route_set_key_of(scope, settings_.tables);
+}
+
+void RoutingProvider::observe_set(const RouteSetKey& key, sdk::Items items, sdk::Results& results) {
+    const auto document = RouteSets(kernel(), settings_).observe(key);
+    for (const sdk::Item& item : items)
+        if (document)
+            results.done(item, *document, version_of(*document));
+        else
+            results.absent(item);
+}
+
+void RoutingProvider::list_sets(const sdk::Scope& scope, sdk::Results& results) {
+    RouteSets sets(kernel(), settings_);
+    for (const RouteSetKey& key : sets.present()) {
+        const std::string identity = identity_of(key, settings_.tables);
+        if (!scope.name().empty() && scope.name() != identity) continue;
+        if (const auto document = sets.observe(key))
+            if (!results.object(std::string(set_kind), identity, *document, identity, version_of(*document)))
+                return;
+    }
+}
+
 void RoutingProvider::list(const sdk::Scope& scope, const sdk::ListRequest& request, sdk::Results& results) {
+    if (request.kind == set_kind) return list_sets(scope, results);
     RoutingDaemon* const daemon = daemon_of(request.kind);
     if (daemon && (scope.name().empty() || daemon == daemon_of(scope.name()))) {
         if (const auto document = daemon->observe(scope))
@@ -314,11 +348,13 @@ void RoutingProvider::list_kernel(const sdk::Scope&, const std::string& kind, sd
 void RoutingProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Results& results) {
     if (changes.empty()) return;
     if (scope.name().empty()) return KernelWriter(kernel(), settings_, scope, results).apply(changes);
-    RoutingDaemon& daemon = demand_daemon(scope.name());
+    const bool is_set = set_of(scope.name()).has_value();
     for (const sdk::Change& change : changes) {
         if (scope.should_stop()) return;
         try {
-            results.emit(change, daemon.apply(scope, change));
+            const auto result = is_set ? RouteSets(kernel(), settings_).apply(scope, change)
+                                       : demand_daemon(scope.name()).apply(scope, change);
+            if (result) results.emit(change, *result);
         } catch (const sdk::Error& error) {
             results.failed(change, error.diagnostic());
         }
@@ -329,7 +365,8 @@ void RoutingProvider::apply(const sdk::Scope& scope, sdk::Items changes, sdk::Re
 
 void RoutingProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hints hints) {
     const std::string name(scope.name());
-    if (!name.empty()) {
+    const bool is_set = set_of(name).has_value();
+    if (!name.empty() && !is_set) {
         file_watchers_.erase(name);
         if (!items.empty())
             file_watchers_[name] = std::make_unique<FileWatcher>(demand_daemon(name).file(),
@@ -341,7 +378,10 @@ void RoutingProvider::watch(const sdk::Scope& scope, sdk::Items items, sdk::Hint
         identities.insert(std::string(item.kind()) + " " + std::string(item.identity()));
     Kernel& now = kernel();
     if (!watcher_) watcher_ = std::make_unique<Watcher>(now, settings_, scope.host());
-    watcher_->watch(std::move(identities), hints);
+    if (is_set)
+        watcher_->watch_set(name, !identities.empty(), hints);
+    else
+        watcher_->watch(std::move(identities), hints);
 }
 
 void RoutingProvider::unwatch() {
@@ -351,11 +391,13 @@ void RoutingProvider::unwatch() {
 
 std::string RoutingProvider::snapshot(const sdk::Scope& scope) {
     if (scope.name().empty()) return take_snapshot(kernel(), settings_);
+    if (const auto set = set_of(scope.name())) return RouteSets(kernel(), settings_).snapshot(*set);
     return demand_daemon(scope.name()).snapshot(scope);
 }
 
 void RoutingProvider::restore(const sdk::Scope& scope, std::string_view snapshot) {
     if (scope.name().empty()) return restore_snapshot(kernel(), settings_, snapshot);
+    if (const auto set = set_of(scope.name())) return RouteSets(kernel(), settings_).restore(*set, snapshot);
     demand_daemon(scope.name()).restore(scope, snapshot);
 }
 

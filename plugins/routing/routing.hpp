@@ -1,6 +1,6 @@
 #pragma once
 // The provider: routes, rules, nexthop groups and links of one network namespace, and the configuration files
-// of routing daemons. What the kernel holds is one scope; a daemon's file is one each.
+// of routing daemons. What the kernel holds is one scope; a set of routes and a daemon's file are one each.
 
 #include <memory>
 #include <string>
@@ -12,6 +12,7 @@
 #include "documents.hpp"
 #include "file_watcher.hpp"
 #include "kernel.hpp"
+#include "route_sets.hpp"
 #include "settings.hpp"
 #include "watcher.hpp"
 
@@ -45,12 +46,16 @@ public:
 private:
     // An item's canonical document and identity, or its problems.
     struct Canonical {
-        std::string document, identity;
+        std::string document, identity, scope;
         sdk::Diagnostics problems;
     };
     Canonical canonical_of(std::string_view declared, std::string_view kind, std::string_view observed) const;
     void remember_compiled(std::string_view kind, std::string_view document);
     bool is_compiled(const sdk::Item& item) const;
+    // The set whose scope this is; nothing for the kernel's own scope and those of daemons.
+    std::optional<RouteSetKey> set_of(std::string_view scope) const;
+    void observe_set(const RouteSetKey& key, sdk::Items items, sdk::Results& results);
+    void list_sets(const sdk::Scope& scope, sdk::Results& results);
     // What stands there for an item of the kernel's; nothing where there is none.
     std::optional<std::string> live_document(const Picture& picture, const sdk::Item& item) const;
     Wanted wanted_for(sdk::Items items) const;

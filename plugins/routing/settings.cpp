@@ -34,6 +34,24 @@ DaemonSettings read_daemon(const sdk::Json& config, const char* socket_key) {
     return out;
 }
 
+// A set owns all routes of its number, so that it must not be a number that others write.
+void read_sets(const sdk::Json& sets, Settings& out) {
+    for (const auto& [name, number] : sets.items()) {
+        const auto protocol = number.get<std::uint8_t>();
+        const bool has_name = std::any_of(std::begin(protocols), std::end(protocols),
+                                          [&](const auto& known) { return known.second == protocol; });
+        if (has_name || protocol <= RTPROT_STATIC)
+            throw wrong("set \"" + name + "\" cannot have protocol " + std::to_string(protocol) +
+                            ", which is " + protocol_word(protocol) + "'s",
+                        "choose a number that nobody else uses, see /etc/iproute2/rt_protos");
+        if (protocol == out.protocol || out.set_of(protocol))
+            throw wrong("protocol " + std::to_string(protocol) + " of set \"" + name +
+                            "\" marks something else of this provider",
+                        "give each set a number of its own, and not that of `protocol`");
+        out.sets.emplace(name, protocol);
+    }
+}
+
 } // namespace
 
 void Tables::add(const std::string& name, std::uint32_t id) {
@@ -89,11 +107,18 @@ Settings read_settings(std::string_view config) {
     // `ip rule` and `ip nexthop` say of nobody that he made it, where `ip route` says boot.
     out.adopts[RTPROT_UNSPEC] = out.adopts[RTPROT_BOOT];
     out.manages_links = json.value("manageLinks", false);
+    if (const sdk::Json* sets = sdk::find(json, "/sets")) read_sets(*sets, out);
     if (const sdk::Json* bird = sdk::find(json, "/bird")) out.bird = read_daemon(*bird, "socket");
     if (const sdk::Json* frr = sdk::find(json, "/frr")) out.frr = read_daemon(*frr, "sockets");
     if (out.bird && out.bird->socket.empty()) out.bird->socket = "/run/bird/bird.ctl";
     if (out.frr && out.frr->socket.empty()) out.frr->socket = "/var/run/frr";
     return out;
+}
+
+const std::string* Settings::set_of(std::uint8_t of) const {
+    for (const auto& [name, number] : sets)
+        if (number == of) return &name;
+    return nullptr;
 }
 
 std::string protocol_word(std::uint8_t protocol) {

@@ -41,10 +41,14 @@ struct Settings {
     Tables tables;
     std::array<bool, 256> adopts{}; // protocols of people, whose routes may become ours
     bool manages_links = false;
+    // Sets of routes by name: the protocol that marks the routes of each, and no others.
+    std::map<std::string, std::uint8_t, std::less<>> sets;
     std::optional<DaemonSettings> bird, frr;
 
     // Whether a route or rule of this protocol is one that documents may be about.
     bool is_visible(std::uint8_t of) const { return of == protocol || adopts[of]; }
+    // The name of the set that the protocol marks; null where it marks none.
+    const std::string* set_of(std::uint8_t of) const;
 };
 
 // Throws `routing.config`.

@@ -51,7 +51,15 @@ void Watcher::watch(std::unordered_set<std::string> identities, sdk::Hints hints
     const std::lock_guard lock(mutex_);
     identities_ = std::move(identities);
     hints_.reset();
-    if (!identities_.empty()) hints_.emplace(hints);
+    if (!identities_.empty() || !sets_.empty()) hints_.emplace(hints);
+}
+
+void Watcher::watch_set(const std::string& scope, bool is_wanted, sdk::Hints hints) {
+    const std::lock_guard lock(mutex_);
+    sets_.erase(scope);
+    if (is_wanted) sets_.insert(scope);
+    hints_.reset();
+    if (!identities_.empty() || !sets_.empty()) hints_.emplace(hints);
 }
 
 void Watcher::own_port(std::uint32_t port) {
@@ -109,36 +117,46 @@ void Watcher::receive() {
     tell(told);
 }
 
-void Watcher::take(const nlmsghdr* message, Told& told) const {
+void Watcher::take_item(std::string key, std::uint8_t protocol, std::uint32_t port, Told& told) const {
+    if (identities_.count(key) != 0)
+        told.items.emplace_back(std::move(key), port);
+    else if (settings_.is_visible(protocol)) // of interest where a scope is exclusive
+        told.scopes.insert("");
+}
+
+void Watcher::take_route(const nlmsghdr* message, Told& told) const {
     const Devices no_names;
-    const auto item = [&](std::string_view kind, const std::string& identity, std::uint8_t protocol) {
-        std::string key = watched(kind, identity);
-        if (identities_.count(key) != 0)
-            told.items.emplace_back(std::move(key), message->nlmsg_pid);
-        else if (settings_.is_visible(protocol)) // of interest where a scope is exclusive
-            told.is_scope = true;
-    };
+    const auto route = parse_route(message, no_names);
+    if (!route || !settings_.tables.is_owned(route->key.table)) return;
+    const std::string* const set = sets_.empty() ? nullptr : settings_.set_of(route->protocol);
+    if (!set)
+        return take_item(watched(route_kind, identity_of(route->key, settings_.tables)), route->protocol,
+                         message->nlmsg_pid, told);
+    const RouteSetKey key{*set, route->key.table, static_cast<std::uint8_t>(route->family())};
+    const std::string scope = identity_of(key, settings_.tables);
+    if (sets_.count(scope) != 0) told.scopes.insert(scope);
+}
+
+void Watcher::take(const nlmsghdr* message, Told& told) const {
     switch (message->nlmsg_type) {
         case RTM_NEWROUTE:
-        case RTM_DELROUTE:
-            if (const auto route = parse_route(message, no_names);
-                route && settings_.tables.is_owned(route->key.table))
-                item(route_kind, identity_of(route->key, settings_.tables), route->protocol);
-            break;
+        case RTM_DELROUTE: take_route(message, told); break;
         case RTM_NEWRULE:
         case RTM_DELRULE:
             if (const auto rule = parse_rule(message))
-                item(rule_kind, identity_of(rule->key), rule->protocol);
+                take_item(watched(rule_kind, identity_of(rule->key)), rule->protocol, message->nlmsg_pid,
+                          told);
             break;
         case RTM_NEWNEXTHOP:
         case RTM_DELNEXTHOP:
             // A member says nothing of the groups it is in, and a group takes its routes with it.
-            told.is_scope = true;
-            break;
         case RTM_NEWLINK:
         case RTM_DELLINK:
         case RTM_NEWADDR:
-        case RTM_DELADDR: told.is_scope = true; break;
+        case RTM_DELADDR:
+            told.scopes.insert("");
+            told.scopes.insert(sets_.begin(), sets_.end());
+            break;
         default: break;
     }
 }
@@ -156,7 +174,7 @@ void Watcher::tell(const Told& told) {
             "the kernel told more of routes than there was room for: everything is looked at again");
         return hints->all();
     }
-    if (told.is_scope) hints->scope("");
+    for (const std::string& scope : told.scopes) hints->scope(scope);
     for (const auto& [key, port] : told.items) {
         const std::size_t blank = key.find(' ');
         const std::string actor = process_name(port);

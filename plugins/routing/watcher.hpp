@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -30,8 +31,10 @@ public:
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
 
-    // `identities` of what is watched: "<kind> <identity>". Empty: nothing.
+    // `identities` of what is watched in the kernel's own scope: "<kind> <identity>". Empty: nothing.
     void watch(std::unordered_set<std::string> identities, sdk::Hints hints);
+    // Of a set, by its scope.
+    void watch_set(const std::string& scope, bool is_wanted, sdk::Hints hints);
     // Notifications that this socket caused are ours; the engine knows of them.
     void own_port(std::uint32_t port);
     // Leaves the old namespace, and says that anything may have changed.
@@ -39,12 +42,15 @@ public:
 
 private:
     struct Told {
-        bool is_everything = false, is_scope = false;
+        bool is_everything = false;
+        std::set<std::string> scopes;
         std::vector<std::pair<std::string, std::uint32_t>> items; // "<kind> <identity>", who
     };
     void run();
     void receive();
     void take(const nlmsghdr* message, Told& told) const;
+    void take_route(const nlmsghdr* message, Told& told) const;
+    void take_item(std::string key, std::uint8_t protocol, std::uint32_t port, Told& told) const;
     void tell(const Told& told);
 
     const Settings& settings_;
@@ -54,6 +60,7 @@ private:
     mutable std::mutex mutex_; // of all below
     std::unique_ptr<NetlinkSocket> socket_;
     std::unordered_set<std::string> identities_;
+    std::set<std::string> sets_; // scopes
     std::optional<sdk::Hints> hints_;
     std::uint32_t own_port_ = 0;
     std::stop_source stop_;

@@ -20,6 +20,7 @@
 #include "measure.hpp"
 #include "repository.hpp"
 #include "routing/kernel.hpp"
+#include "support/shell.hpp"
 
 namespace fs = std::filesystem;
 using namespace holdfast::routing;
@@ -103,7 +104,11 @@ void apply_by_parts(const std::vector<Route>& routes) {
     if (kernel.read(wanted).routes.size() < routes.size()) fail("not all routes are there");
 }
 
-void flush() { shell("ip route flush table main proto 72; ip route flush table main proto 73; true"); }
+void flush() { shell("for proto in 72 73 80; do ip route flush table main proto $proto; done; true"); }
+
+std::size_t lines_of(const std::string& command) {
+    return std::stoul(holdfast::test::output_of(command + " | wc -l").value_or("0"));
+}
 
 bool row(const char* what, double ours, double floor, double limit) {
     const bool holds = limit == 0 || ours / floor <= limit;
@@ -127,12 +132,21 @@ std::string document(std::size_t i) {
                        i, prefix(i));
 }
 
-double whole_apply(const Place& place, std::size_t count) {
-    const std::string repository = place.path / "repo.git", store = place.path / "store";
+std::string set_document(std::size_t count) {
+    std::string out = "apiVersion: routing.holdfast.dev/v1alpha1\nkind: RouteSet\nmetadata: {name: feed}\n"
+                      "spec:\n  name: feed\n  via: 192.0.2.2\n  dev: v0\n  to:\n";
+    for (std::size_t i = 0; i < count; ++i) out += "  - " + prefix(i) + "\n";
+    return out;
+}
+
+double whole_apply(const Place& place, const char* name, std::size_t count,
+                   const std::function<std::string(std::size_t)>& document) {
+    const std::string repository = place.path / name / "repo.git", store = place.path / name / "store";
+    fs::create_directories(place.path / name);
     bench::make_repository(
         repository,
         "apiVersion: holdfast.dev/v1alpha1\nkind: Provider\nmetadata: {name: kernel}\nspec: {plugin: "
-        "routing}\n---\n"
+        "routing, config: {sets: {feed: 80}}}\n---\n"
         "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: edge}\n"
         "spec: {path: stack, providers: {routing.holdfast.dev: kernel}, limits: {maxLeaves: 1000000}}\n",
         count, document);
@@ -246,9 +260,12 @@ int main(int argc, char** argv) {
         median_of(3, [] { return bench::seconds_of([] { shell("ip route show table main >/dev/null"); }); });
     holds &= row("a list of all of them, beside ip route", list, ip_list, 1);
     flush();
-    const double whole = whole_apply(place, count);
-    holds &= row("the whole first apply from Git, beside ip -batch", whole, batch, 5);
-    row("the same, beside one plain batched load", whole, plain, 0);
+    const double set = whole_apply(place, "set", 1, [&](std::size_t) { return set_document(count); });
+    if (lines_of("ip route show table main proto 80") != count) fail("the set is not in the kernel");
+    holds &= row("the whole first apply from Git, one RouteSet, beside ip -batch", set, batch, 5);
+    flush();
+    const double whole = whole_apply(place, "each", count, document);
+    row("the same, each a Route of its own", whole, batch, 0);
     flush();
     const double correction = correction_ms();
     fmt::print("a foreign change to corrected, median of 50: {:.1f} ms  (at most 100){}\n", correction,

@@ -1,5 +1,7 @@
 // What people write against what the kernel holds: one object has one canonical document.
 
+#include <sys/socket.h>
+
 #include "routing/documents.hpp"
 #include "support/catch.hpp"
 
@@ -143,4 +145,68 @@ TEST_CASE("a provider's config that cannot be is refused") {
     CHECK_FALSE(settings.is_visible(16));
     CHECK_FALSE(settings.is_visible(186));
     CHECK_FALSE(read_settings(R"({"adopt":[]})").is_visible(4));
+}
+
+namespace {
+
+Settings with_sets() {
+    return read_settings(R"({"tables":{"main":254,"vpn":100},"sets":{"blocked":80,"feed":81}})");
+}
+
+std::string canonical_set(const char* spec, const RouteSet* live = nullptr) {
+    sdk::Diagnostics problems;
+    const RouteSet set = read_route_set({{"spec", Json::parse(spec)}}, with_sets(), problems);
+    if (!problems.empty()) return problems.front().code + " " + problems.front().pointer;
+    std::string out;
+    append_document(out, set, some_tables(), live);
+    return identity_of(set.key, some_tables()) + " " + Json::parse(out).at("spec").dump();
+}
+
+} // namespace
+
+TEST_CASE("a set of routes has one spelling, sorted and each destination once") {
+    CHECK(
+        canonical_set(
+            R"({"name":"blocked","type":"blackhole","to":["203.0.113.7","10.9.0.0/16","203.0.113.7/32"]})") ==
+        R"(["blocked","main","ipv4"] {"family":"ipv4","metric":0,"name":"blocked","table":"main",)"
+        R"("to":["10.9.0.0/16","203.0.113.7/32"],"type":"blackhole"})");
+    CHECK(
+        canonical_set(R"({"name":"feed","table":100,"via":"fe80::1","dev":"v0","to":["2001:DB8::/32"]})") ==
+        R"(["feed","vpn","ipv6"] {"family":"ipv6","metric":1024,"name":"feed","nexthops":[{"dev":"v0","via":"fe80::1"}],)"
+        R"("table":"vpn","to":["2001:db8::/32"],"type":"unicast"})");
+    RouteSet live;
+    live.strays.emplace_back("10.0.0.0/8 type unicast");
+    live.way.mtu = 1400;
+    CHECK(
+        canonical_set(R"({"name":"feed","dev":"v0","to":["10.0.0.0/8"]})", &live) ==
+        R"(["feed","main","ipv4"] {"family":"ipv4","metric":0,"mtu":0,"name":"feed","nexthops":[{"dev":"v0"}],)"
+        R"("strays":[],"table":"main","to":["10.0.0.0/8"],"type":"unicast"})");
+}
+
+TEST_CASE("what is wrong with a set is told where it stands") {
+    const auto [spec, problem] = GENERATE(table<const char*, const char*>(
+        {{R"({"name":"blocked","type":"blackhole","to":["10.0.0.0/8","10.1.2.3/16"]})",
+          "routing.host-bits /spec/to/1"},
+         {R"({"name":"blocked","type":"blackhole","to":["10.0.0.0/8","fd00::/8"]})",
+          "routing.family /spec/to/1"},
+         {R"({"name":"blocked","type":"blackhole","to":["0.0.0.0/0"]})", "routing.default /spec/to/0"},
+         {R"({"name":"blocked","type":"blackhole","to":["ten"]})", "routing.address /spec/to/0"},
+         {R"({"name":"blocked","type":"blackhole","to":[]})", "routing.no-destination /spec/to"},
+         {R"({"name":"blocked","to":["10.0.0.0/8"]})", "routing.no-hop /spec/to"},
+         {R"({"name":"blocked","type":"blackhole","table":7,"to":["10.0.0.0/8"]})",
+          "routing.table /spec/table"},
+         {R"({"name":"none","type":"blackhole","to":["10.0.0.0/8"]})", "routing.set /spec/name"}}));
+    CHECK(canonical_set(spec) == problem);
+}
+
+TEST_CASE("a set is marked by a number of its own") {
+    const char* const config = GENERATE(R"({"sets":{"a":80,"b":80}})", R"({"sets":{"a":72}})",
+                                        R"({"sets":{"a":186}})", R"({"sets":{"a":4}})");
+    CHECK_THROWS_AS(read_settings(config), sdk::Error);
+    const Settings settings = with_sets();
+    REQUIRE(settings.set_of(81));
+    CHECK(*settings.set_of(81) == "feed");
+    CHECK(settings.set_of(72) == nullptr);
+    const RouteSetKey key{"feed", 100, AF_INET6};
+    CHECK(route_set_key_of(identity_of(key, some_tables()), some_tables()) == key);
 }
