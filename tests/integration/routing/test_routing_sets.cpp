@@ -107,7 +107,7 @@ std::vector<std::string> told_by_kernel(Body body) {
     }
     std::istringstream lines(read_file(log));
     for (std::string line; std::getline(lines, line);)
-        if (!has(line, "10.255.25")) out.push_back(line);
+        if (has(line, "10.") && !has(line, "10.255.25")) out.push_back(line);
     return out;
 }
 
