@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <tuple>
-#include <unordered_map>
 
 #include <sys/socket.h>
 
-#include "words.hpp"
 #include "writer.hpp"
 
 namespace holdfast::routing {
