@@ -1,6 +1,6 @@
 #include "execute/step.hpp"
 
-#include <algorithm>
+#include <unordered_set>
 
 #include "base/json.hpp"
 
@@ -151,8 +151,10 @@ bool add_missing(Value& into, const Value& from) {
             is_changed = true;
         }
     } else if (List* list = into.if_list(); list && from.if_list()) {
+        std::unordered_set<std::string> there; // sets may have a hundred thousand elements
+        for (const Value& item : *list) there.insert(to_json(item));
         for (const Value& item : *from.if_list()) {
-            if (std::find(list->begin(), list->end(), item) != list->end()) continue;
+            if (!there.insert(to_json(item)).second) continue;
             list->push_back(item);
             is_changed = true;
         }

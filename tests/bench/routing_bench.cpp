@@ -112,7 +112,7 @@ std::size_t lines_of(const std::string& command) {
 
 bool row(const char* what, double ours, double floor, double limit) {
     const bool holds = limit == 0 || ours / floor <= limit;
-    fmt::print("{:<58} {:>9.3f} s {:>9.3f} s {:>7.2f}{}\n", what, ours, floor, ours / floor,
+    fmt::print("{:<64} {:>9.3f} s {:>9.3f} s {:>7.2f}{}\n", what, ours, floor, ours / floor,
                limit == 0 ? "" : fmt::format("  (at most {}){}", limit, holds ? "" : "  MISSED"));
     return holds;
 }
@@ -139,9 +139,17 @@ std::string set_document(std::size_t count) {
     return out;
 }
 
+double apply_again(const Place& place, const char* name) {
+    const std::string repository = place.path / name / "repo.git", store = place.path / name / "store";
+    const bench::Usage usage =
+        bench::run({build + "/bin/holdfast", "-C", repository, "--store", store, "apply", "--yes"});
+    if (usage.exit_code != 0) fail("the apply failed:\n" + usage.output.substr(0, 2000));
+    return usage.wall_s;
+}
+
 double whole_apply(const Place& place, const char* name, std::size_t count,
                    const std::function<std::string(std::size_t)>& document) {
-    const std::string repository = place.path / name / "repo.git", store = place.path / name / "store";
+    const std::string repository = place.path / name / "repo.git";
     fs::create_directories(place.path / name);
     bench::make_repository(
         repository,
@@ -150,10 +158,7 @@ double whole_apply(const Place& place, const char* name, std::size_t count,
         "apiVersion: holdfast.dev/v1alpha1\nkind: Stack\nmetadata: {name: edge}\n"
         "spec: {path: stack, providers: {routing.holdfast.dev: kernel}, limits: {maxLeaves: 1000000}}\n",
         count, document);
-    const bench::Usage usage =
-        bench::run({build + "/bin/holdfast", "-C", repository, "--store", store, "apply", "--yes"});
-    if (usage.exit_code != 0) fail("the apply failed:\n" + usage.output.substr(0, 2000));
-    return usage.wall_s;
+    return apply_again(place, name);
 }
 
 std::string foreign_prefix(int round) { return fmt::format("10.200.{}.0/24", round); }
@@ -240,7 +245,7 @@ int main(int argc, char** argv) {
             return bench::seconds_of(body);
         });
     };
-    fmt::print("{} routes {:>50} {:>11} {:>7}\n", count, "ours", "beside", "ratio");
+    fmt::print("{} routes {:>56} {:>11} {:>7}\n", count, "ours", "beside", "ratio");
     bool holds = true;
     const double plain = after_flush([&] { send_plainly(count, index); });
     const double batch = after_flush([&] { shell("ip -batch " + file); });
@@ -260,9 +265,17 @@ int main(int argc, char** argv) {
         median_of(3, [] { return bench::seconds_of([] { shell("ip route show table main >/dev/null"); }); });
     holds &= row("a list of all of them, beside ip route", list, ip_list, 1);
     flush();
+    const auto must_be_whole = [&] {
+        if (lines_of("ip route show table main proto 80") != count) fail("the set is not in the kernel");
+    };
     const double set = whole_apply(place, "set", 1, [&](std::size_t) { return set_document(count); });
-    if (lines_of("ip route show table main proto 80") != count) fail("the set is not in the kernel");
+    must_be_whole();
     holds &= row("the whole first apply from Git, one RouteSet, beside ip -batch", set, batch, 5);
+    shell("ip route show proto 80 | head -" + std::to_string(count / 2) +
+          " | sed 's/^/route del /' | ip -batch -");
+    const double half = apply_again(place, "set");
+    must_be_whole();
+    holds &= row("half of the set, which somebody removed, put back", half, batch, 5);
     flush();
     const double whole = whole_apply(place, "each", count, document);
     row("the same, each a Route of its own", whole, batch, 0);

@@ -1,7 +1,9 @@
 #include "execute/journal.hpp"
 
 #include <algorithm>
+#include <chrono>
 
+#include "execute/step.hpp"
 #include "support/catch.hpp"
 
 using namespace holdfast;
@@ -152,4 +154,23 @@ TEST_CASE("moves are ordered so that none lands on an entry that has yet to leav
     CHECK(swap[0].first == address_of("a"));
     CHECK(swap[1] == move("b", "a"));
     CHECK(swap[2] == std::pair(swap[0].second, address_of("b")));
+}
+
+TEST_CASE("what an update may have set is kept with what was recorded, each element of a list once") {
+    CHECK(with_fields_of(R"({"a":1,"list":["x"],"map":{"k":[{"n":1}]}})",
+                         R"({"b":2,"list":["y","x"],"map":{"k":[{"n":1},{"n":2}]}})") ==
+          R"({"a":1,"b":2,"list":["x","y"],"map":{"k":[{"n":1},{"n":2}]}})");
+    CHECK_FALSE(with_fields_of(R"({"a":1,"list":["x","y"]})", R"({"a":2,"list":["y"]})"));
+}
+
+TEST_CASE("lists of a hundred thousand elements are merged in the time that it takes to read them") {
+    const auto document = [](int from, int to) {
+        std::string out = R"({"list":[)";
+        for (int i = from; i < to; ++i) out += (i == from ? "" : ",") + std::to_string(i);
+        return out + "]}";
+    };
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(with_fields_of(document(0, 100'000), document(50'000, 150'000)) == document(0, 150'000));
+    // By comparing each with each it took ten seconds and more.
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
 }
