@@ -38,7 +38,23 @@ std::vector<KnownKind> known_kinds(Context& context, Diagnostics& problems) {
     return kinds;
 }
 
+// So that the column of types leaves room for what is said of a field.
+constexpr std::size_t widest_choices = 16;
+
+bool has_many_choices(const Value& schema) {
+    const Value* choices = schema.find("enum");
+    return choices && choices->if_list() && display_width(value_text(*choices)) > widest_choices;
+}
+
+std::string choices_text(const List& choices) {
+    std::vector<std::string> words;
+    for (const Value& choice : choices) words.push_back(value_text(choice));
+    return "one of " + join(words, ", ");
+}
+
 std::string type_text(const Value& schema) {
+    if (schema.find("const")) return "constant";
+    if (has_many_choices(schema)) return "choice";
     if (const Value* choices = schema.find("enum")) return value_text(*choices);
     if (const Value* type = schema.find("type")) {
         if (const List* list = type->if_list()) {
@@ -62,11 +78,14 @@ std::string remarks_of(const KindInfo& kind, const std::string& pointer, const V
     if (any_covers(kind.sensitive, pointer)) remarks.push_back("sensitive");
     if (any_covers(kind.observed, pointer)) remarks.push_back("set by the target");
     if (any_covers(kind.write_only, pointer)) remarks.push_back("cannot be read back");
+    if (const Value* only = schema.find("const")) remarks.push_back(value_text(*only));
     if (const Value* fallback = schema.find("default")) remarks.push_back("default " + value_text(*fallback));
-    std::string text = join(remarks, ", ");
-    const std::string description = printable(schema.text_at("description"));
-    if (!text.empty() && !description.empty()) text += "; ";
-    return text + description;
+    std::vector<std::string> parts;
+    if (!remarks.empty()) parts.push_back(join(remarks, ", "));
+    if (has_many_choices(schema)) parts.push_back(choices_text(*schema.find("enum")->if_list()));
+    if (std::string text = printable(schema.text_at("description")); !text.empty())
+        parts.push_back(std::move(text));
+    return join(parts, "; ");
 }
 
 // Schemas of plugins may refer to themselves; what is deeper than this is rarely read in a terminal.

@@ -321,7 +321,9 @@ TEST_CASE("a schema is shown as a table of its fields") {
         "required":["path"],"properties":{"path":{"type":"string","description":"Where it lies."},
         "mode":{"type":"string","default":"0644"},"content":{"type":"string"},
         "tags":{"type":"array","items":{"type":"string"}},
-        "kind":{"enum":["a","b"]}}}}})");
+        "kind":{"enum":["a","b"]},"api":{"const":"v1"},
+        "way":{"enum":["unicast","blackhole","prohibit"],"default":"unicast",
+            "description":"Where it goes."}}}}})");
     engine.description.kinds = {file};
     engine.description.plugin = "host";
     engine.description.version = "0.1.0";
