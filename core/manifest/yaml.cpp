@@ -78,7 +78,7 @@ public:
             (rest.size() == 1 || std::string_view(" \t\r\n,]}").find(rest[1]) != std::string_view::npos);
         if (is_tilde) return scalar_at(mark, "", anchor, "~", ScalarStyle::plain);
         if (rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL"))
-            return scalar_at(mark, "", anchor, "null", ScalarStyle::plain);
+            return scalar_at(mark, "", anchor, rest.substr(0, 4), ScalarStyle::plain);
         builder_.null(position_of(mark), anchor);
     }
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,

@@ -66,6 +66,8 @@ TEST_CASE("YAML reads as the JSON that people expect") {
         {"a: 1\n---\nb: 2\n...\n---\nc: 3\n", R"({"a":1} {"b":2} {"c":3})"},
         {"a: 1\n...\nb: 2\n", R"({"a":1} {"b":2})"},
         {"1: a\ntrue: b\nnull: c\n", R"({"1":"a","null":"c","true":"b"})"},
+        {"NULL: a\nb: &x {Null: NULL}\n", // an anchor is not for the quick reader
+         R"({"NULL":"a","b":{"Null":null}})"},
         {"a: &x {p: 1}\nb: *x\n", R"({"a":{"p":1},"b":{"p":1}})"},
         {"base: &b {p: 1, q: 2}\nc:\n  <<: *b\n  q: 3\n", R"({"base":{"p":1,"q":2},"c":{"p":1,"q":3}})"},
         {"c:\n  <<: [{p: 1}, {p: 2, q: 2}]\n", R"({"c":{"p":1,"q":2}})"},
