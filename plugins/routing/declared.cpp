@@ -83,8 +83,8 @@ public:
         return {};
     }
     // A network: host bits are an error, as they are to the kernel.
-    Prefix network(const char* key) {
-        const std::string text = this->text(key);
+    Prefix network(const char* key) { return network(key, text(key)); }
+    Prefix network(const char* key, const std::string& text) {
         const auto found = parse_prefix(text);
         if (!found) {
             complain(key, "routing.address", "\"" + text + "\" is no IPv4 or IPv6 network",
@@ -250,8 +250,10 @@ Route read_route(const Json& document, const Tables& tables, sdk::Diagnostics& p
 namespace {
 
 // Sorted, each once. What is wrong is told of the first few: of a long list a person mends one thing.
-std::vector<Prefix> read_destinations(const Json* list, sdk::Diagnostics& problems) {
+std::vector<Prefix> read_destinations(const Json& document, sdk::Diagnostics& problems) {
     std::vector<Prefix> out;
+    SpecReader read(document, problems);
+    const Json* const list = read.member("to");
     if (!list || !list->is_array()) return out;
     constexpr std::size_t most_problems = 20;
     out.reserve(list->size());
@@ -259,24 +261,19 @@ std::vector<Prefix> read_destinations(const Json* list, sdk::Diagnostics& proble
         static const std::string nothing;
         const Json& entry = (*list)[i];
         const std::string& text = entry.is_string() ? entry.get_ref<const std::string&>() : nothing;
-        const auto complain = [&](const char* code, std::string message, std::string hint) {
-            problems.push_back({code, std::move(message), std::move(hint), "/spec/to/" + std::to_string(i)});
-        };
-        const auto prefix = parse_prefix(text);
-        if (!prefix)
-            complain("routing.address", "\"" + text + "\" is no IPv4 or IPv6 network",
-                     "write 10.0.0.0/8 or 2001:db8::/32");
-        else if (network_of(*prefix) != *prefix)
-            complain("routing.host-bits", text + " has bits beyond its length",
-                     "the network is " + text_of(network_of(*prefix)));
-        else if (prefix->is_default())
-            complain("routing.default", "a default route is not one of many",
-                     "declare it as a Route, which asks for confirmation");
-        else if (!out.empty() && prefix->address.family != out.front().address.family)
-            complain("routing.family", text + " is not of the same family as the first destination",
-                     "a set is for IPv4 or for IPv6; write two");
+        const std::string place = "to/" + std::to_string(i);
+        const std::size_t before = problems.size();
+        const Prefix prefix = read.network(place.c_str(), text);
+        if (problems.size() > before) continue;
+        if (prefix.is_default())
+            read.complain(place.c_str(), "routing.default", "a default route is not one of many",
+                          "declare it as a Route, which asks for confirmation");
+        else if (!out.empty() && prefix.address.family != out.front().address.family)
+            read.complain(place.c_str(), "routing.family",
+                          text + " is not of the same family as the first destination",
+                          "a set is for IPv4 or for IPv6; write two");
         else
-            out.push_back(*prefix);
+            out.push_back(prefix);
     }
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -298,7 +295,7 @@ Json way_of(const Json& document) {
 
 RouteSet read_route_set(const Json& document, const Settings& settings, sdk::Diagnostics& problems) {
     RouteSet out;
-    out.to = read_destinations(sdk::find(document, "/spec/to"), problems);
+    out.to = read_destinations(document, problems);
     if (out.to.empty()) {
         if (problems.empty())
             problems.push_back({"routing.no-destination", "the set has no destinations",

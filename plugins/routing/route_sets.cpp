@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
-#include <set>
 #include <tuple>
 
 #include <sys/socket.h>
@@ -29,11 +28,6 @@ struct ByWay {
 };
 
 std::string name_of(const RouteSetKey& key) { return "RouteSet " + key.name; }
-
-sdk::Diagnostic conflict(const RouteSetKey& key, const char* happened) {
-    return {"routing.conflict", name_of(key) + " " + happened + " after it was observed; nothing was written",
-            "plan again: the plan will show what is there now", "", sdk::Retry::conflict};
-}
 
 // The set that these routes are, all of them marked as its own.
 RouteSet set_of(const RouteSetKey& key, const std::vector<const Route*>& routes) {
@@ -91,16 +85,18 @@ std::optional<std::string> RouteSets::observe(const RouteSetKey& key) {
     return out;
 }
 
-std::vector<RouteSetKey> RouteSets::present() {
+std::vector<RouteSet> RouteSets::all() {
     Wanted wanted;
     for (const auto& [table, name] : settings_.tables.owned())
         for (unsigned family : {AF_INET, AF_INET6}) wanted.table(table, family);
-    std::set<RouteSetKey> out;
     const Picture picture = kernel_.read(wanted);
+    std::map<RouteSetKey, std::vector<const Route*>> routes;
     for (const Route& route : picture.routes.all())
         if (const std::string* name = settings_.set_of(route.protocol))
-            out.insert({*name, route.key.table, static_cast<std::uint8_t>(route.family())});
-    return {out.begin(), out.end()};
+            routes[{*name, route.key.table, static_cast<std::uint8_t>(route.family())}].push_back(&route);
+    std::vector<RouteSet> out;
+    for (const auto& [key, its] : routes) out.push_back(set_of(key, its));
+    return out;
 }
 
 // ---- what to do ----
@@ -144,18 +140,16 @@ RouteSets::Plan RouteSets::plan(const Live& live, std::uint8_t protocol,
     return out;
 }
 
-std::optional<sdk::Diagnostic> RouteSets::conflict_of(const sdk::Change& change, const Live& live) const {
-    const RouteSetKey key = route_set_key_of(change.identity(), settings_.tables);
+std::optional<sdk::Diagnostic> RouteSets::conflict_of(const sdk::Change& change, const RouteSetKey& key,
+                                                      const Live& live) const {
     if (!live.set)
-        return change.action() == sdk::Action::update ? std::optional(conflict(key, "was removed"))
+        return change.action() == sdk::Action::update ? std::optional(conflict(name_of(key), "was removed"))
                                                       : std::nullopt;
-    if (change.action() == sdk::Action::create) return conflict(key, "was made by somebody else");
+    if (change.action() == sdk::Action::create) return conflict(name_of(key), "was made by somebody else");
     std::string document;
     append_document(document, *live.set, settings_.tables);
-    const bool was_seen = change.version().empty()
-                              ? change.observed().empty() || change.observed() == document
-                              : change.version() == version_of(document);
-    return was_seen ? std::nullopt : std::optional(conflict(key, "was changed"));
+    return is_as_observed(change, document) ? std::nullopt
+                                            : std::optional(conflict(name_of(key), "was changed"));
 }
 
 RouteSets::Written RouteSets::write(const sdk::Call* call, const Live& live, Plan plan) {
@@ -204,7 +198,7 @@ std::optional<sdk::Result> RouteSets::apply(const sdk::Scope& scope, const sdk::
     const Live live = read(key);
     Plan to_do = plan(live, protocol_of(key), wanted);
     if (!to_do.is_empty())
-        if (auto why = conflict_of(change, live)) return sdk::Result::failed(*std::move(why));
+        if (auto why = conflict_of(change, key, live)) return sdk::Result::failed(*std::move(why));
     if (scope.should_stop()) return std::nullopt;
     Written written = write(&scope, live, std::move(to_do));
     Live after = read(key);
@@ -215,14 +209,13 @@ std::optional<sdk::Result> RouteSets::apply(const sdk::Scope& scope, const sdk::
         after = read(key);
         left = plan(after, protocol_of(key), wanted);
     }
-    return result_of(change, std::move(written), after, left.steps.size());
+    return result_of(change, std::move(written), key, after, left.steps.size());
 }
 
-sdk::Result RouteSets::result_of(const sdk::Change& change, Written written, const Live& after,
-                                 std::size_t left) const {
+sdk::Result RouteSets::result_of(const sdk::Change& change, Written written, const RouteSetKey& key,
+                                 const Live& after, std::size_t left) const {
     sdk::Result out;
     out.refreshed = change.refresh();
-    const RouteSetKey key = route_set_key_of(change.identity(), settings_.tables);
     const std::string many = std::to_string(left) + " of its routes are not as declared";
     sdk::Diagnostics& problems = written.refused;
     if (written.is_stopped)

@@ -23,8 +23,8 @@ public:
     // Its canonical document; nothing where no route is marked as the set's. What most of its routes say is
     // the way of the set, and who says something else is a stray. All throw `routing.kernel`.
     std::optional<std::string> observe(const RouteSetKey& key);
-    // The sets of the provider's config that have routes, by table and family.
-    std::vector<RouteSetKey> present();
+    // The sets of the provider's config that have routes.
+    std::vector<RouteSet> all();
     // Nothing where it was to stop before anything was written.
     std::optional<sdk::Result> apply(const sdk::Scope& scope, const sdk::Change& change);
 
@@ -54,12 +54,13 @@ private:
     Live read(const RouteSetKey& key);
     Plan plan(const Live& live, std::uint8_t protocol, const std::vector<Route>& wanted) const;
     // Why the change is not to be made; nothing where what stands there is what was observed.
-    std::optional<sdk::Diagnostic> conflict_of(const sdk::Change& change, const Live& live) const;
+    std::optional<sdk::Diagnostic> conflict_of(const sdk::Change& change, const RouteSetKey& key,
+                                               const Live& live) const;
     // Goes on behind what the kernel refuses. Without `call` nothing ends it.
     Written write(const sdk::Call* call, const Live& live, Plan plan);
     // `left`: how many of its routes are not as declared afterwards.
-    sdk::Result result_of(const sdk::Change& change, Written written, const Live& after,
-                          std::size_t left) const;
+    sdk::Result result_of(const sdk::Change& change, Written written, const RouteSetKey& key,
+                          const Live& after, std::size_t left) const;
 
     Kernel& kernel_;
     const Settings& settings_;

@@ -288,13 +288,13 @@ void RoutingProvider::observe_set(const RouteSetKey& key, sdk::Items items, sdk:
 }
 
 void RoutingProvider::list_sets(const sdk::Scope& scope, sdk::Results& results) {
-    RouteSets sets(kernel(), settings_);
-    for (const RouteSetKey& key : sets.present()) {
-        const std::string identity = identity_of(key, settings_.tables);
+    for (const RouteSet& set : RouteSets(kernel(), settings_).all()) {
+        const std::string identity = identity_of(set.key, settings_.tables);
         if (!scope.name().empty() && scope.name() != identity) continue;
-        if (const auto document = sets.observe(key))
-            if (!results.object(std::string(set_kind), identity, *document, identity, version_of(*document)))
-                return;
+        std::string document;
+        append_document(document, set, settings_.tables);
+        if (!results.object(std::string(set_kind), identity, document, identity, version_of(document)))
+            return;
     }
 }
 

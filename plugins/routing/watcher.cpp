@@ -50,14 +50,17 @@ Watcher::~Watcher() {
 void Watcher::watch(std::unordered_set<std::string> identities, sdk::Hints hints) {
     const std::lock_guard lock(mutex_);
     identities_ = std::move(identities);
-    hints_.reset();
-    if (!identities_.empty() || !sets_.empty()) hints_.emplace(hints);
+    keep(hints);
 }
 
 void Watcher::watch_set(const std::string& scope, bool is_wanted, sdk::Hints hints) {
     const std::lock_guard lock(mutex_);
     sets_.erase(scope);
     if (is_wanted) sets_.insert(scope);
+    keep(hints);
+}
+
+void Watcher::keep(sdk::Hints hints) {
     hints_.reset();
     if (!identities_.empty() || !sets_.empty()) hints_.emplace(hints);
 }

@@ -46,6 +46,7 @@ private:
         std::set<std::string> scopes;
         std::vector<std::pair<std::string, std::uint32_t>> items; // "<kind> <identity>", who
     };
+    void keep(sdk::Hints hints); // while anything is watched
     void run();
     void receive();
     void take(const nlmsghdr* message, Told& told) const;

@@ -14,11 +14,6 @@ namespace {
 constexpr std::size_t tasks_between_looks = 1024; // at whether the call is to end
 constexpr auto link_retry = std::chrono::milliseconds(5000);
 
-sdk::Diagnostic conflict(const std::string& what, const std::string& happened) {
-    return {"routing.conflict", what + " " + happened + " after it was observed; nothing was written",
-            "plan again: the plan will show what is there now", "", sdk::Retry::conflict};
-}
-
 std::string kind_word(std::string_view kind) { return std::string(kind.substr(kind.rfind('/') + 1)); }
 
 } // namespace
@@ -26,6 +21,16 @@ std::string kind_word(std::string_view kind) { return std::string(kind.substr(ki
 std::string name_of(const RouteKey& key, const Tables& tables) {
     return "the route to " + text_of(key.to) + " (table " + tables.name_of(key.table) + ", metric " +
            std::to_string(key.metric) + ")";
+}
+
+sdk::Diagnostic conflict(const std::string& what, const std::string& happened) {
+    return {"routing.conflict", what + " " + happened + " after it was observed; nothing was written",
+            "plan again: the plan will show what is there now", "", sdk::Retry::conflict};
+}
+
+bool is_as_observed(const sdk::Change& change, const std::string& live) {
+    if (!change.version().empty()) return version_of(live) == change.version();
+    return change.observed().empty() || change.observed() == live;
 }
 
 sdk::Diagnostic refusal(int error, const std::string& text, const std::string& what) {
@@ -143,11 +148,6 @@ void KernelWriter::want(const Task& task) {
 
 // ---- what to do ----
 
-bool KernelWriter::is_as_observed(const Task& task, const std::string& live) const {
-    if (!task.change.version().empty()) return version_of(live) == task.change.version();
-    return task.change.observed().empty() || task.change.observed() == live;
-}
-
 std::optional<std::string> KernelWriter::live_document(const Picture& picture, const Task& task,
                                                        bool& is_wanted) const {
     std::string out;
@@ -216,7 +216,7 @@ void KernelWriter::judge(Task& task) {
     if (task.is_removal()) {
         if (!live)
             task.fate = Fate::unchanged;
-        else if (!is_as_observed(task, *live))
+        else if (!is_as_observed(task.change, *live))
             fail(task, conflict(what, "was changed"));
         else if (std::holds_alternative<Group>(task.wanted))
             check_group_is_unused(task);
@@ -228,7 +228,7 @@ void KernelWriter::judge(Task& task) {
         fail(task, conflict(what, "was made by somebody else"));
     else if (!live && !task.is_create())
         fail(task, conflict(what, "was removed"));
-    else if (live && !is_as_observed(task, *live))
+    else if (live && !is_as_observed(task.change, *live))
         fail(task, conflict(what, "was changed"));
     if (!task.is_pending()) return;
     if (const Route* route = std::get_if<Route>(&task.wanted)) judge_twins(task, *route);

@@ -44,7 +44,6 @@ private:
     void read_task(const sdk::Change& change);
     void want(const Task& task);
     void judge(Task& task);
-    bool is_as_observed(const Task& task, const std::string& live) const;
     void fail(Task& task, sdk::Diagnostic why);
     void fail(Task& task, int error, const std::string& text);
 
@@ -95,6 +94,10 @@ private:
 
 // "the route to 10.0.0.0/8 (table main, metric 20)"
 std::string name_of(const RouteKey& key, const Tables& tables);
+// Whether the live document is what the change was planned with.
+bool is_as_observed(const sdk::Change& change, const std::string& live);
+// "Route [...] was changed after it was observed; nothing was written"
+sdk::Diagnostic conflict(const std::string& what, const std::string& happened);
 // A diagnostic for what the kernel said about one request.
 sdk::Diagnostic refusal(int error, const std::string& text, const std::string& what);
 
